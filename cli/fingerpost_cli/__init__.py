@@ -1,0 +1,3 @@
+"""The command line of Fingerpost."""
+
+from __future__ import annotations

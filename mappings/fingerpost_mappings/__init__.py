@@ -1,0 +1,1 @@
+"""Mappings, frameworks and activity kinds: data only."""
