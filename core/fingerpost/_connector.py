@@ -5,7 +5,7 @@ A base class and not a protocol: what a later release adds then has a default to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +110,10 @@ class Context(Protocol):
         """The source fields that the stream's mapping reads; others need not be fetched."""
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """The source fields that identify a record, as the configuration or the mapping names them."""
+
+    @property
     def log(self) -> FilteringBoundLogger:
         """A logger that knows the run and the instance. Log keys, counts and codes, never a person's data."""
 
@@ -125,6 +129,13 @@ class Context(Protocol):
 
         `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding:
         the host treats the stream as read completely, with nothing changed.
+        """
+
+    def header(self, columns: Sequence[str], *, where: str) -> None:
+        """Show the fields that a file or table offers, once each time one is opened.
+
+        Fields that nothing reads are listed for IT. Raises `ConfigError`, before anything is written, when a field is
+        missing that the mapping cannot do without.
         """
 
     def data_from(self, instant: datetime) -> None:

@@ -72,7 +72,7 @@ class Digest:
 
     `key` is stable: the same digest planned again has the same key. `on_track` of `group_size` learners need nothing
     now; `cannot_tell` counts learners for whom no system records something we need, so that nothing is claimed about
-    them. `role` is ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
+    them; `not_listed` counts learners who need something and did not fit, and who come next week. `role` is ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
     """
 
     key: str
@@ -86,6 +86,7 @@ class Digest:
     on_track: int = 0
     group_size: int = 0
     cannot_tell: int = 0
+    not_listed: int = 0
     sources: tuple[DigestSource, ...] = ()
     careers_leader: Person | None = None
     record_where: str | None = None

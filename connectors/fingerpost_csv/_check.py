@@ -1,0 +1,126 @@
+"""What `fingerpost check` says about the files of a `csv` connector."""
+
+from __future__ import annotations
+
+import codecs
+from collections import Counter
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from fingerpost import Context, Finding, FingerpostError, Record, Rejected
+from fingerpost_csv._files import FoundFile, find_files, open_texts
+from fingerpost_csv._rows import read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost_csv._config import CsvConfig
+
+__all__ = ["check_files"]
+
+_ROWS = 2000
+_LISTED = 5
+_CANDIDATES = ["cp1252", "cp850", "mac_roman"]
+
+
+def check_files(options: CsvConfig, context: Context) -> Iterator[Finding]:
+    """Yield what was found about each file, from its first rows only."""
+    files = find_files(options.path, context)
+    yield Finding("ok", _listing(files, context))
+    for file in files:
+        try:
+            for label, chunks in open_texts(file, options.member, context):
+                yield from _check_text(chunks, label, options, context)
+        except FingerpostError as error:
+            yield Finding("error", error.message)
+    if not context.key:
+        yield Finding(
+            "warning",
+            "no column identifies a row, so a row that is corrected later counts as another one",
+            "set key to the column or columns that identify a row",
+        )
+
+
+def _listing(files: list[FoundFile], context: Context) -> str:
+    listed = [f"{file.label} ({_size(file.size)}, {_age(file, context)})" for file in files[:_LISTED]]
+    more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
+    return f"{len(files)} {'file' if len(files) == 1 else 'files'}: {', '.join(listed)}{more}"
+
+
+def _size(size: int) -> str:
+    return f"{size:,} bytes" if size < 10_000 else f"{size / 1_000_000:,.1f} MB"
+
+
+def _age(file: FoundFile, context: Context) -> str:
+    hours = (context.now - file.modified).total_seconds() / 3600
+    return f"{max(hours, 0):.0f} hours old" if hours < 48 else f"{hours / 24:.0f} days old"
+
+
+def _check_text(chunks: Iterator[bytes], label: str, options: CsvConfig, context: Context) -> Iterator[Finding]:
+    sample = next(chunks, b"")
+    if not sample.strip():
+        yield Finding("warning", f"{label} is empty")
+        return
+    yield from _check_encoding(sample, label, options)
+    rows, faults = 0, Counter[str]()
+    try:
+        for message in islice(read_rows(chain([sample], chunks), label, options, context), _ROWS):
+            rows += isinstance(message, Record | Rejected)
+            if isinstance(message, Rejected):
+                faults[message.reason] += 1
+    except FingerpostError as error:
+        yield Finding("error", error.message)
+        return
+    if faults:
+        told = ", ".join(f"{reason} {count}" for reason, count in faults.most_common())
+        yield Finding(
+            "error" if faults.total() * 2 > rows else "warning",
+            f"{label}: {faults.total():,} of the first {rows:,} rows cannot be read ({told})",
+            "check key, delimiter and encoding, or have those rows put right where the file is made",
+        )
+    elif rows:
+        yield Finding("ok", f"{label}: the first {rows:,} rows can be read")
+    else:
+        yield Finding("warning", f"{label} has a header and no rows")
+
+
+def _check_encoding(sample: bytes, label: str, options: CsvConfig) -> Iterator[Finding]:
+    """Compare what is declared with what the first bytes look like; only ASCII looks like everything."""
+    better = None
+    if not _decodes(sample, options.encoding):
+        better = _likely_encoding(sample)
+        yield Finding(
+            "error",
+            f'{label} is not written in the encoding "{options.encoding}"'
+            + (f"; it looks like {better}" if better else ""),
+            f'set encoding = "{better}"' if better else "ask whoever makes the file which encoding it is written in",
+        )
+    elif not sample.isascii() and not _is_unicode(options.encoding) and _decodes(sample, "utf-8-sig"):
+        yield Finding(
+            "warning", f"{label} looks like UTF-8 and is read as {options.encoding}", 'set encoding = "utf-8-sig"'
+        )
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)("strict").decode(sample)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _is_unicode(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith("utf")
+
+
+def _likely_encoding(sample: bytes) -> str | None:
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if _decodes(sample, "utf-8-sig"):
+        return "utf-8-sig"
+    try:
+        import charset_normalizer  # it comes with requests, which may choose another one day
+    except ImportError:
+        return None
+    best = charset_normalizer.from_bytes(sample, cp_isolation=_CANDIDATES).best()
+    return best.encoding.replace("_", "-") if best else None

@@ -1,0 +1,86 @@
+"""What a ``[[connector]]`` table of type `csv` may say."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from fingerpost import SourceConfig, StreamName
+
+__all__ = ["CsvConfig"]
+
+
+class CsvConfig(SourceConfig):
+    """The keys of a ``[[connector]]`` table with ``type = "csv"``."""
+
+    stream: StreamName = Field(
+        description="What a row is: learners, programmes, assignments, activities, destinations."
+    )
+    path: str = Field(
+        min_length=1,
+        description="The file or files, relative to the configuration; * and ** stand for any name and any folders. "
+        "Files may be gzipped or in a zip archive.",
+    )
+    mapping: str = Field(min_length=1, description="The mapping that says what the columns mean.")
+    key: tuple[str, ...] = Field(
+        default=(), description="The columns that identify a row. Empty means those that the mapping names."
+    )
+    mode: Literal["snapshot", "append"] | None = Field(
+        default=None,
+        description="snapshot: a row that is gone from the files is gone. append: what was read once stays. The "
+        "default is append for activities and destinations, else snapshot.",
+    )
+    encoding: str = Field(default="utf-8-sig", description='The encoding of the text, such as "utf-8" or "cp1252".')
+    delimiter: Literal[",", "\t", ";", "|"] = Field(
+        default=",", description='What stands between two fields: ",", ";", "|" or "tab".'
+    )
+    header: tuple[str, ...] = Field(
+        default=(), description="The names of the columns, for files whose first row does not give them."
+    )
+    skip_lines: int = Field(default=0, ge=0, le=1000, description="Lines to leave out at the top of each file.")
+    member: str = Field(default="*.csv", min_length=1, description="Which files of a zip archive to read.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        if value.strip().casefold() == "auto":
+            raise ValueError(
+                'cannot be "auto", because a wrong guess spoils names in silence; leave it out and run '
+                "fingerpost check, which suggests one"
+            )
+        try:
+            codecs.getincrementaldecoder(value)
+            b"a".decode(value)
+        except UnicodeError:
+            pass  # one byte is no text in UTF-16, but the encoding exists
+        except (LookupError, ValueError) as error:
+            raise ValueError('is not a text encoding; write one such as "utf-8-sig", "cp1252" or "utf-16"') from error
+        return value
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab_by_name(cls, value: object) -> object:
+        return "\t" if value == "tab" else value
+
+    @field_validator("key", "header")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        stripped = tuple(name.strip() for name in value)
+        if len(set(stripped)) < len(stripped):
+            raise ValueError("names a column twice")
+        return stripped
+
+    @property
+    def kept(self) -> Literal["snapshot", "append"]:
+        """How the files are kept: as configured, else what is usual for the stream.
+
+        A termly file that overwrites the last one must not erase last term's evidence, so activities and destinations
+        are appended to.
+        """
+        return self.mode or ("append" if self.stream in {"activities", "destinations"} else "snapshot")
+
+    def fingerprint(self, key: tuple[str, ...]) -> bytes:
+        """Return what decides, beside their bytes, which records the files hold."""
+        return repr((self.encoding, self.delimiter, self.header, self.skip_lines, self.member, key)).encode()

@@ -1,0 +1,230 @@
+"""Turn the elements of one ILR file into records, with the ILR's own names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from fingerpost import Record, Rejected
+from fingerpost_ilr._elements import DESTINATIONS, LEARNER, LocalNames, elements, text, texts
+from fingerpost_ilr._files import IlrFile, opened
+from fingerpost_ilr._programmes import Aim, iso_day, programmes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lxml import etree
+
+    from fingerpost import Context, Message
+
+_LEARNER_FIELDS = ("LearnRefNumber", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email", "EHC")
+_AIM_FIELDS = (
+    "LearnAimRef", "AimType", "LearnStartDate", "LearnPlanEndDate", "LearnActEndDate",
+    "FundModel", "ProgType", "StdCode", "FworkCode", "PwayCode", "CompStatus",
+)  # fmt: skip
+_AIM_DATES = ("LearnStartDate", "LearnPlanEndDate", "LearnActEndDate")
+_AIM_NAME_FIELDS = ("LearnAimRef", "AimSeqNumber")
+_PLACEMENT_FIELDS = ("WorkPlaceStartDate", "WorkPlaceEndDate", "WorkPlaceHours", "WorkPlaceMode", "WorkPlaceEmpId")
+_OUTCOME_FIELDS = ("OutType", "OutCode", "OutStartDate", "OutEndDate", "OutCollDate")
+_MONITORING_FIELDS = ("ProvSpecDelMonOccur", "ProvSpecDelMon")
+_FAM_FIELDS = ("LearnFAMType", "LearnFAMCode")
+
+_EMPLOYER_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2)
+_EMPLOYER_UNKNOWN = "999999999"
+
+
+class Reading:
+    """One pass over one file, for one stream.
+
+    A learner who stands in a file twice keeps both sets of aims and placements: the second set's keys call the
+    learner ``REF~2``.
+    """
+
+    def __init__(self, file: IlrFile, member: str, context: Context) -> None:
+        self._file = file
+        self._member = member
+        self._context = context
+        self._names = LocalNames()
+        self._count = 0
+        self._seen: set[str] = set()
+        self._again: Counter[str] = Counter()
+
+    def learners(self, newer: set[str]) -> Iterator[Message]:
+        """Yield learners; `newer` holds those of later years and is added to.
+
+        Without the code EHC1 in their latest year a learner has no plan; an earlier year does not say what holds now.
+        """
+        template = dict.fromkeys((*_LEARNER_FIELDS, *self._context.columns), "")
+        for element in self._elements(LEARNER):
+            data = self._learner(element, template)
+            ref = data["LearnRefNumber"]
+            if not ref:
+                key = f"{self._file.year}/record {self._count}"
+                yield Rejected(key, reason="missing_required", where=self._where(), raw=data)
+                continue
+            if ref in newer:
+                data["EHC"] = ""
+            self._seen.add(ref)
+            yield Record(f"{self._file.year}/{ref}", data, self._file.year)
+        newer |= self._seen
+
+    def programmes(self) -> Iterator[Message]:
+        """Yield the programmes that each learner's aims make up."""
+        year = self._file.year
+        for element in self._elements(LEARNER):
+            ref, who = self._who(element)
+            if not ref:
+                continue
+            aims = [self._aim(child, who) for child in element if self._names[child.tag] == "LearningDelivery"]
+            slugs: Counter[str] = Counter()
+            for programme in programmes(aims):
+                data = {
+                    "LearnRefNumber": ref,
+                    "AcademicYear": year,
+                    "Code": programme.code,
+                    "Title": programme.title,
+                    "Type": programme.type,
+                    "Level": programme.level,
+                    "Area": programme.area,
+                    "LearnStartDate": programme.starts_on,
+                    "LearnPlanEndDate": programme.planned_end,
+                    "LearnActEndDate": programme.actual_end,
+                    "Status": programme.status,
+                }
+                yield Record(f"{year}/{who}/{_numbered(programme.slug, slugs)}", data, year)
+
+    def placements(self) -> Iterator[Message]:
+        """Yield work placements, in the order of the file within each aim."""
+        for element in self._elements(LEARNER):
+            ref, who = self._who(element)
+            if not ref or next(element.iterdescendants("{*}LearningDeliveryWorkPlacement"), None) is None:
+                continue
+            sequence: Counter[str] = Counter()
+            for delivery in element:
+                if self._names[delivery.tag] == "LearningDelivery":
+                    yield from self._placements(delivery, ref, who, sequence)
+
+    def outcomes(self) -> Iterator[Message]:
+        """Yield destination outcomes, also of learners whom the file does not hold."""
+        year = self._file.year
+        for element in self._elements(DESTINATIONS):
+            ref, who = self._who(element)
+            if not ref:
+                continue
+            uln = text(element, "ULN", self._names)
+            slugs: Counter[str] = Counter()
+            for child in element:
+                if self._names[child.tag] != "DPOutcome":
+                    continue
+                data = texts(child, _OUTCOME_FIELDS, self._names)
+                slug = f"{data['OutType']}{data['OutCode']}/{data['OutStartDate']}"
+                slugs[slug] += 1
+                data |= {"LearnRefNumber": ref, "ULN": uln}
+                yield Record(f"{year}/{who}/{slug}/{slugs[slug]}", data, year)
+
+    def _elements(self, wanted: str) -> Iterator[etree._Element]:
+        with opened(self._file.path, self._file.name, self._member) as source:
+            for element in elements(source, self._file.name, wanted, self._names):
+                self._count += 1
+                yield element
+        if len(self._names.namespaces | {self._file.namespace}) > 1:
+            self._context.warn("mixed_namespaces", where=self._file.name)
+
+    def _learner(self, element: etree._Element, template: dict[str, str]) -> dict[str, str]:
+        data = template.copy()
+        names = self._names
+        plan = "0"
+        for child in element:
+            name = names[child.tag]
+            if name in data:
+                data[name] = (child.text or "").strip()
+            elif name == "LearnerFAM":
+                fam = texts(child, _FAM_FIELDS, names)
+                if fam["LearnFAMType"] == "EHC":
+                    plan = fam["LearnFAMCode"]
+            elif name == "LearnerContact" and (email := text(child, "Email", names)):
+                data["Email"] = email  # where files up to 2016/17 have it
+        data["EHC"] = plan
+        return data
+
+    def _aim(self, delivery: etree._Element, who: str) -> Aim:
+        data = dict.fromkeys(_AIM_FIELDS, "")
+        names = self._names
+        area = ""
+        for child in delivery:
+            name = names[child.tag]
+            if name in data:
+                data[name] = (child.text or "").strip()
+            elif name == "ProviderSpecDeliveryMonitoring" and not area:
+                monitoring = texts(child, _MONITORING_FIELDS, names)
+                if monitoring["ProvSpecDelMonOccur"].upper() == "A":
+                    area = monitoring["ProvSpecDelMon"]
+        start, planned_end, actual_end = (self._day(data[name], name, who) for name in _AIM_DATES)
+        framework = "/".join(part for part in (data["FworkCode"], data["PwayCode"]) if part)
+        return Aim(
+            ref=data["LearnAimRef"],
+            kind=data["AimType"],
+            fund=data["FundModel"],
+            prog=data["ProgType"],
+            course=data["StdCode"] or framework,
+            status=data["CompStatus"],
+            start=start,
+            planned_end=planned_end,
+            actual_end=actual_end,
+            area=area,
+        )
+
+    def _placements(self, delivery: etree._Element, ref: str, who: str, sequence: Counter[str]) -> Iterator[Message]:
+        year = self._file.year
+        aim = texts(delivery, _AIM_NAME_FIELDS, self._names)
+        aim_key = _numbered(aim["AimSeqNumber"] or "aim", sequence)
+        number = 0
+        for child in delivery:
+            if self._names[child.tag] != "LearningDeliveryWorkPlacement":
+                continue
+            number += 1
+            key = f"{year}/{who}/{aim_key}/wp{number}"
+            data = texts(child, _PLACEMENT_FIELDS, self._names)
+            employer = data["WorkPlaceEmpId"]
+            if employer and not valid_employer_id(employer):
+                self._context.warn("bad_employer_id", key=key, field="WorkPlaceEmpId", where=self._file.name)
+            data |= {"LearnRefNumber": ref, "LearnAimRef": aim["LearnAimRef"]}
+            yield Record(key, data, year)
+
+    def _who(self, element: etree._Element) -> tuple[str, str]:
+        """Return a learner's reference and what keys call the learner; empty, with a warning, if there is none."""
+        ref = text(element, "LearnRefNumber", self._names)
+        if not ref:
+            self._context.warn("missing_reference", field="LearnRefNumber", where=self._where())
+            return "", ""
+        if ref not in self._seen:
+            self._seen.add(ref)
+            return ref, ref
+        self._again[ref] += 1
+        return ref, f"{ref}~{self._again[ref] + 1}"
+
+    def _day(self, value: str, name: str, who: str) -> str:
+        day = iso_day(value)
+        if value and not day:
+            self._context.warn("bad_date", key=f"{self._file.year}/{who}", field=name, where=self._file.name)
+        return day
+
+    def _where(self) -> str:
+        """Say where we are by counting: libxml2 loses count of lines after 65,535."""
+        return f"{self._file.name}, record {self._count}"
+
+
+def _numbered(slug: str, used: Counter[str]) -> str:
+    """Return `slug` the first time, then ``slug~2``, ``slug~3`` and so on."""
+    used[slug] += 1
+    return slug if used[slug] == 1 else f"{slug}~{used[slug]}"
+
+
+def valid_employer_id(text: str) -> bool:
+    """Say whether an employer number has the right check digit (ILR derived data DD14), or is the one for unknown."""
+    if text == _EMPLOYER_UNKNOWN:
+        return True
+    if len(text) != 9 or not (text.isascii() and text.isdigit()):
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(_EMPLOYER_WEIGHTS, text[:8], strict=True))
+    return (11 - total % 11) % 11 == int(text[8])

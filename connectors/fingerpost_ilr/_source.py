@@ -1,0 +1,154 @@
+"""The `ilr` connector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from pydantic import Field
+
+from fingerpost import Checkpoint, Finding, Source, SourceConfig, SourceUnavailable, StreamSpec, hookimpl
+from fingerpost_ilr._files import IlrFile, describe, digest, find, newest_of_each_year
+from fingerpost_ilr._reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from fingerpost import Context, Cursor, Message
+
+_StreamName: TypeAlias = Literal["learners", "programmes", "activities", "destinations"]
+
+_OLD_AFTER_DAYS = 60
+"""Providers return the ILR about every four weeks; twice that without a new file deserves a word."""
+
+
+class IlrConfig(SourceConfig):
+    """The keys of a ``[[connector]]`` table with ``type = "ilr"``."""
+
+    path: str = Field(
+        min_length=1,
+        description="The ILR files, such as data/ILR-*.xml; zip files are read as they are. The newest of each "
+        "academic year is read.",
+    )
+    member: str = Field(default="*.xml", min_length=1, description="Which file inside a zip is the ILR.")
+    mapping: dict[_StreamName, str] = Field(
+        default_factory=dict, description="Your own mapping for a stream, by the stream's name."
+    )
+
+
+class IlrSource(Source):
+    """Read the newest ILR file of each academic year.
+
+    Keys begin with the academic year and the learner's reference (``2526/25000123``), and each year is a part of its
+    own, so that a new file for this year removes nothing of the last one. Work placements in an ILR are *planned*
+    hours (ILR provider support manual, Work Placement entity): they come as planned activities and vouch for nothing.
+    Destinations are in files up to 2023/24 only.
+    """
+
+    name: ClassVar[str] = "ilr"
+    Config = IlrConfig
+    config: IlrConfig
+    streams = (
+        StreamSpec("learners", mapping="ilr-learners"),
+        StreamSpec("programmes", mapping="ilr-programmes"),
+        StreamSpec("activities", mapping="ilr-activities"),
+        StreamSpec("destinations", mapping="ilr-destinations", feeds=("destination_actual",)),
+    )
+
+    @hookimpl
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Say which files would be read, how old they are and what is odd about them."""
+        files: list[IlrFile] = []
+        for path in self._paths(context):
+            try:
+                files.append(self._describe(path, context))
+            except SourceUnavailable as error:
+                yield Finding("error", error.message)
+        newest = newest_of_each_year(files)
+        for file in newest:
+            yield Finding(
+                "ok",
+                f"{file.name}: academic year {_spelt(file.year)}, {file.size / 1e6:,.1f} MB, "
+                f"prepared on {file.prepared:%Y-%m-%d}.",
+            )
+            for field in self._disagreements(file):
+                yield Finding(
+                    "warning",
+                    f"{file.name}: its name, header and content do not agree on {field}.",
+                    "The header is believed; tell the MIS team.",
+                )
+        if newest:
+            yield from _age(newest[0], context.now.astimezone(context.timezone))
+
+    @hookimpl
+    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each learner of each year."""
+        newer: set[str] = set()
+
+        def read(file: IlrFile) -> Iterator[Message]:
+            for field in self._disagreements(file):
+                context.warn(f"{field.lower()}_disagrees", field=field, where=file.name)
+            return Reading(file, self.config.member, context).learners(newer)
+
+        return self._read(context, read)
+
+    @hookimpl
+    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the programmes that each learner's aims make up."""
+        return self._read(context, lambda file: Reading(file, self.config.member, context).programmes())
+
+    @hookimpl
+    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each work placement as a planned activity."""
+        return self._read(context, lambda file: Reading(file, self.config.member, context).placements())
+
+    @hookimpl
+    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each destination outcome, also of learners whom the file does not hold."""
+        return self._read(context, lambda file: Reading(file, self.config.member, context).outcomes())
+
+    def _read(self, context: Context, read: Callable[[IlrFile], Iterator[Message]]) -> Iterator[Message]:
+        files = newest_of_each_year(self._describe(path, context) for path in self._paths(context))
+        context.data_from(max(file.prepared for file in files))
+        if context.unchanged({file.name: digest(file) for file in files}):
+            return
+        for file in files:
+            yield from read(file)
+            yield Checkpoint()
+
+    def _paths(self, context: Context) -> list[Path]:
+        paths = find(context.base_dir, self.config.path)
+        if not paths:
+            raise SourceUnavailable(
+                f"No file matches {self.config.path} (connector {context.name}); "
+                "check `path`, or put the ILR export there."
+            )
+        return paths
+
+    def _describe(self, path: Path, context: Context) -> IlrFile:
+        return describe(path, base_dir=context.base_dir, member=self.config.member, timezone=context.timezone)
+
+    def _disagreements(self, file: IlrFile) -> Iterator[str]:
+        if file.year_disagrees:
+            yield "Year"
+        if file.ukprn_disagrees or (self.config.ukprn and file.ukprn and file.ukprn != str(self.config.ukprn)):
+            yield "UKPRN"
+
+
+def _age(newest: IlrFile, now: datetime) -> Iterator[Finding]:
+    started = now.year if now.month >= 8 else now.year - 1
+    current = f"{started % 100:02}{(started + 1) % 100:02}"
+    days = (now - newest.prepared).days
+    if newest.year < current:
+        yield Finding(
+            "warning",
+            f"The newest ILR file is of {_spelt(newest.year)}; it is {_spelt(current)} now.",
+            "Put this year's file beside it; the old one may stay.",
+        )
+    elif days > _OLD_AFTER_DAYS:
+        yield Finding("warning", f"The newest ILR file is {days} days old.", "Ask the MIS team for a new export.")
+
+
+def _spelt(year: str) -> str:
+    return f"20{year[:2]}/{year[2:]}"

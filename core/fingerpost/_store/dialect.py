@@ -1,0 +1,225 @@
+"""Everything in which SQLite and PostgreSQL differ.
+
+SQLite is the embedded default: WAL, `synchronous=FULL`, a local disk. PostgreSQL is reached by URL. The rest of the
+store knows neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+
+from fingerpost._errors import ConfigError, LockHeld, StoreError
+
+__all__ = ["CACHE_FIRST_LOAD_KIB", "CACHE_KIB", "Dialect", "PostgresDialect", "SqliteDialect", "dialect_for"]
+
+CACHE_KIB = 65_536
+"""The page cache of an ordinary run."""
+
+CACHE_FIRST_LOAD_KIB = 262_144
+"""The page cache of a run that fills an empty store: it saves half of the time that a large first load takes."""
+
+
+class Dialect:
+    """What one database does in its own way."""
+
+    name: str
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+
+    def engine(self) -> sa.Engine:
+        """Make the engine; connections of it begin a transaction that may write."""
+        raise NotImplementedError
+
+    def prepare(self, connection: sa.Connection, *, first_load: bool) -> None:
+        """Tune a connection for a run."""
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock of the college for the length of a run; raise `LockHeld` if another run has it.
+
+        The operating system or the server frees it when a process dies, so that no stale lock is ever left.
+        """
+        raise NotImplementedError
+        yield
+
+    def upsert(
+        self, table: sa.Table, *, conflict: Sequence[str], keep: Iterable[str] = (), omit: Iterable[str] = ()
+    ) -> str:
+        """Return an upsert of whole rows for the driver's `executemany`, one positional parameter for each column.
+
+        A row whose `conflict` columns exist is updated but for the columns in `keep`. The columns in `omit` are left to
+        the database and take no parameter.
+        """
+        names = [column.name for column in table.columns if column.name not in set(omit)]
+        statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
+        kept = {*conflict, *keep}
+        statement = statement.on_conflict_do_update(
+            index_elements=[table.c[name] for name in conflict],
+            set_={name: statement.excluded[name] for name in names if name not in kept},
+        )
+        return self.positional(statement, names)
+
+    def insert_ignore(self, table: sa.Table) -> str:
+        """Return an insert of whole rows that leaves rows which exist alone, for `executemany`."""
+        names = [column.name for column in table.columns]
+        statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
+        return self.positional(statement.on_conflict_do_nothing(), names)
+
+    def insert_from(self, table: sa.Table, names: Sequence[str], select: sa.Select[Any]) -> sa.Insert:
+        """Return an insert of what `select` finds that leaves rows which exist alone."""
+        statement: sa.Insert = self.insert(table).from_select(list(names), select).on_conflict_do_nothing()
+        return statement
+
+    def positional(self, statement: sa.ClauseElement, names: Sequence[str]) -> str:
+        """Compile a statement to the driver's text with one positional parameter for each of `names`, in order."""
+        compiled = statement.compile(dialect=self._compiler())
+        order = list(getattr(compiled, "positiontup", None) or ())
+        if order != list(names):
+            message = f"parameters come out as {order}, not as {list(names)}"
+            raise AssertionError(message)
+        return str(compiled)
+
+    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+        """Return the text and the parameters of a condition `key` is one of `keys`."""
+        raise NotImplementedError
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return the database's own INSERT, which knows ON CONFLICT."""
+        raise NotImplementedError
+
+    def _compiler(self) -> sa.Dialect:
+        raise NotImplementedError
+
+    placeholder: str
+
+
+class SqliteDialect(Dialect):
+    """SQLite: one file, one writer, many readers."""
+
+    name = "sqlite"
+    placeholder = "?"
+
+    def engine(self) -> sa.Engine:
+        """Make the engine; every transaction takes the write lock at once, so that none fails half way for it."""
+        path = self.url.database or ""
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The folder of the store {path} cannot be made: {error.strerror}.") from error
+        engine = sa.create_engine(self.url, connect_args={"timeout": 60.0})
+
+        @sa.event.listens_for(engine, "connect")
+        def _connected(connection: Any, _record: object) -> None:
+            # SQLAlchemy begins transactions itself; the driver's own rules would commit behind its back.
+            connection.isolation_level = None
+            for pragma in (
+                "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY",
+                f"cache_size=-{CACHE_KIB}",
+            ):  # fmt: skip
+                connection.execute(f"PRAGMA {pragma}")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            reads = connection.get_execution_options().get("fingerpost_reads", False)
+            connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+        return engine
+
+    def prepare(self, connection: sa.Connection, *, first_load: bool) -> None:
+        """Ask for a large page cache where everything is new, a small one otherwise."""
+        size = CACHE_FIRST_LOAD_KIB if first_load else CACHE_KIB
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{size}")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold an operating system's lock on a file beside the store."""
+        import filelock
+
+        lock = filelock.FileLock(f"{self.url.database}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise LockHeld("Another run of this college is still going; this one did nothing.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+        """Return an IN list: SQLite takes more than 30,000 parameters."""
+        return f"key IN ({','.join('?' * len(keys))})", tuple(keys)
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return SQLite's INSERT."""
+        return sqlite.insert(table)
+
+    def _compiler(self) -> sa.Dialect:
+        return sqlite.dialect(paramstyle="qmark")
+
+
+class PostgresDialect(Dialect):
+    """PostgreSQL: one college is one schema."""
+
+    name = "postgresql"
+    placeholder = "%s"
+
+    def engine(self) -> sa.Engine:
+        """Make the engine, with the driver of the extra `postgres`."""
+        try:
+            return sa.create_engine(self.url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "[store] url names PostgreSQL, whose driver is not installed: run pip install 'fingerpost[postgres]'."
+            ) from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold an advisory lock of the server, named by the schema, on a connection of its own."""
+        engine = self.engine()
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                key = sa.func.hashtext(sa.func.current_database() + "/" + sa.func.current_schema())
+                if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK_CLASS, key))):
+                    raise LockHeld("Another run of this college is still going; this one did nothing.")
+                yield
+        finally:
+            engine.dispose()
+
+    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+        """Return an array: one parameter, whatever its length."""
+        return "key = ANY(%s)", (list(keys),)
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return PostgreSQL's INSERT."""
+        return postgresql.insert(table)
+
+    def _compiler(self) -> sa.Dialect:
+        return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+
+_LOCK_CLASS = 0x46504F53
+"""The class of our advisory locks ("FPOS"), so that they meet no other program's."""
+
+
+def dialect_for(address: str | Path) -> Dialect:
+    """Return the dialect of a store: a path is a SQLite file, an address a PostgreSQL database."""
+    if isinstance(address, Path):
+        return SqliteDialect(URL.create("sqlite+pysqlite", database=str(address)))
+    try:
+        url = make_url(address)
+    except sa.exc.ArgumentError as error:
+        raise ConfigError("[store] url is not an address: write postgresql://user@server/database.") from error
+    if url.get_backend_name() != "postgresql":
+        raise ConfigError(
+            f"[store] url begins with {url.get_backend_name()}://, but only postgresql:// is supported there; "
+            "for SQLite write [store] path instead."
+        )
+    return PostgresDialect(url)

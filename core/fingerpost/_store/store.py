@@ -1,0 +1,170 @@
+"""Open the store, bring its schema up to date and hand out transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from fingerpost._errors import StoreError
+from fingerpost._store import schema
+from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
+
+__all__ = ["SCHEMA_REVISION", "Store", "Unit"]
+
+SCHEMA_REVISION = "0001"
+"""The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""
+
+
+class Unit:
+    """Give out the transactions of one run, one after the other, on one connection.
+
+    In a dry run every transaction is a savepoint inside one that is rolled back at the end, so that a dry run does
+    exactly what a real one does and leaves nothing.
+    """
+
+    def __init__(self, connection: sa.Connection, *, dry: bool) -> None:
+        self.connection = connection
+        self.dry = dry
+        self._outer = connection.begin() if dry else None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Commit what is done inside, or roll it back when it raises."""
+        with self.begin():
+            yield self.connection
+
+    def begin(self) -> sa.Transaction:
+        """Begin a transaction by hand; the caller commits or rolls back."""
+        return self.connection.begin_nested() if self.dry else self.connection.begin()
+
+    def close(self) -> None:
+        """Forget everything that a dry run did."""
+        if self._outer is not None:
+            self._outer.rollback()
+
+
+class Store:
+    """One college's store."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.engine = dialect.engine()
+
+    @classmethod
+    def open(cls, address: str | Path) -> Store:
+        """Open the store at a path or address, making or migrating it where necessary.
+
+        Raises `StoreError` where it cannot be opened, is no store, or was written by a newer release.
+        """
+        dialect = dialect_for(address)
+        if isinstance(dialect, SqliteDialect) and dialect.url.database:
+            _make_private(Path(dialect.url.database))
+        store = cls(dialect)
+        try:
+            store._migrate()
+        except sa.exc.DatabaseError as error:
+            store.close()
+            raise StoreError(
+                f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in its "
+                "place; the next sync repairs what is missing."
+            ) from error
+        return store
+
+    @property
+    def where(self) -> str:
+        """Name the store for a message, without a password."""
+        url = self.dialect.url
+        return url.database or "" if isinstance(self.dialect, SqliteDialect) else url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees one state of the store and blocks no writer."""
+        with self.engine.connect().execution_options(fingerpost_reads=True) as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a connection inside one transaction that is committed at the end."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def _migrate(self) -> None:
+        revision = self._revision()
+        if revision == SCHEMA_REVISION:
+            return
+        if revision is not None and revision > SCHEMA_REVISION:
+            raise StoreError(
+                f"The store {self.where} was written by a newer release of Fingerpost (schema {revision}; this one knows "
+                f"{SCHEMA_REVISION}). Install that release again."
+            )
+        # Alembic takes a while to import and is needed only when the schema is not up to date.
+        from fingerpost._store.migrations import upgrade
+
+        with self.engine.connect() as connection, connection.begin():
+            upgrade(connection)
+
+    def _revision(self) -> str | None:
+        with self.engine.connect().execution_options(fingerpost_reads=True) as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return found
+
+    def ensure_indexes(self, connection: sa.Connection) -> None:
+        """Make the indexes that a first load leaves for afterwards, where they are not there yet."""
+        for index in schema.DEFERRED_INDEXES:
+            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+    def connector_id(self, connection: sa.Connection, name: str) -> int:
+        """Return the number of a connector instance, giving it one on its first run."""
+        found = connection.scalar(sa.select(schema.connector.c.id).where(schema.connector.c.name == name))
+        if found is None:
+            found = connection.execute(sa.insert(schema.connector).values(name=name)).inserted_primary_key[0]
+        return int(found)
+
+    def get_state(self, connection: sa.Connection, name: str) -> str | None:
+        """Return one remembered value."""
+        found: str | None = connection.scalar(sa.select(schema.state.c.value).where(schema.state.c.name == name))
+        return found
+
+    def set_state(self, connection: sa.Connection, name: str, value: str) -> None:
+        """Remember one value; writes nothing where it is already so."""
+        if self.get_state(connection, name) == value:
+            return
+        connection.exec_driver_sql(
+            self.dialect.upsert(schema.state, conflict=["name"]), (name, value)
+        )
+
+
+def executemany(connection: sa.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Run one statement for many rows through the driver's own `executemany`."""
+    if rows:
+        connection.exec_driver_sql(statement, rows)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file readable by the service account alone; SQLite gives its side files the same rights."""
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        if sys.platform != "win32":
+            os.chmod(path, 0o600)  # noqa: PTH101 - the umask may have taken more than it should
+    except OSError as error:
+        raise StoreError(f"The store {path} cannot be made: {error.strerror}. Check the folder's rights.") from error
+
+
+def _cause(error: sa.exc.DatabaseError) -> str:
+    """Say in words what the driver said, without the statement and its values."""
+    return str(error.orig).split("\n", maxsplit=1)[0] if error.orig is not None else type(error).__name__

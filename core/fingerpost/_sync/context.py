@@ -1,0 +1,164 @@
+"""What the parts of one run share, and the context that a connector's hooks are given."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from fingerpost._errors import ConfigError
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from fingerpost._config import Configuration
+    from fingerpost._frameworks import Framework
+    from fingerpost._host import Host, Instance
+    from fingerpost._http import Http
+    from fingerpost._mapping import CompiledMapping
+    from fingerpost._store import Store, Unit
+    from fingerpost._sync.report import RunReport
+
+__all__ = ["HookContext", "Progress", "Run", "SilentProgress", "utc_text"]
+
+
+class Progress(Protocol):
+    """Follow a run: the command line draws it, a Python caller may ignore it."""
+
+    def phase(self, name: str) -> None:
+        """Learn that a phase begins."""
+
+    def advance(self, count: int) -> None:
+        """Learn that so many more records or learners are done in this phase."""
+
+
+class SilentProgress:
+    """Follow a run without saying anything."""
+
+    def phase(self, name: str) -> None:
+        """Ignore it."""
+
+    def advance(self, count: int) -> None:
+        """Ignore it."""
+
+
+def utc_text(instant: datetime) -> str:
+    """Spell an instant as the store does: UTC, to the second, sortable."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class Run:
+    """One run and everything that its parts need."""
+
+    id: int
+    store: Store
+    unit: Unit
+    host: Host
+    config: Configuration
+    framework: Framework
+    mappings: Mapping[tuple[str, str], CompiledMapping]
+    now: datetime
+    as_of: date
+    report: RunReport
+    progress: Progress
+    log: FilteringBoundLogger
+    connector_ids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def now_text(self) -> str:
+        """The start of the run, as the store spells it."""
+        return utc_text(self.now)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time one phase of the run and say that it began."""
+        self.progress.phase(name)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = round(time.perf_counter() - started, 3)
+            self.report.phases[name] = round(self.report.phases.get(name, 0.0) + taken, 3)
+            self.log.info("phase_done", phase=name, seconds=taken)
+
+    def rank(self, connector: str) -> int:
+        """Return how much a connector is trusted: its place in the configuration."""
+        for position, instance in enumerate(self.config.instances):
+            if instance.name == connector:
+                return position
+        return len(self.config.instances)
+
+
+@dataclass(slots=True)
+class HookContext:
+    """The context of one hook call; see `fingerpost.Context`."""
+
+    name: str
+    base_dir: Path
+    now: datetime
+    timezone: ZoneInfo
+    make_http: Callable[[], Http]
+    mapping: CompiledMapping | None = None
+    key: tuple[str, ...] = ()
+    columns: frozenset[str] = frozenset()
+    log: FilteringBoundLogger = field(default_factory=structlog.get_logger)
+    warned: Callable[[str, str, str, str], None] = lambda code, key, field, where: None
+    known_digests: Mapping[str, str] | None = None
+    digests: dict[str, str] | None = None
+    skipped: bool = False
+    data_at: datetime | None = None
+    _http: Http | None = None
+
+    @property
+    def http(self) -> Http:
+        """The HTTP helper, made when first asked for."""
+        if self._http is None:
+            self._http = self.make_http()
+        return self._http
+
+    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
+        """Pass a fault in the data on to the run."""
+        self.warned(code, key, field, where)
+
+    def unchanged(self, digests: Mapping[str, str]) -> bool:
+        """Compare the inputs with those of the last complete read, and remember them for the next."""
+        self.digests = dict(digests)
+        self.skipped = self.known_digests is not None and self.digests == self.known_digests
+        return self.skipped
+
+    def header(self, columns: Sequence[str], *, where: str) -> None:
+        """Refuse a file without a column that the mapping needs; list the columns that nothing reads."""
+        if self.mapping is None:
+            return
+        missing = (*self.mapping.missing(columns), *(name for name in self.key if name not in columns))
+        if missing:
+            raise ConfigError(self._missing_sentence(dict.fromkeys(missing), columns, where))
+        for column in self.mapping.unread(columns):
+            if column not in self.key:
+                self.warn("unread_column", field=column, where=where)
+
+    def data_from(self, instant: datetime) -> None:
+        """Remember the age of the data: that of its newest part."""
+        if self.data_at is None or instant > self.data_at:
+            self.data_at = instant
+
+    def _missing_sentence(self, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
+        assert self.mapping is not None
+        parts = []
+        for name in missing:
+            near = difflib.get_close_matches(name, columns, n=1)
+            parts.append(f"'{name}'" + (f" (is it '{near[0]}'?)" if near else ""))
+        plural = "columns" if len(parts) > 1 else "column"
+        return (
+            f"Connector {self.name}: {where} has no {plural} {', '.join(parts)}, which the mapping {self.mapping.name} "
+            f"needs. It has: {', '.join(columns)}. Correct the export, or write a mapping for it."
+        )

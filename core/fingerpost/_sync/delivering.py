@@ -1,0 +1,190 @@
+"""Deliver what waits in the outbox, so that nothing is lost and nothing is seen twice.
+
+A payload is claimed before it is handed over, and its frozen bytes never change. What is left claimed by a dead run, or
+came back without a clear answer, is *unknown*: it is looked for where the channel can look, else sent again, identically
+and once, else it expires and the next digest carries what it said.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from fingerpost._errors import FingerpostError
+from fingerpost._failpoints import hit
+from fingerpost._items import Payload, Receipt
+from fingerpost._store import schema
+from fingerpost._sync.context import HookContext, utc_text
+
+if TYPE_CHECKING:
+    from fingerpost._host import Instance
+    from fingerpost._sync.context import Run
+
+__all__ = ["count_waiting", "deliver"]
+
+BATCH = 20
+"""Payloads claimed together: a kill leaves at most so many to look for."""
+
+RESEND_AFTER = timedelta(minutes=15)
+"""How long an unknown outcome rests before the same bytes are sent once more."""
+
+_outbox = schema.outbox
+
+
+def deliver(run: Run, channel: Instance, context: HookContext) -> None:
+    """Deliver everything that waits for one channel."""
+    _recover(run, channel)
+    _expire(run, channel)
+    _settle_unknown(run, channel, context)
+    while True:
+        claimed = _claim(run, channel)
+        if not claimed:
+            break
+        _hand_over(run, channel, context, claimed)
+        if any(_state_of(run, number) == "pending" for number in claimed):
+            break  # put off by the channel: the next run tries again
+    count_waiting(run)
+
+
+def _recover(run: Run, channel: Instance) -> None:
+    """What a dead run had claimed may or may not have gone: under the lock, nobody else can be sending it."""
+    with run.unit.transaction() as connection:
+        connection.execute(
+            sa.update(_outbox)
+            .where(_outbox.c.channel == channel.name, _outbox.c.state == "sending")
+            .values(state="unknown", detail="interrupted")
+        )
+
+
+def _expire(run: Run, channel: Instance) -> None:
+    """Drop what is too old to be true: the next digest carries what it said."""
+    limit = run.now - timedelta(hours=run.config.settings.alerts.max_age_hours)
+    with run.unit.transaction() as connection:
+        expired = connection.execute(
+            sa.update(_outbox)
+            .where(
+                _outbox.c.channel == channel.name,
+                _outbox.c.state.in_(("pending", "unknown", "held")),
+                _outbox.c.planned_at < utc_text(limit),
+            )
+            .values(state="expired", content=None, settled_at=run.now_text)
+        ).rowcount
+    if expired:
+        run.log.warning("digests_expired", channel=channel.name, count=expired)
+
+
+def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
+    """Look for what may have been delivered; send again, once, what nobody can find out about."""
+    with run.unit.transaction() as connection:
+        rows = connection.execute(
+            sa.select(_outbox).where(_outbox.c.channel == channel.name, _outbox.c.state == "unknown")
+        ).all()
+    if not rows:
+        return
+    answers: dict[str, Receipt] = {}
+    if channel.has("reconcile"):
+        try:
+            answers = {answer.key: answer for answer in channel.reconcile([_payload(row) for row in rows], context)}  # type: ignore[arg-type]
+        except FingerpostError as error:
+            run.log.warning("reconcile_failed", channel=channel.name, message=error.message)
+    for row in rows:
+        answer = answers.get(row.key)
+        status = answer.status if answer is not None else "unknown"
+        if status == "sent":
+            _settle(run, row.id, answer)
+        elif status == "temporary" or (row.attempts < 2 and _rested(row, run.now)):
+            _set(run, row.id, state="pending", detail=f"again after {row.detail}")
+
+
+def _rested(row: Any, now: datetime) -> bool:
+    return row.attempted_at is None or now - datetime.fromisoformat(row.attempted_at) >= RESEND_AFTER
+
+
+def _claim(run: Run, channel: Instance) -> dict[int, Any]:
+    """Take the next payloads, and say so in the store before anything leaves."""
+    with run.unit.transaction() as connection:
+        rows = connection.execute(
+            sa.select(_outbox)
+            .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending")
+            .order_by(_outbox.c.id)
+            .limit(BATCH)
+        ).all()
+        if rows:
+            connection.execute(
+                sa.update(_outbox)
+                .where(_outbox.c.id.in_([row.id for row in rows]))
+                .values(state="sending", attempts=_outbox.c.attempts + 1, attempted_at=run.now_text)
+            )
+    hit("claim_committed")
+    return {row.id: row for row in rows}
+
+
+def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> None:
+    numbers = {row.key: number for number, row in claimed.items()}
+    try:
+        for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):  # type: ignore[arg-type]
+            hit("delivered")
+            number = numbers.pop(receipt.key, None)
+            if number is not None:
+                _settle(run, number, receipt)
+                hit("receipt_committed")
+                run.progress.advance(1)
+    except FingerpostError as error:
+        run.report.messages.append(f"Channel {channel.name}: {error.message}")
+        run.log.error("delivery_failed", channel=channel.name, message=error.message)
+    except Exception as error:
+        run.report.messages.append(f"Channel {channel.name} broke while delivering ({type(error).__name__}).")
+        run.log.error("delivery_broke", channel=channel.name, error=type(error).__name__)
+        run.log.debug("delivery_broke_details", exc_info=True)
+    for number in numbers.values():
+        _set(run, number, state="unknown", detail="no_receipt")
+
+
+def _settle(run: Run, number: int, receipt: Receipt | None) -> None:
+    """Write down what became of one payload; its bytes are no longer needed once it is delivered."""
+    assert receipt is not None
+    if receipt.status == "sent":
+        run.report.digests.sent += 1
+        _set(run, number, state="sent", content=None, external_ref=receipt.external_ref, settled_at=run.now_text,
+             detail=None)  # fmt: skip
+    elif receipt.status == "permanent":
+        run.report.digests.failed += 1
+        _set(run, number, state="failed", content=None, settled_at=run.now_text, detail=receipt.detail)
+    else:
+        _set(run, number, state="pending" if receipt.status == "temporary" else "unknown", detail=receipt.detail)
+
+
+def _set(run: Run, number: int, **values: Any) -> None:
+    with run.unit.transaction() as connection:
+        connection.execute(sa.update(_outbox).where(_outbox.c.id == number).values(**values))
+
+
+def _state_of(run: Run, number: int) -> str | None:
+    with run.unit.transaction() as connection:
+        state: str | None = connection.scalar(sa.select(_outbox.c.state).where(_outbox.c.id == number))
+        return state
+
+
+def count_waiting(run: Run) -> None:
+    """Count what waits in the outbox, whoever planned it."""
+    with run.unit.transaction() as connection:
+        counts: dict[str, int] = {}
+        for state, count in connection.execute(
+            sa.select(_outbox.c.state, sa.func.count())
+            .where(_outbox.c.state.in_(("pending", "held", "unknown")))
+            .group_by(_outbox.c.state)
+        ):
+            counts[state] = count
+    digests = run.report.digests
+    digests.deferred, digests.held = counts.get("pending", 0), counts.get("held", 0)
+    digests.unknown = counts.get("unknown", 0)
+
+
+def _payload(row: Any) -> Payload:
+    return Payload(
+        key=row.key, recipient=row.recipient, content=row.content, content_type=row.content_type,
+        message_id=row.message_id, subject=row.subject,
+    )  # fmt: skip
+

@@ -1,0 +1,255 @@
+"""Gather what the evaluator may know about learners, a batch at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+from fingerpost._verdicts import Evidence, LearnerFacts, ProgrammeFacts
+
+if TYPE_CHECKING:
+    from fingerpost._config import Configuration
+    from fingerpost._mapping import CompiledMapping
+
+__all__ = ["FRESH_DAYS", "Feeds", "gather", "read_feeds"]
+
+FRESH_DAYS = 7.0
+"""Days after the last complete read of a source after which what it fed is stale, unless it says otherwise."""
+
+_ATTRIBUTES = (
+    "hours", "via_curriculum", "mode", "organisation", "organisation_id", "provider_type", "sector", "size",
+    "meaningful", "stem", "adviser_level",
+)  # fmt: skip
+_CHECKLIST = len(_ATTRIBUTES)
+
+_activity = schema.source_activity
+_ACTIVITY_COLUMNS = (
+    _activity.c.connector, _activity.c.key, _activity.c.kind, _activity.c.state, _activity.c.starts_on,
+    _activity.c.ends_on, _activity.c.title, _activity.c.event_key, _activity.c.subject,
+    *(_activity.c[name] for name in _ATTRIBUTES), _activity.c.checklist,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    connector: str
+    kinds: frozenset[str]
+    areas: frozenset[str]
+    freshness: Literal["fresh", "stale"]
+
+
+class Feeds:
+    """Know which kinds of activity are fed, for whom, and by whom too late."""
+
+    def __init__(self, feeds: Sequence[_Feed]) -> None:
+        self._feeds = feeds
+        self._by_area = any(feed.areas for feed in feeds)
+        self._everybody = self._of(frozenset())
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Return the names of the sources that are stale."""
+        return tuple(sorted({feed.connector for feed in self._feeds if feed.freshness == "stale"}))
+
+    @property
+    def fingerprint(self) -> str:
+        """Say everything that decides what is fed, as text."""
+        return repr([(f.connector, sorted(f.kinds), sorted(f.areas), f.freshness) for f in self._feeds])
+
+    def for_areas(self, areas: Iterable[str | None]) -> Mapping[str, Literal["fresh", "stale"]]:
+        """Return what is fed for a learner in these curriculum areas."""
+        return self._of(frozenset(area for area in areas if area)) if self._by_area else self._everybody
+
+    def _of(self, areas: frozenset[str]) -> Mapping[str, Literal["fresh", "stale"]]:
+        fed: dict[str, Literal["fresh", "stale"]] = {}
+        for feed in self._feeds:
+            if feed.areas and not feed.areas & areas:
+                continue
+            for kind in feed.kinds:
+                if feed.freshness == "fresh" or kind not in fed:
+                    fed[kind] = feed.freshness
+        return fed
+
+
+def read_feeds(
+    connection: sa.Connection,
+    config: Configuration,
+    mappings: Mapping[tuple[str, str], CompiledMapping],
+    now: datetime,
+) -> Feeds:
+    """Return what the configured sources feed, and which of them are stale at `now`."""
+    state, names = schema.stream_state, schema.connector
+    read = {
+        (row.name, row.stream): (row.complete_at, row.data_at)
+        for row in connection.execute(
+            sa.select(names.c.name, state.c.stream, state.c.complete_at, state.c.data_at).join(
+                names, names.c.id == state.c.connector
+            )
+        )
+    }
+    feeds = []
+    for instance in config.instances:
+        settings: Any = instance.config
+        for spec in instance.connector.streams:  # type: ignore[attr-defined]
+            if spec.name not in ("activities", "destinations", "learners"):
+                continue
+            kinds = spec.feeds or mappings[instance.name, spec.name].feeds
+            if settings.feeds is not None:
+                kinds = settings.feeds if spec.name == _feeding_stream(instance) else ()
+            if not kinds:
+                continue
+            complete_at, data_at = read.get((instance.name, spec.name), (None, None))
+            fresh = _is_fresh(complete_at, data_at, settings.fresh_for, now)
+            feeds.append(
+                _Feed(instance.name, frozenset(kinds), frozenset(settings.areas), "fresh" if fresh else "stale")
+            )
+    return Feeds(feeds)
+
+
+def _feeding_stream(instance: Any) -> str:
+    """A configured `feeds` speaks of the activities, or of the one stream that the instance has."""
+    names = [spec.name for spec in instance.connector.streams]
+    return "activities" if "activities" in names else names[0]
+
+
+def _is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
+    if complete_at is None:
+        return False
+    if now - datetime.fromisoformat(complete_at) > timedelta(days=fresh_for or FRESH_DAYS):
+        return False
+    return not (fresh_for and data_at and now - datetime.fromisoformat(data_at) > timedelta(days=fresh_for))
+
+
+def gather(
+    connection: sa.Connection, batch: Sequence[int], feeds: Feeds, connectors: Mapping[int, str]
+) -> list[LearnerFacts]:
+    """Return the facts about the live learners among `batch`, in the order of their numbers.
+
+    Six queries, however many learners. An activity of a group is evidence for those who belonged to it on its first
+    day; an activity of a programme for those enrolled on it then.
+    """
+    learner = schema.learner
+    facts: dict[int, LearnerFacts] = {}
+    people = connection.execute(
+        sa.select(
+            learner.c.id, learner.c.date_of_birth, learner.c.ehc_plan, learner.c.considering_he
+        )
+        .where(learner.c.id.in_(batch), learner.c.deleted_run.is_(None))
+        .order_by(learner.c.id)
+    ).all()
+    programmes = _programmes(connection, batch)
+    evidence = _evidence(connection, batch, connectors)
+    for row in people:
+        enrolled = programmes.get(row.id, ())
+        found = evidence.get(row.id, [])
+        facts[row.id] = LearnerFacts(
+            learner_id=row.id,
+            date_of_birth=_day(row.date_of_birth),
+            ehc_plan=row.ehc_plan,
+            considering_he=row.considering_he,
+            programmes=enrolled,
+            evidence=found,
+            fed=feeds.for_areas(programme.area for programme in enrolled),
+        )
+    return list(facts.values())
+
+
+def _programmes(connection: sa.Connection, batch: Sequence[int]) -> dict[int, tuple[ProgrammeFacts, ...]]:
+    table = schema.source_programme
+    found: dict[int, tuple[ProgrammeFacts, ...]] = {}
+    for row in connection.execute(
+        sa.select(
+            table.c.learner_id, table.c.key, table.c.code, table.c.title, table.c.type, table.c.level, table.c.area,
+            table.c.starts_on, table.c.planned_end, table.c.actual_end, table.c.status,
+        )
+        .where(table.c.learner_id.in_(batch), table.c.deleted_run.is_(None))
+        .order_by(table.c.learner_id, table.c.starts_on, table.c.key)
+    ):  # fmt: skip
+        number, key, code, title, kind, level, area, starts_on, planned_end, actual_end, status = row
+        programme = ProgrammeFacts(
+            key, title or code, kind, level, area, date.fromisoformat(starts_on), _day(planned_end), _day(actual_end),
+            status,
+        )  # fmt: skip
+        found[number] = (*found.get(number, ()), programme)
+    return found
+
+
+def _evidence(
+    connection: sa.Connection, batch: Sequence[int], connectors: Mapping[int, str]
+) -> dict[int, list[Evidence]]:
+    found: dict[int, list[Evidence]] = {}
+    member, programme = schema.source_assignment, schema.source_programme
+    live = _activity.c.deleted_run.is_(None)
+    own = sa.select(_activity.c.learner_id, *_ACTIVITY_COLUMNS).where(
+        _activity.c.learner_id.in_(batch), _activity.c.subject == "learner", live
+    )
+    of_group = (
+        sa.select(member.c.learner_id, *_ACTIVITY_COLUMNS)
+        .distinct()
+        .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
+        .where(
+            member.c.learner_id.in_(batch), member.c.deleted_run.is_(None), _activity.c.subject == "group", live,
+            sa.or_(member.c.starts_on.is_(None), member.c.starts_on <= _activity.c.starts_on),
+            sa.or_(member.c.ends_on.is_(None), member.c.ends_on >= _activity.c.starts_on),
+        )
+    )  # fmt: skip
+    of_programme = (
+        sa.select(programme.c.learner_id, *_ACTIVITY_COLUMNS)
+        .distinct()
+        .join_from(
+            programme, _activity, sa.and_(_activity.c.programme == programme.c.code, _activity.c.programme.is_not(None))
+        )
+        .where(
+            programme.c.learner_id.in_(batch), programme.c.deleted_run.is_(None), _activity.c.subject == "programme",
+            live, programme.c.starts_on <= _activity.c.starts_on,
+            sa.or_(programme.c.actual_end.is_(None), programme.c.actual_end >= _activity.c.starts_on),
+        )
+    )  # fmt: skip
+    for select in (own, of_group, of_programme):
+        for row in connection.execute(select):
+            found.setdefault(row[0], []).append(_activity_evidence(row, connectors))
+    _add_destinations(connection, batch, connectors, found)
+    return found
+
+
+def _activity_evidence(row: Sequence[Any], connectors: Mapping[int, str]) -> Evidence:
+    _, number, key, kind, state, starts_on, ends_on, title, event_key, subject, *values = row
+    attributes = {
+        name: value for name, value in zip(_ATTRIBUTES, values, strict=False) if value is not None
+    }
+    if values[_CHECKLIST] is not None:
+        attributes.update(json.loads(values[_CHECKLIST]))
+    name = connectors.get(number, "")
+    return Evidence(
+        f"{name}:{key}", name, kind, state, date.fromisoformat(starts_on), _day(ends_on), title, event_key, subject,
+        attributes,
+    )  # fmt: skip
+
+
+def _add_destinations(
+    connection: sa.Connection, batch: Sequence[int], connectors: Mapping[int, str], found: dict[int, list[Evidence]]
+) -> None:
+    table = schema.source_destination
+    for row in connection.execute(
+        sa.select(table).where(table.c.learner_id.in_(batch), table.c.deleted_run.is_(None))
+    ):
+        day = row.collected_on or row.starts_on
+        if day is None or row.type in (None, "not_known"):
+            continue
+        name = connectors.get(row.connector, "")
+        found.setdefault(row.learner_id, []).append(
+            Evidence(
+                f"{name}:{row.key}", name, f"destination_{row.stage}", "attended", date.fromisoformat(day),
+                title=row.title or row.type,
+            )
+        )  # fmt: skip
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,784 @@
+"""Read one stream of one source into the store.
+
+Every row is looked up by its key, and skipped when its hash is what it was. What is new or changed is mapped,
+validated and upserted through the driver's `executemany`. The rows of one read are marked in a bitmap by their
+number in the table: that finds duplicates and what is gone, in an eighth of a byte a row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+import xxhash
+
+from fingerpost._errors import ContractError, FingerpostError
+from fingerpost._failpoints import hit
+from fingerpost._mapping import Reject
+from fingerpost._messages import Checkpoint, Cursor, Deleted, Record, Rejected, StreamSpec
+from fingerpost._records import CanonicalRecord
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.context import utc_text
+from fingerpost._sync.rows import Identify, row_encoder
+
+if TYPE_CHECKING:
+    from fingerpost._host import Instance
+    from fingerpost._mapping import CompiledMapping
+    from fingerpost._sync.context import HookContext, Run
+    from fingerpost._sync.identity import Identities
+    from fingerpost._sync.report import StreamReport
+
+__all__ = ["BreakerOpen", "StreamReader", "Touched", "mark_dirty", "remove_rows"]
+
+CHUNK = 1_000
+"""Rows that are looked up, mapped and written together; larger chunks fall out of the processor's cache."""
+
+CHECKPOINT_ROWS = 100_000
+"""Rows after which a checkpoint is committed; a commit for every 10,000 would double the time of a large load."""
+
+SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
+"""A sweep that would remove more rows than this, and more than this share, waits for a person."""
+
+BREAKER_ROWS, BREAKER_SHARE, BREAKER_FROM = 20, 0.05, 1_000
+"""A stream with more rejected rows than this, and more than this share, is stopped: its mapping is wrong."""
+
+PASS_CODES = frozenset({"duplicate_key"})
+"""Warnings about a record that every complete read finds again, although the record did not change."""
+
+
+class BreakerOpen(FingerpostError):  # noqa: N818 - a state, raised to leave the stream
+    """Stop a stream because too much of it was rejected."""
+
+
+class _Seen:
+    """Mark rows of a table by number."""
+
+    def __init__(self, rows: int) -> None:
+        self._bits = bytearray(rows // 8 + 1)
+
+    def add(self, number: int) -> bool:
+        """Mark a row; say whether it was marked already."""
+        byte, bit = number >> 3, 1 << (number & 7)
+        bits = self._bits
+        if byte >= len(bits):
+            bits.extend(bytes(max(byte - len(bits) + 1, len(bits))))
+        if bits[byte] & bit:
+            return True
+        bits[byte] |= bit
+        return False
+
+    def __contains__(self, number: int) -> bool:
+        byte = number >> 3
+        return byte < len(self._bits) and bool(self._bits[byte] & (1 << (number & 7)))
+
+
+@dataclass(slots=True)
+class Touched:
+    """What rows touch: the learners that must be judged again, and of those the ones to be merged first."""
+
+    learners: set[int] = field(default_factory=set)
+    merges: set[int] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    programmes: set[str] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """Forget it all: it is stored."""
+        for group in (self.learners, self.merges, self.groups, self.programmes):
+            group.clear()
+
+
+class StreamReader:
+    """Read one stream once."""
+
+    def __init__(
+        self,
+        run: Run,
+        instance: Instance,
+        spec: StreamSpec,
+        mapping: CompiledMapping,
+        context: HookContext,
+        identities: Identities,
+        report: StreamReport,
+        *,
+        mode: str,
+        fingerprint: str,
+        full: bool,
+    ) -> None:
+        self.run = run
+        self.instance = instance
+        self.spec = spec
+        self.mapping = mapping
+        self.context = context
+        self.identities = identities
+        self.report = report
+        self.mode = mode
+        self.fingerprint = fingerprint
+        self.force_full = full
+        self.connection = run.unit.connection
+        self.dialect = run.store.dialect
+        self.connector = run.connector_ids[instance.name]
+        self.table = schema.SOURCE_TABLES[spec.name]
+        self.identify: Identify = identities.for_instance(instance)
+        self.encode = row_encoder(spec.name)
+        self._upsert = self.dialect.upsert(self.table, conflict=["connector", "key"], keep=["id", "first_run"])
+        self._seed = f"{fingerprint}\x1e"
+        columns = sorted(mapping.columns)
+        self._values = itemgetter(*columns) if len(columns) > 1 else lambda data: (data[columns[0]],)
+        self._columns = columns
+        self._touched = Touched()
+        self._marked: Touched = identities.marked
+        self._parts: set[str] = set()
+        self._warnings: list[tuple[Any, ...]] = []
+        self._rewarned: list[str] = []
+        self._pass_warnings: set[tuple[str, str, str, str]] = set()
+        self._cursor: Cursor | None = None
+        self._reasons: Counter[tuple[str, str]] = Counter()
+
+    def read(self) -> None:
+        """Read the stream to its end, or to the error that fails it; the report says which.
+
+        Raises nothing: a source that fails must not stop the others.
+        """
+        hit("stream_started")
+        try:
+            with _no_collector():
+                self._read()
+        except (FingerpostError, sa.exc.SQLAlchemyError) as error:
+            self._fail(error)
+        except Exception as error:
+            self.run.log.debug("stream_raised", exc_info=True)
+            self._fail(
+                ContractError(
+                    f"Connector {self.instance.name} broke while reading {self.spec.name} ({type(error).__name__}). "
+                    "Report it to its vendor; run again with --debug for the details."
+                )
+            )
+
+    def _fail(self, error: Exception) -> None:
+        self.report.state = "failed"
+        self.identities.load()
+        if isinstance(error, FingerpostError):
+            self.report.message = error.message
+        else:
+            self.report.message = f"The store refused a write ({type(error).__name__})."
+            self.run.log.debug("store_refused", exc_info=error)
+        self.run.log.error(
+            "stream_failed", connector=self.instance.name, stream=self.spec.name, message=self.report.message
+        )
+
+    # -- one read ------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        transaction = self.run.unit.begin()
+        try:
+            self._load_state()
+            transaction = self._consume(transaction)
+            self._finish()
+            hit("stream_written")
+            transaction.commit()
+        except BaseException:
+            if transaction.is_active:
+                transaction.rollback()
+            raise
+        self._marked.learners |= self._touched.learners
+        self._marked.merges |= self._touched.merges
+        hit("stream_committed")
+
+    def _load_state(self) -> None:
+        table, state = self.table, schema.stream_state
+        known = self.connection.execute(
+            sa.select(state).where(state.c.connector == self.connector, state.c.stream == self.spec.name)
+        ).one_or_none()
+        self._known = known
+        same = known is not None and known.fingerprint == self.fingerprint
+        if known is not None and not same:
+            self.run.log.info("whole_read", connector=self.instance.name, stream=self.spec.name, why="settings changed")
+        if known is not None and same and not self.force_full:
+            self.context.known_digests = json.loads(known.digests) if known.digests else None
+        self._since = self._cursor_to_read_from() if same and not self.force_full else None
+        self._full = self._since is None
+        self._next_id = 1 + (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0)
+        self._seen = _Seen(self._next_id)
+        self._quarantined: dict[str, bytes] = {
+            row.key: row.raw_hash
+            for row in self.connection.execute(
+                sa.select(schema.quarantine.c.key, schema.quarantine.c.raw_hash).where(
+                    schema.quarantine.c.connector == self.connector, schema.quarantine.c.stream == self.spec.name
+                )
+            )
+        }
+        self._quarantine_seen: set[str] = set()
+        self.context.warned = self._warn
+
+    def _consume(self, transaction: sa.Transaction) -> sa.Transaction:
+        """Take the messages, commit at checkpoints, and return the transaction that is open at the end."""
+        buffer: list[Record] = []
+        uncommitted = 0
+        checkpoint_due = False
+        messages = self.instance.read(self.spec.name, self._since, cast("Any", self.context))
+        with contextlib.closing(cast("Any", messages)):
+            for message in messages:
+                kind = type(message)
+                if kind is Record:
+                    buffer.append(cast("Record", message))
+                    if len(buffer) >= CHUNK:
+                        self._flush(buffer)
+                        uncommitted += len(buffer)
+                        buffer = []
+                        checkpoint_due = uncommitted >= CHECKPOINT_ROWS
+                    continue
+                if buffer:
+                    self._flush(buffer)
+                    uncommitted += len(buffer)
+                    buffer = []
+                if kind is Checkpoint:
+                    self._move_cursor(cast("Checkpoint", message).cursor)
+                    if checkpoint_due or uncommitted >= CHECKPOINT_ROWS:
+                        transaction = self._checkpoint(transaction)
+                        uncommitted, checkpoint_due = 0, False
+                elif kind is Deleted:
+                    self._delete(cast("Deleted", message).key)
+                else:
+                    self._reject_unread(cast("Rejected", message))
+        if buffer:
+            self._flush(buffer)
+        return transaction
+
+    def _checkpoint(self, transaction: sa.Transaction) -> sa.Transaction:
+        self._write_marks()
+        if self.spec.ordered:
+            self._save_state(complete=False)
+        hit("checkpoint_written")
+        transaction.commit()
+        self._marked.learners |= self._touched.learners
+        self._marked.merges |= self._touched.merges
+        self._touched.clear()
+        hit("checkpoint_committed")
+        return self.run.unit.begin()
+
+    def _finish(self) -> None:
+        """End a complete read: judge the breaker, sweep, and remember how far it came."""
+        if self.context.skipped:
+            self.report.state = "unchanged"
+            self._save_state(complete=True)
+            self._count_warnings()
+            return
+        self._break_if_rejected(final=True)
+        held = self._full and self.mode == "snapshot" and not self._sweep()
+        if self._full:
+            self._forget_old_quarantine()
+            self._forget_old_warnings()
+        self.report.state = "held" if held else "complete"
+        self._write_marks()
+        self._save_state(complete=True, held=held)
+        self._count_warnings()
+
+    # -- one chunk -----------------------------------------------------------------------------------------------
+
+    def _flush(self, records: list[Record]) -> None:
+        """Look up, skip, map and write one chunk."""
+        report = self.report
+        keys = [record.key for record in records]
+        found = self._look_up(keys)
+        fresh: list[Record] = []
+        hashes: list[bytes] = []
+        numbers: list[int | None] = []
+        here: set[str] = set()
+        unchanged = 0
+        digest, values, seed, seen = xxhash.xxh3_128_digest, self._values, self._seed, self._seen
+        join = "\x1f".join
+        for record in records:
+            key = record[0]
+            try:
+                raw = values(record[1])
+            except KeyError:
+                raw = tuple(record[1].get(column) for column in self._columns)
+            try:
+                row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass"))
+            except TypeError:  # not text alone: a source with types of its own
+                row_hash = digest(f"{seed}{record[2]}\x1f{raw!r}".encode("utf-8", "surrogatepass"))
+            row = found.get(key)
+            if row is None:
+                if key in here or not key:
+                    self._refuse_key(key)
+                    continue
+                here.add(key)
+                numbers.append(None)
+            else:
+                if seen.add(row[0]):
+                    self._refuse_key(key)
+                    continue
+                if row[1] == row_hash and row[2] is None:
+                    unchanged += 1
+                    continue
+                numbers.append(row[0])
+            fresh.append(record)
+            hashes.append(row_hash)
+        self._parts.update({record[2] for record in records})
+        report.read += len(records)
+        report.unchanged += unchanged
+        if fresh:
+            self._write(fresh, hashes, numbers, found)
+        self.run.progress.advance(len(records))
+        hit("chunk_written")
+
+    def _refuse_key(self, key: str) -> None:
+        if key:
+            self._warn("duplicate_key", key, "", "")
+        else:
+            raise ContractError(f"Connector {self.instance.name} yields {self.spec.name} with an empty key.")
+
+    def _look_up(self, keys: list[str]) -> dict[str, tuple[int, bytes, int | None, int | None]]:
+        """Return number, hash, deletion and learner of the rows that exist, by key.
+
+        Where the keys ascend, as in most files, one range of the index answers; a list of keys costs ten times that.
+        """
+        columns = f"SELECT key, id, row_hash, deleted_run, learner_id FROM {self.table.name} WHERE connector = "
+        mark = self.dialect.placeholder
+        if len(keys) > 1 and keys[0] < keys[-1] and keys == sorted(keys):
+            limit = 4 * len(keys)
+            rows = self.connection.exec_driver_sql(
+                f"{columns}{mark} AND key >= {mark} AND key <= {mark} LIMIT {limit}",  # noqa: S608 - our own names
+                (self.connector, keys[0], keys[-1]),
+            ).all()
+            if len(rows) < limit and self.dialect.name == "sqlite":
+                return {row[0]: row[1:] for row in rows}
+        condition, parameters = self.dialect.keys_among(self.table, keys)
+        rows = self.connection.exec_driver_sql(
+            f"{columns}{mark} AND {condition}",  # noqa: S608 - our own names
+            (self.connector, *parameters),
+        ).all()
+        return {row[0]: row[1:] for row in rows}
+
+    def _write(
+        self,
+        records: list[Record],
+        hashes: list[bytes],
+        numbers: list[int | None],
+        found: Mapping[str, tuple[int, bytes, int | None, int | None]],
+    ) -> None:
+        """Map and upsert what is new or changed."""
+        mapped = self.mapping.apply([record.data for record in records])
+        rows: list[tuple[Any, ...]] = []
+        run, connector, identify, encode = self.run.id, self.connector, self.identify, self.encode
+        learner_of, touched, quarantined = self.identities.learner_of, self._touched, self._quarantined
+        is_learners = self.spec.name == "learners"
+        new = changed = 0
+        for index, model in enumerate(mapped.records):
+            key, _, part = records[index]
+            number = numbers[index]
+            if not isinstance(model, CanonicalRecord):
+                self._not_a_row(model, records[index], hashes[index], number)
+                continue
+            fields = model.__dict__
+            uln = fields["uln"]
+            identity = identify(fields["learner_ref"], uln)
+            if is_learners:
+                if identity is None:
+                    self._quarantine(records[index], hashes[index], "missing_required", "learner_ref", "")
+                    continue
+                learner = self.identities.ensure(identity)
+                touched.merges.add(learner)
+            else:
+                learner = learner_of(identity) if identity is not None else None
+            if number is None:
+                number = self._next_id
+                self._next_id += 1
+                self._seen.add(number)
+                new += 1
+            else:
+                changed += 1
+                self._rewarned.append(key)
+                before = found[key][3]
+                if before is not None and before != learner:
+                    touched.learners.add(before)
+                    if is_learners:
+                        touched.merges.add(before)
+            if learner is not None:
+                touched.learners.add(learner)
+            if quarantined and key in quarantined:
+                self._release(key)
+            rows.append(
+                (number, connector, key, part, hashes[index], run, run, None, identity, uln, learner, *encode(model))
+            )
+            self._note_shared(fields)
+        for index, name, code in mapped.issues:
+            self._warnings.append((records[index].key, name, code, ""))
+        self.report.new += new
+        self.report.changed += changed
+        if is_learners:
+            self.identities.write_new()
+        executemany(self.connection, self._upsert, rows)
+        self._write_warnings()
+        self._break_if_rejected(final=False)
+
+    def _note_shared(self, fields: Mapping[str, Any]) -> None:
+        """Note a group or programme whose members must be judged again."""
+        if self.spec.name == "activities":
+            if fields["subject"] == "group":
+                self._touched.groups.add(fields["group"])
+            elif fields["subject"] == "programme":
+                self._touched.programmes.add(fields["programme"])
+
+    def _not_a_row(self, outcome: object, record: Record, row_hash: bytes, number: int | None) -> None:
+        """Deal with a record that the mapping rejected, or says is none."""
+        if isinstance(outcome, Reject):
+            self._quarantine(record, row_hash, outcome.reason, outcome.field or "", "")
+            return
+        self.report.skipped += 1
+        if number is not None:
+            self._delete(record.key)
+
+    # -- quarantine ----------------------------------------------------------------------------------------------
+
+    def _quarantine(self, record: Record, row_hash: bytes, reason: str, field: str, where: str) -> None:
+        """Keep a rejected record as it came; the same one again is no news and no write."""
+        self.report.rejected += 1
+        self._reasons[reason, field] += 1
+        key = record.key
+        self._quarantine_seen.add(key)
+        if self._quarantined.get(key) == row_hash:
+            return
+        self.report.newly_rejected += 1
+        self._quarantined[key] = row_hash
+        columns = self.mapping.columns | set(self.context.key)
+        raw = json.dumps({name: value for name, value in record.data.items() if name in columns}, default=str)
+        table = schema.quarantine
+        statement = self.dialect.upsert(
+            table, conflict=["connector", "stream", "key"], keep=["first_run", "since"], omit=["id"]
+        )
+        executemany(
+            self.connection,
+            statement,
+            [(self.connector, self.spec.name, key, record.part, raw, row_hash, reason, field, where,
+              self.run.id, self.run.id, self.run.now_text)],
+        )  # fmt: skip
+        self.run.log.warning(
+            "record_rejected", connector=self.instance.name, stream=self.spec.name, reason=reason, field=field,
+            where=where,
+        )  # fmt: skip
+        self.run.host.record_quarantined(self.instance.name, self.spec.name, reason, field)
+
+    def _reject_unread(self, message: Rejected) -> None:
+        """Quarantine what the connector itself could not read."""
+        self.report.read += 1
+        raw_hash = xxhash.xxh3_128_digest(f"{self._seed}{message.reason}{sorted(message.raw.items())!r}".encode())
+        key = message.key or f"({message.where})"
+        self._mark_seen(key)
+        self._quarantine(Record(key, message.raw), raw_hash, message.reason, "", message.where)
+        self._break_if_rejected(final=False)
+
+    def _mark_seen(self, key: str) -> None:
+        """Keep a sweep from removing a row whose new version could not be read."""
+        row = self._look_up([key]).get(key)
+        if row is not None:
+            self._seen.add(row[0])
+
+    def _release(self, key: str) -> None:
+        """Close a quarantined record of which a good version came."""
+        del self._quarantined[key]
+        table = schema.quarantine
+        self.connection.execute(
+            sa.delete(table).where(
+                table.c.connector == self.connector, table.c.stream == self.spec.name, table.c.key == key
+            )
+        )
+
+    def _forget_old_quarantine(self) -> None:
+        """After a whole read: what the source no longer holds needs no retry."""
+        for key in [key for key in self._quarantined if key not in self._quarantine_seen]:
+            self._release(key)
+
+    def _break_if_rejected(self, *, final: bool) -> None:
+        report = self.report
+        if not final and report.read < BREAKER_FROM:
+            return
+        if report.rejected > BREAKER_ROWS and report.rejected > BREAKER_SHARE * report.read:
+            (reason, field), count = self._reasons.most_common(1)[0]
+            raise BreakerOpen(
+                f"Connector {self.instance.name}: {report.rejected} of {report.read} {self.spec.name} were rejected, "
+                f"{count} of them for {reason}{f' in {field}' if field else ''}, so reading stopped. Run fingerpost map "
+                f"check {self.instance.name} and correct the mapping {self.mapping.name} or the export."
+            )
+
+    # -- deletion ------------------------------------------------------------------------------------------------
+
+    def _delete(self, key: str) -> None:
+        """Remove, softly, what the source says is gone."""
+        row = self._look_up([key]).get(key)
+        if row is not None and row[2] is None:
+            self._remove([row[0]])
+
+    def _sweep(self) -> bool:
+        """After a whole read, remove what it lacked; say no, and hold it, when that is more than is believable."""
+        table = self.table
+        live = sa.select(table.c.id, table.c.part).where(
+            table.c.connector == self.connector, table.c.deleted_run.is_(None)
+        )
+        total = 0
+        gone: list[int] = []
+        for number, part in self.connection.execute(live.execution_options(yield_per=10_000)):
+            if self._parts and part not in self._parts:
+                continue
+            total += 1
+            if number not in self._seen:
+                gone.append(number)
+        empty = not self._parts and not self.report.rejected
+        if gone and (empty or (len(gone) > SWEEP_ROWS and len(gone) > SWEEP_SHARE * total)):
+            self._hold(gone, total)
+            return False
+        self._clear_hold()
+        self._remove(gone)
+        return True
+
+    def _hold(self, gone: list[int], total: int) -> None:
+        hold = schema.sweep_hold
+        self._clear_hold()
+        executemany(
+            self.connection,
+            self.dialect.insert_ignore(hold),
+            [(self.connector, self.spec.name, number) for number in gone],
+        )
+        why = "came empty" if not self._parts else f"no longer holds {len(gone)} of {total} {self.spec.name}"
+        self.report.message = (
+            f"Connector {self.instance.name} {why}, so nothing was removed. If that is right, run "
+            f"fingerpost sweep --confirm; if not, correct the export and sync again."
+        )
+        self.run.log.warning(
+            "sweep_held", connector=self.instance.name, stream=self.spec.name, rows=len(gone), of=total
+        )
+
+    def _clear_hold(self) -> None:
+        hold = schema.sweep_hold
+        self.connection.execute(
+            sa.delete(hold).where(hold.c.connector == self.connector, hold.c.stream == self.spec.name)
+        )
+
+    def _remove(self, numbers: list[int]) -> None:
+        self.report.deleted += len(numbers)
+        learners, groups, programmes = remove_rows(
+            self.connection, self.table, numbers, run=self.run.id, connector=self.connector, stream=self.spec.name
+        )
+        self._touched.learners |= learners
+        self._touched.groups |= groups
+        self._touched.programmes |= programmes
+        if self.spec.name == "learners":
+            self._touched.merges |= learners
+
+    # -- warnings ------------------------------------------------------------------------------------------------
+
+    def _warn(self, code: str, key: str, field: str, where: str) -> None:
+        """Take a warning of the connector, or about a key."""
+        if not key or code in PASS_CODES:
+            self._pass_warnings.add((key, field, code, where))
+        self._warnings.append((key, field, code, where))
+        self.run.log.debug(
+            "data_warning", connector=self.instance.name, stream=self.spec.name, code=code, field=field, where=where
+        )
+
+    def _write_warnings(self) -> None:
+        table = schema.warning
+        if self._rewarned:
+            keys, self._rewarned = self._rewarned, []
+            self.connection.execute(
+                sa.delete(table).where(
+                    table.c.connector == self.connector,
+                    table.c.stream == self.spec.name,
+                    table.c.key.in_(keys),
+                    table.c.code.not_in(PASS_CODES),
+                )
+            )
+        if self._warnings:
+            rows, self._warnings = self._warnings, []
+            self.connection.execute(
+                self.dialect.insert(table).on_conflict_do_nothing(),
+                [
+                    {"connector": self.connector, "stream": self.spec.name, "key": key, "field": name, "code": code,
+                     "where": where, "first_run": self.run.id}
+                    for key, name, code, where in rows
+                ],
+            )  # fmt: skip
+
+    def _forget_old_warnings(self) -> None:
+        """After a whole read: drop what was said of the source itself, or of a doubled key, and no longer holds."""
+        self._write_warnings()
+        table = schema.warning
+        stale = [
+            row.id
+            for row in self.connection.execute(
+                sa.select(table.c.id, table.c.key, table.c.field, table.c.code, table.c.where).where(
+                    table.c.connector == self.connector,
+                    table.c.stream == self.spec.name,
+                    sa.or_(table.c.key == "", table.c.code.in_(PASS_CODES)),
+                )
+            )
+            if (row.key, row.field, row.code, row.where) not in self._pass_warnings
+        ]
+        if stale:
+            self.connection.execute(sa.delete(table).where(table.c.id.in_(stale)))
+
+    def _count_warnings(self) -> None:
+        self._write_warnings()
+        table = schema.warning
+        self.report.warnings = int(
+            self.connection.scalar(
+                sa.select(sa.func.count()).where(
+                    table.c.connector == self.connector, table.c.stream == self.spec.name
+                )
+            )
+            or 0
+        )
+
+    # -- marks and state -----------------------------------------------------------------------------------------
+
+    def _write_marks(self) -> None:
+        """Mark who must be judged again, in the transaction of the rows that are the reason."""
+        touched, marked = self._touched, self._marked
+        mark_dirty(
+            self.run,
+            learners=touched.learners - marked.learners - touched.merges,
+            merges=touched.merges - marked.merges,
+            groups=touched.groups,
+            programmes=touched.programmes,
+        )
+
+    def _cursor_to_read_from(self) -> Cursor | None:
+        """Return where to begin: the stored cursor less the look-back, or None when a whole read is due."""
+        known = self._known
+        if known is None or known.cursor is None or known.full_at is None or self.spec.cursor is None:
+            return None
+        config = cast("Any", self.instance.config)
+        full_at = datetime.fromisoformat(known.full_at)
+        if self.run.now - full_at >= timedelta(days=config.full_every):
+            return None
+        cursor: Cursor = json.loads(known.cursor)
+        lookback = self.spec.lookback_days if config.lookback is None else config.lookback
+        return _earlier(cursor, lookback, self.spec)
+
+    def _move_cursor(self, cursor: Cursor | None) -> None:
+        """Take a checkpoint's cursor: it never moves back, and never past the start of the run."""
+        if cursor is None:
+            return
+        if self.spec.cursor is None:
+            raise ContractError(
+                f"Connector {self.instance.name} gives {self.spec.name} a cursor, but declares that it has none."
+            )
+        cursor = _capped(cursor, self.run.now, self.spec, self.context.timezone)
+        if self._cursor is None or cast("Any", cursor) > self._cursor:
+            self._cursor = cursor
+
+    def _save_state(self, *, complete: bool, held: bool = False) -> None:
+        known = self._known
+        same = known is not None and known.fingerprint == self.fingerprint
+        old: Cursor | None = json.loads(known.cursor) if known is not None and same and known.cursor else None
+        cursor = self._cursor if old is None or (self._cursor is not None and cast("Any", self._cursor) > old) else old
+        digests = self.context.digests if complete and not held else None
+        now = self.run.now_text
+        full_at = now if complete and self._full else (known.full_at if known is not None and same else None)
+        row = (
+            self.connector,
+            self.spec.name,
+            self.fingerprint,
+            None if cursor is None else json.dumps(cursor),
+            None if digests is None else json.dumps(digests),
+            now if complete else (known.complete_at if known is not None else None),
+            full_at,
+            None if self.context.data_at is None else utc_text(self.context.data_at.astimezone(UTC)),
+        )
+        executemany(
+            self.connection, self.dialect.upsert(schema.stream_state, conflict=["connector", "stream"]), [row]
+        )
+
+
+def _earlier(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
+    if spec.cursor == "instant":
+        return utc_text(datetime.fromisoformat(str(cursor)) - timedelta(days=days))
+    if spec.cursor == "date":
+        return (date.fromisoformat(str(cursor)) - timedelta(days=days)).isoformat()
+    return cursor
+
+
+def _capped(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor:
+    """Normalise a cursor and keep it from passing the start of the run: a row may be written while we read."""
+    if spec.cursor == "instant":
+        instant = datetime.fromisoformat(str(cursor))
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=zone)
+        return utc_text(min(instant.astimezone(UTC), now))
+    if spec.cursor == "date":
+        return min(date.fromisoformat(str(cursor)), now.astimezone(zone).date()).isoformat()
+    return cursor
+
+
+def remove_rows(
+    connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
+) -> tuple[set[int], set[str], set[str]]:
+    """Delete rows softly; return the learners, groups and programmes whose evidence that changes."""
+    learners: set[int] = set()
+    groups: set[str] = set()
+    programmes: set[str] = set()
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        shared = [table.c.group, table.c.programme] if stream == "activities" else []
+        gone = connection.execute(
+            sa.select(table.c.learner_id, table.c.key, *shared).where(table.c.id.in_(some))
+        ).all()
+        learners.update(row.learner_id for row in gone if row.learner_id is not None)
+        if shared:
+            groups.update(row.group for row in gone if row.group is not None)
+            programmes.update(row.programme for row in gone if row.programme is not None)
+        connection.execute(
+            sa.update(table).where(table.c.id.in_(some)).values(deleted_run=run, changed_run=run)
+        )
+        warning = schema.warning
+        connection.execute(
+            sa.delete(warning).where(
+                warning.c.connector == connector,
+                warning.c.stream == stream,
+                warning.c.key.in_([row.key for row in gone]),
+            )
+        )
+    return learners, groups, programmes
+
+
+def mark_dirty(
+    run: Run, *, learners: set[int], merges: set[int], groups: set[str], programmes: set[str]
+) -> None:
+    """Mark learners to be judged again, and of those in `merges` that they are to be merged first."""
+    connection, dialect, dirty = run.unit.connection, run.store.dialect, schema.dirty
+    executemany(connection, dialect.insert_ignore(dirty), [(number, False) for number in learners])
+    executemany(connection, dialect.upsert(dirty, conflict=["learner_id"]), [(number, True) for number in merges])
+    assignment, programme = schema.source_assignment, schema.source_programme
+    for values, column in ((groups, assignment.c.group), (programmes, programme.c.code)):
+        names = sorted(values)
+        for start in range(0, len(names), 500):
+            table = column.table
+            members = (
+                sa.select(table.c.learner_id, sa.false())
+                .distinct()
+                .where(table.c.learner_id.is_not(None), column.in_(names[start : start + 500]))
+            )
+            connection.execute(dialect.insert_from(dirty, ["learner_id", "merge"], members))
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep the cyclic collector out of the loop: it makes no garbage in cycles, and a million live objects."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+

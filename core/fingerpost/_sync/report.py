@@ -1,0 +1,80 @@
+"""What a run reports: the object that `fingerpost sync --json` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = ["DigestCounts", "RunReport", "StreamReport"]
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What one stream of one connector did.
+
+    `state` is ``complete``, ``unchanged`` (the input is byte for byte what it was), ``held`` (complete, but more rows
+    vanished than is believable, so nothing was removed) or ``failed``. `warnings` counts the faults in the stream's
+    data that cost a field and no record, as they stand now. `skipped` counts rows that the mapping says are no
+    records. `message` says what IT should know or do.
+    """
+
+    connector: str
+    stream: str
+    state: Literal["reading", "complete", "unchanged", "held", "failed"] = "reading"
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    warnings: int = 0
+    skipped: int = 0
+    newly_rejected: int = 0
+    message: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is printed and stored."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class DigestCounts:
+    """What became of the digests of this run; `held`, `unknown` and `deferred` count all that wait in the outbox."""
+
+    planned: int = 0
+    sent: int = 0
+    deferred: int = 0
+    held: int = 0
+    unknown: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What one run did; `exit_code` is what the command line exits with."""
+
+    run: int
+    as_of: str
+    status: Literal["running", "succeeded", "partial", "failed"] = "running"
+    exit_code: int = 0
+    streams: list[StreamReport] = field(default_factory=list)
+    records: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
+    digests: DigestCounts = field(default_factory=DigestCounts)
+    phases: dict[str, float] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    interrupted: list[int] = field(default_factory=list)
+    dry_run: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost sync --json` prints."""
+        return asdict(self)
+
+    def settle(self) -> None:
+        """Set status and exit code from what happened, in the documented precedence."""
+        if any(stream.state in ("failed", "held") or stream.newly_rejected for stream in self.streams):
+            self.status, self.exit_code = "partial", 3
+        elif self.digests.deferred or self.digests.held or self.digests.unknown or self.digests.failed:
+            self.status, self.exit_code = "partial", 4
+        else:
+            self.status, self.exit_code = "succeeded", 0

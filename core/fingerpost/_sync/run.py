@@ -1,0 +1,276 @@
+"""One run from lock to report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+import structlog
+import xxhash
+
+from fingerpost._failpoints import hit
+from fingerpost._messages import STREAMS, StreamSpec
+from fingerpost._store import Store, Unit, schema
+from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, utc_text
+from fingerpost._sync.delivering import count_waiting, deliver
+from fingerpost._sync.identity import Identities, link, load_crosswalk
+from fingerpost._sync.judging import count_verdicts, judge
+from fingerpost._sync.reading import StreamReader
+from fingerpost._sync.report import RunReport, StreamReport
+from fingerpost._sync.telling import Planner, plan
+from fingerpost._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fingerpost._config import Configuration
+    from fingerpost._frameworks import Framework
+    from fingerpost._host import Host, Instance
+    from fingerpost._mapping import CompiledMapping
+
+__all__ = ["SyncOptions", "sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How one sync differs from the usual.
+
+    * `dry_run`: do everything but leave nothing: no row, no digest.
+    * `only`: read these connectors alone; the others' records stay as they are.
+    * `full`: read everything, whatever cursors and digests say.
+    * `deliver`: hand planned digests to the channels.
+    """
+
+    dry_run: bool = False
+    only: Collection[str] = ()
+    full: bool = False
+    deliver: bool = True
+
+
+def sync(
+    store: Store,
+    host: Host,
+    config: Configuration,
+    framework: Framework,
+    mappings: Mapping[tuple[str, str], CompiledMapping],
+    *,
+    options: SyncOptions,
+    now: datetime,
+    as_of: date,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Run once, under the lock of the college.
+
+    Raises `LockHeld` when another run has it. A source or channel that fails is reported, not raised.
+    """
+    with store.dialect.lock(), store.engine.connect() as connection:
+        run = _start(store, connection, host, config, framework, mappings, options, now, as_of, progress)
+        try:
+            _work(run, options)
+            run.report.settle()
+            hit("run_finishing")
+            _finish(run)
+        except BaseException:
+            run.report.status, run.report.exit_code = "failed", 1
+            _finish(run)
+            raise
+        finally:
+            run.unit.close()
+        return run.report
+
+
+def _start(
+    store: Store,
+    connection: sa.Connection,
+    host: Host,
+    config: Configuration,
+    framework: Framework,
+    mappings: Mapping[tuple[str, str], CompiledMapping],
+    options: SyncOptions,
+    now: datetime,
+    as_of: date,
+    progress: Progress | None,
+) -> Run:
+    """Close dead runs, open this one, and number the connectors."""
+    source = schema.source_activity
+    with connection.begin():
+        first_load = connection.scalar(sa.select(source.c.id).limit(1)) is None
+    store.dialect.prepare(connection, first_load=first_load)
+    if connection.in_transaction():
+        connection.commit()
+    unit = Unit(connection, dry=options.dry_run)
+    table = schema.run
+    with unit.transaction():
+        interrupted = list(connection.scalars(sa.select(table.c.id).where(table.c.status == "running")))
+        connection.execute(
+            sa.update(table).where(table.c.status == "running").values(status="interrupted", finished_at=utc_text(now))
+        )
+        number = int(
+            connection.execute(
+                sa.insert(table).values(
+                    started_at=utc_text(now), status="running", as_of=as_of.isoformat(), version=__version__
+                )
+            ).inserted_primary_key[0]
+        )
+        names = [*(instance.name for instance in config.instances), *(channel.name for channel in config.channels)]
+        numbers = {name: store.connector_id(connection, name) for name in names}
+    report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)
+    if interrupted:
+        report.messages.append(f"Run {interrupted[-1]} was interrupted; this one carries on where it stopped.")
+    log = structlog.get_logger("fingerpost").bind(run=number)
+    run = Run(
+        number, store, unit, host, config, framework, mappings, now, as_of, report, progress or SilentProgress(), log,
+        numbers,
+    )  # fmt: skip
+    log.info("run_started", as_of=as_of.isoformat(), dry_run=options.dry_run)
+    host.run_started(number, as_of.isoformat())
+    hit("run_started")
+    return run
+
+
+def _work(run: Run, options: SyncOptions) -> None:
+    crosswalk, digest = load_crosswalk(run.config.crosswalk)
+    identities = Identities(run, crosswalk)
+    with run.phase("read"):
+        _read(run, identities, digest, options)
+    with run.phase("link"):
+        link(run, identities)
+    with run.phase("judge"):
+        judge(run)
+    with run.phase("plan"):
+        _plan(run)
+    with run.phase("deliver"):
+        if options.deliver and not options.dry_run:
+            for channel in run.config.channels:
+                deliver(run, channel, hook_context(run, channel))
+        count_waiting(run)
+    _purge(run)
+    _count(run)
+
+
+def _read(run: Run, identities: Identities, crosswalk_digest: str, options: SyncOptions) -> None:
+    """Read every stream of every source, streams in their order, sources in the order of trust."""
+    for name in STREAMS:
+        for instance in run.config.instances:
+            if options.only and instance.name not in options.only:
+                continue
+            for spec in instance.connector.streams:  # type: ignore[attr-defined]
+                if spec.name == name:
+                    run.report.streams.append(
+                        _read_stream(run, instance, spec, identities, crosswalk_digest, options)
+                    )
+
+
+def _read_stream(
+    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, options: SyncOptions
+) -> StreamReport:
+    report = StreamReport(instance.name, spec.name)
+    mapping = run.mappings[instance.name, spec.name]
+    settings: Any = instance.config
+    mode = getattr(settings, "mode", None) or spec.mode
+    key = tuple(getattr(settings, "key", ()) or mapping.key)
+    ukprn = settings.ukprn or run.config.settings.college.ukprn
+    fingerprint = xxhash.xxh3_64_hexdigest(
+        "\x1f".join((mapping.fingerprint, instance.fingerprint, str(ukprn), crosswalk_digest, repr(key)))
+    )
+    context = hook_context(run, instance, mapping=mapping, key=key)
+    reader = StreamReader(
+        run, instance, spec, mapping, context, identities, report, mode=mode, fingerprint=fingerprint, full=options.full
+    )
+    run.log.info("stream_started", connector=instance.name, stream=spec.name)
+    reader.read()
+    run.log.info(
+        "stream_done", connector=instance.name, stream=spec.name, state=report.state, read=report.read, new=report.new,
+        changed=report.changed, unchanged=report.unchanged, deleted=report.deleted, rejected=report.rejected,
+    )  # fmt: skip
+    with run.unit.transaction() as connection:
+        table = schema.stream_run
+        values = {name: value for name, value in report.as_dict().items() if name in table.c}
+        values |= {"run": run.id, "connector": run.connector_ids[instance.name]}
+        connection.execute(sa.insert(table).values(values))
+    return report
+
+
+def hook_context(
+    run: Run, instance: Instance, *, mapping: CompiledMapping | None = None, key: tuple[str, ...] = ()
+) -> HookContext:
+    """Return the context of an instance's hooks in this run."""
+    return HookContext(
+        name=instance.name,
+        base_dir=run.config.base_dir,
+        now=run.now,
+        timezone=run.config.timezone,
+        make_http=lambda: run.config.http_for(instance),
+        mapping=mapping,
+        key=key,
+        columns=frozenset() if mapping is None else mapping.columns | frozenset(key),
+        log=run.log.bind(connector=instance.name),
+    )
+
+
+def _plan(run: Run) -> None:
+    connectors = {number: name for name, number in run.connector_ids.items()}
+    for channel in run.config.channels:
+        if getattr(channel.connector, "accepts", "") != "digest":
+            continue
+        with run.unit.transaction() as connection:
+            planner = Planner(connection, run.store, run.config, run.framework, run.as_of, connectors)
+        run.report.digests.planned += plan(
+            planner, channel, hook_context(run, channel), run=run.id, now=run.now, transaction=run.unit.transaction
+        )
+
+
+def _purge(run: Run) -> None:
+    """Remove the raw form of rejected records that are kept long enough; what they were stays listed."""
+    limit = utc_text(run.now - timedelta(days=run.config.settings.privacy.quarantine_days))
+    table = schema.quarantine
+    with run.unit.transaction() as connection:
+        connection.execute(sa.update(table).where(table.c.since < limit, table.c.raw != "{}").values(raw="{}"))
+
+
+def _count(run: Run) -> None:
+    report, live = run.report, run.report.records
+    with run.unit.transaction() as connection:
+        for name in STREAMS:
+            table = schema.learner if name == "learners" else schema.SOURCE_TABLES[name]
+            live[name] = int(
+                connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.deleted_run.is_(None)))
+                or 0
+            )
+        report.verdicts = count_verdicts(connection, run.framework, run.as_of)
+        warning, names = schema.warning, run.connector_ids
+        counts = {
+            (number, stream): count
+            for number, stream, count in connection.execute(
+                sa.select(warning.c.connector, warning.c.stream, sa.func.count()).group_by(
+                    warning.c.connector, warning.c.stream
+                )
+            )
+        }
+    for stream in report.streams:
+        stream.warnings = counts.get((names[stream.connector], stream.stream), 0)
+
+
+def _finish(run: Run) -> None:
+    """Close the run in the ledger and tell the plugins."""
+    report, table = run.report, schema.run
+    connection = run.unit.connection
+    if connection.in_transaction() and not run.unit.dry:
+        connection.rollback()
+    with run.unit.transaction():
+        connection.execute(
+            sa.update(table)
+            .where(table.c.id == run.id)
+            .values(
+                finished_at=utc_text(datetime.now(UTC)),
+                status=report.status,
+                exit_code=report.exit_code,
+                summary=json.dumps(report.as_dict()),
+            )
+        )
+    run.log.info("run_finished", status=report.status, exit_code=report.exit_code)
+    run.host.run_finished(run.id, report.as_dict())

@@ -1,0 +1,473 @@
+"""Plan what each tutor is told: one digest at most in a week, only when there is news, frozen in the outbox.
+
+A gap is news when the person was never told of this episode of it, when what is said of it has changed, or, once,
+when it was told and is now settled. What was told is a log of gap key and content hash for each recipient and
+channel; a digest that was dropped undelivered counts as never told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import sqlalchemy as sa
+import xxhash
+
+from fingerpost._failpoints import hit
+from fingerpost._items import Change, Digest, DigestLearner, DigestLine, DigestSource, Payload, Person
+from fingerpost._parsers import academic_year_of
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.context import HookContext, utc_text
+from fingerpost._verdicts import GAP, Verdict
+from fingerpost._wording import closes, needs_together
+
+if TYPE_CHECKING:
+    from fingerpost._config import Configuration
+    from fingerpost._frameworks import Framework
+    from fingerpost._host import Host, Instance
+    from fingerpost._store import Store
+
+__all__ = ["Planner", "iso_week", "plan"]
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NOT_TOLD = ("failed", "expired")
+"""Outbox states in which a digest reached nobody: what it said is still to be told."""
+
+
+def iso_week(day: date) -> str:
+    """Return the week that a digest counts for, such as ``2026-W10``."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+@dataclass(slots=True)
+class _Audience:
+    """One recipient and their learners, each with the group they are in."""
+
+    person: Person
+    role: Literal["tutor", "cover", "careers_leader"]
+    learners: dict[int, str | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a digest needs to know of one learner."""
+
+    name: str
+    reference: str
+    gaps: list[tuple[Any, Any]] = field(default_factory=list)
+    settled: list[Any] = field(default_factory=list)
+    in_scope: bool = False
+    unknown: bool = False
+
+
+class Planner:
+    """Build digests from what is stored; planning and preview use the same."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        store: Store,
+        config: Configuration,
+        framework: Framework,
+        as_of: date,
+        connectors: Mapping[int, str],
+    ) -> None:
+        self.connection = connection
+        self.store = store
+        self.config = config
+        self.alerts = config.settings.alerts
+        self.framework = framework
+        self.as_of = as_of
+        self.connectors = connectors
+        self.sources = self._sources()
+        self.leader = (
+            Person(self.alerts.careers_leader_name, self.alerts.careers_leader) if self.alerts.careers_leader else None
+        )
+
+    # -- who is told of whom -------------------------------------------------------------------------------------
+
+    def audiences(self) -> Iterator[_Audience]:
+        """Return every recipient with their learners on the day, in order of address.
+
+        For each learner the most trusted source that names a tutor decides. While somebody covers, the digest goes to
+        them. Learners without any tutor go to the careers leader.
+        """
+        found: dict[str, _Audience] = {}
+        owned: set[int] = set()
+        for learner, group, people in self._tutors():
+            owned.add(learner)
+            for person, role in people:
+                audience = found.setdefault(person.email, _Audience(person, role))
+                audience.learners[learner] = group
+        for address in sorted(found):
+            yield found[address]
+        if self.leader is not None:
+            rest = {number: None for number in self._live_learners() if number not in owned}
+            if rest:
+                yield _Audience(self.leader, "careers_leader", cast("dict[int, str | None]", rest))
+
+    def _live_learners(self) -> list[int]:
+        learner = schema.learner
+        return list(
+            self.connection.scalars(
+                sa.select(learner.c.id).where(learner.c.deleted_run.is_(None)).order_by(learner.c.id)
+            )
+        )
+
+    def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
+        """Return for each learner that has one: group, and who is told about them today."""
+        rank = self._tutor_rank()
+        by_group: dict[tuple[str, int], list[Any]] = defaultdict(list)
+        table = schema.source_assignment
+        today = self.as_of.isoformat()
+        current = sa.and_(
+            table.c.deleted_run.is_(None),
+            table.c.role != "careers_leader",
+            sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= today),
+            sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
+        )
+        select = sa.select(
+            table.c.connector, table.c.learner_id, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
+        ).where(current)
+        for row in self.connection.execute(select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))):
+            by_group[row.group, row.connector].append(row)
+        groups = {group for group, _ in by_group}
+        rows: list[Any] = []
+        learner: int | None = None
+        ordered = select.where(table.c.learner_id.is_not(None)).order_by(table.c.learner_id, table.c.key)
+        for row in self.connection.execute(ordered.execution_options(yield_per=5_000)):
+            if row.learner_id != learner:
+                if rows:
+                    yield from self._tutors_of(rows, rank)
+                rows, learner = [], row.learner_id
+            if row.tutor_email is not None:
+                rows.append(row)
+            elif row.group in groups:
+                rows.extend(
+                    row._replace(tutor_name=head.tutor_name, tutor_email=head.tutor_email, role=head.role)
+                    for (group, _), heads in by_group.items()
+                    if group == row.group
+                    for head in heads
+                )
+        if rows:
+            yield from self._tutors_of(rows, rank)
+
+    def _tutors_of(
+        self, rows: Sequence[Any], rank: Mapping[int, tuple[int, int]]
+    ) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
+        best = min(rank[row.connector] for row in rows)
+        trusted = [row for row in rows if rank[row.connector] == best]
+        role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
+        people = {
+            row.tutor_email: Person(row.tutor_name or row.tutor_email, row.tutor_email)
+            for row in trusted
+            if row.role == role
+        }
+        group = next((row.group for row in trusted if row.group), None)
+        yield trusted[0].learner_id, group, [(person, role) for person in people.values()]
+
+    def _tutor_rank(self) -> dict[int, tuple[int, int]]:
+        precedence = self.config.settings.precedence
+        order = precedence.get("tutor", ())
+        names = [instance.name for instance in self.config.instances]
+        return {
+            number: (0, order.index(name)) if name in order else (1, names.index(name) if name in names else len(names))
+            for number, name in self.connectors.items()
+        }
+
+    # -- what is said --------------------------------------------------------------------------------------------
+
+    def digest(self, audience: _Audience, channel: str, *, news_only: bool = True) -> Digest | None:
+        """Return what a recipient is to be told now, or None where there is no news.
+
+        With `news_only` false, everything that is open is told, as a preview shows it.
+        """
+        known = self._learners(sorted(audience.learners))
+        told = self._told(channel, audience.person.email)
+        learners: list[DigestLearner] = []
+        closed: list[DigestLearner] = []
+        news = False
+        for number, learner in known.items():
+            group = audience.learners[number]
+            lines = self._lines(learner, told)
+            if lines:
+                learners.append(DigestLearner(learner.name, learner.reference, group, lines))
+                news = news or any(line.change in ("new", "changed") for line in lines)
+            done = self._settled(learner, told)
+            if done:
+                closed.append(DigestLearner(learner.name, learner.reference, group, done))
+        if not (news or closed) and (news_only or not learners):
+            return None
+        learners.sort(key=_urgency)
+        listed = self.alerts.learners_per_digest
+        return Digest(
+            key=xxhash.xxh3_128_hexdigest(f"{channel}\x1f{audience.person.email}\x1f{iso_week(self.as_of)}"),
+            recipient=audience.person,
+            role=audience.role,
+            college=self.config.settings.college.name,
+            academic_year=academic_year_of(self.as_of),
+            as_of=self.as_of,
+            learners=tuple(learners[:listed]),
+            closed=tuple(closed),
+            on_track=sum(1 for one in known.values() if one.in_scope and not one.gaps and not one.unknown),
+            group_size=sum(1 for one in known.values() if one.in_scope),
+            cannot_tell=sum(1 for one in known.values() if one.in_scope and one.unknown and not one.gaps),
+            not_listed=max(0, len(learners) - listed),
+            sources=self.sources,
+            careers_leader=self.leader,
+            record_where=self.alerts.record_where,
+        )
+
+    def _learners(self, numbers: Sequence[int]) -> dict[int, _Known]:
+        learner, episode, verdict = schema.learner, schema.episode, schema.verdict
+        known: dict[int, _Known] = {}
+        for start in range(0, len(numbers), 500):
+            some = numbers[start : start + 500]
+            for row in self.connection.execute(
+                sa.select(learner.c.id, learner.c.reference, learner.c.uln, learner.c.given_names, learner.c.family_name)
+                .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
+                .order_by(learner.c.id)
+            ):
+                known[row.id] = _Known(self._name(row), row.reference or "")
+            open_gaps = {
+                (row.learner_id, row.criterion, row.period): row
+                for row in self.connection.execute(
+                    sa.select(episode).where(
+                        episode.c.learner_id.in_(some),
+                        episode.c.framework == self.framework.name,
+                        sa.or_(episode.c.closed_on.is_(None), episode.c.outcome == "met"),
+                    ).order_by(episode.c.number)
+                )
+            }
+            for row in self.connection.execute(
+                sa.select(verdict)
+                .where(verdict.c.learner_id.in_(some), verdict.c.framework == self.framework.name)
+                .order_by(verdict.c.learner_id, verdict.c.criterion, verdict.c.period)
+            ):
+                if row.learner_id in known:
+                    self._take(known[row.learner_id], row, open_gaps)
+        return known
+
+    @staticmethod
+    def _take(learner: _Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
+        """Sort one stored verdict into what a digest says."""
+        if row.status in ("not_applicable", "lapsed"):
+            return
+        learner.in_scope = True
+        episode = episodes.get((row.learner_id, row.criterion, row.period))
+        if row.status == "unknown":
+            learner.unknown = True
+        elif row.status in GAP and episode is not None and episode.closed_on is None:
+            learner.gaps.append((row, episode))
+        elif row.status == "met" and episode is not None and episode.outcome == "met":
+            learner.settled.append((row, episode))
+
+    def _lines(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
+        """Return one line for each thing to do; things that one criterion tells with another share a line."""
+        lines = []
+        by_key = {(row.criterion, row.period): episode for row, episode in learner.gaps}
+        for verdicts in self.framework.told_together([_as_verdict(row) for row, _ in learner.gaps]):
+            first = verdicts[0]
+            keys = [by_key[verdict.criterion, verdict.period] for verdict in verdicts]
+            lines.append(
+                DigestLine(
+                    gap_key=" ".join(episode.gap_key for episode in keys),
+                    content_hash=" ".join(episode.content_hash for episode in keys),
+                    change=_change(keys, told),
+                    criterion=first.criterion,
+                    needs=needs_together(self.framework, verdicts),
+                    closes=closes(self.framework.criterion(first.criterion)),
+                    due=first.due,
+                    overdue=first.due is not None and first.due < self.as_of,
+                    booked=self._booked([row.booked for row, _ in learner.gaps if row.criterion == first.criterion]),
+                )
+            )
+        return tuple(sorted(lines, key=lambda line: (line.due or date.max, line.criterion)))
+
+    def _settled(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
+        """Return what was told as missing and is settled now; each is told once."""
+        lines = []
+        for row, episode in learner.settled:
+            said = told.get(episode.gap_key)
+            if said is None or said[1] == "closed":
+                continue
+            title = self.framework.criterion(row.criterion).title
+            lines.append(
+                DigestLine(episode.gap_key, episode.content_hash, "closed", row.criterion, needs=title, closes="")
+            )
+        return tuple(lines)
+
+    def _told(self, channel: str, recipient: str) -> dict[str, tuple[str, str]]:
+        """Return what this person was last told, by gap key: content hash and how it was told."""
+        told, outbox = schema.told, schema.outbox
+        return {
+            row.gap_key: (row.content_hash, row.change)
+            for row in self.connection.execute(
+                sa.select(told.c.gap_key, told.c.content_hash, told.c.change)
+                .join(outbox, outbox.c.id == told.c.outbox_id)
+                .where(
+                    outbox.c.channel == channel,
+                    outbox.c.recipient == recipient,
+                    outbox.c.state.not_in(_NOT_TOLD),
+                )
+                .order_by(outbox.c.id)
+            )
+        }
+
+    def _booked(self, references: Iterable[str | None]) -> str | None:
+        """Say which planned activity would settle it."""
+        for reference in references:
+            if reference is None:
+                continue
+            name, _, key = reference.partition(":")
+            number = next((number for number, known in self.connectors.items() if known == name), None)
+            table = schema.source_activity
+            row = self.connection.execute(
+                sa.select(table.c.title, table.c.kind, table.c.starts_on, table.c.organisation).where(
+                    table.c.connector == number, table.c.key == key
+                )
+            ).one_or_none()
+            if row is not None:
+                day = date.fromisoformat(row.starts_on)
+                what = row.title or self.framework.kind_name(row.kind)
+                return f"{what}, {day.day} {day:%B %Y}"
+        return None
+
+    def _name(self, row: Any) -> str:
+        style = self.alerts.show_names
+        reference = row.reference or row.uln or "a learner"
+        if style == "reference" or not row.given_names:
+            return str(reference)
+        if style == "first_and_initial":
+            return f"{row.given_names.split()[0]} {row.family_name[:1]}." if row.family_name else str(row.given_names)
+        return f"{row.given_names} {row.family_name or ''}".strip()
+
+    def _sources(self) -> tuple[DigestSource, ...]:
+        """Say how fresh each source is, in college time."""
+        state, names = schema.stream_state, schema.connector
+        zone = self.config.timezone
+        newest: dict[str, str] = {}
+        for row in self.connection.execute(
+            sa.select(names.c.name, state.c.complete_at, state.c.data_at).join(names, names.c.id == state.c.connector)
+        ):
+            when = row.data_at or row.complete_at
+            if when is not None:
+                newest[row.name] = max(when, newest.get(row.name, ""))
+        told = []
+        for instance in self.config.instances:
+            if instance.name in newest:
+                instant = datetime.fromisoformat(newest[instance.name]).astimezone(zone)
+                told.append(DigestSource(instance.name, f"{instant.day} {instant:%B %Y}"))
+        return tuple(told)
+
+
+def _as_verdict(row: Any) -> Verdict:
+    return Verdict(
+        row.criterion, row.period, row.status, row.have, row.need,
+        due=None if row.due is None else date.fromisoformat(row.due), programme=row.programme, reason=row.reason,
+        quality_not_recorded=row.quality_not_recorded,
+    )  # fmt: skip
+
+
+def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Change:
+    """Say whether a line is new, changed, or listed because it is still open."""
+    said = [told.get(episode.gap_key) for episode in episodes]
+    if all(one is None for one in said):
+        return "new"
+    if any(one is None or one[0] != episode.content_hash for one, episode in zip(said, episodes, strict=True)):
+        return "changed"
+    return "open"
+
+
+def _urgency(learner: DigestLearner) -> tuple[Any, ...]:
+    """Order learners: what is overdue, then what is due first, then who needs most."""
+    first = min((line.due or date.max for line in learner.lines), default=date.max)
+    return (not any(line.overdue for line in learner.lines), first, -len(learner.lines), learner.name, learner.reference)
+
+
+def allowed(address: str, domains: Sequence[str]) -> bool:
+    """Say whether an address may be written to: its domain is on the list, or below one that is."""
+    _, _, domain = address.rpartition("@")
+    domain = domain.casefold()
+    return any(domain == one.casefold() or domain.endswith("." + one.casefold()) for one in domains)
+
+
+def plan(
+    planner: Planner,
+    channel: Instance,
+    context: HookContext,
+    *,
+    run: int,
+    now: datetime,
+    transaction: Any,
+) -> int:
+    """Plan this week's digests for one channel, a recipient a transaction; return how many were planned."""
+    alerts = planner.alerts
+    if planner.as_of.weekday() < _WEEKDAYS.index(alerts.weekday):
+        return 0
+    week = iso_week(planner.as_of)
+    table = schema.outbox
+    with transaction() as connection:
+        served = set(
+            connection.scalars(
+                sa.select(table.c.recipient).where(
+                    table.c.channel == channel.name, table.c.week == week, table.c.state.not_in(_NOT_TOLD)
+                )
+            )
+        )
+        audiences = [one for one in planner.audiences() if one.person.email not in served]
+    planned = 0
+    for audience in audiences:
+        with transaction() as connection:
+            digest = planner.digest(audience, channel.name)
+            if digest is None:
+                continue
+            payload = channel.render(digest, context)  # type: ignore[arg-type]
+            may = allowed(audience.person.email, planner.config.allowed_domains)
+            _store(planner.store, connection, channel.name, digest, payload, week, run, now, held=not may)
+            hit("planning_written")
+        hit("planning_committed")
+        planned += 1
+    return planned
+
+
+def _store(
+    store: Store,
+    connection: sa.Connection,
+    channel: str,
+    digest: Digest,
+    payload: Payload,
+    week: str,
+    run: int,
+    now: datetime,
+    *,
+    held: bool,
+) -> None:
+    """Freeze one digest in the outbox, with the log of what it tells, in one transaction."""
+    outbox, told = schema.outbox, schema.told
+    # A digest of the same week that reached nobody makes way for this one.
+    old = connection.scalar(sa.select(outbox.c.id).where(outbox.c.channel == channel, outbox.c.key == payload.key))
+    if old is not None:
+        connection.execute(sa.delete(told).where(told.c.outbox_id == old))
+        connection.execute(sa.delete(outbox).where(outbox.c.id == old))
+    number = connection.execute(
+        sa.insert(outbox).values(
+            channel=channel, key=payload.key, item="digest", operation="open", recipient=digest.recipient.email,
+            week=week, subject=payload.subject, message_id=payload.message_id, content_type=payload.content_type,
+            content=payload.content, content_hash=xxhash.xxh3_128_hexdigest(payload.content),
+            state="held" if held else "pending", attempts=0, planned_run=run, planned_at=utc_text(now.astimezone(UTC)),
+            detail="address_not_allowed" if held else None,
+        )
+    ).inserted_primary_key[0]  # fmt: skip
+    rows = [
+        (number, gap, said, line.change)
+        for learner in (*digest.learners, *digest.closed)
+        for line in learner.lines
+        for gap, said in zip(line.gap_key.split(), line.content_hash.split(), strict=True)
+    ]
+    executemany(connection, store.dialect.insert_ignore(told), rows)

@@ -1,0 +1,583 @@
+"""The HTTP helper: what is tried again, what is refused, what an error says and what it must never say."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import responses
+import structlog
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from tests.http_faults import FaultServer, answer, cut_chunk, data, drip, hang, redirect, reset
+
+from fingerpost import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
+from fingerpost._http import ATTEMPTS, PATIENCE, Http, retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    MakeHttp = Callable[..., Http]
+
+HOST = "https://ilp.example.ac.uk"
+SECRET = "k3y/with+odd=signs"
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """Return the pauses that were asked for; nobody sleeps."""
+    return []
+
+
+@pytest.fixture
+def make(pauses: list[float]) -> Iterator[MakeHttp]:
+    made: list[Http] = []
+
+    def factory(**options: Any) -> Http:
+        log = structlog.get_logger()
+        made.append(Http(**{"log": log, "sleep": pauses.append, "secrets": [SECRET], "timeout": 5.0, **options}))
+        return made[-1]
+
+    yield factory
+    for http in made:
+        http.close()
+
+
+@pytest.fixture
+def http(make: MakeHttp) -> Http:
+    return make()
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        yield mock
+
+
+# Answers
+
+
+def test_json_is_returned_and_what_was_asked_is_sent(http: Http, web: responses.RequestsMock) -> None:
+    matchers = [
+        responses.matchers.query_param_matcher({"page": "2"}),
+        responses.matchers.header_matcher({"Authorization": "Bearer x"}),
+    ]
+    web.get(f"{HOST}/learners", json={"items": [1, 2]}, match=matchers)
+    found = http.json(f"{HOST}/learners", params={"page": 2}, headers={"Authorization": "Bearer x"})
+    assert found == {"items": [1, 2]}
+
+
+def test_a_byte_order_mark_before_json_is_no_fault(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", body='\ufeff{"a": 1}'.encode())
+    assert http.json(f"{HOST}/a") == {"a": 1}
+
+
+def test_404_comes_back_to_the_caller(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/learners/1", status=404)
+    assert http.get(f"{HOST}/learners/1").status_code == 404
+
+
+def test_404_is_an_error_where_json_is_wanted(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/learners", status=404)
+    with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk answered with status 404"):
+        http.json(f"{HOST}/learners")
+
+
+def test_accept_hands_other_statuses_to_the_caller(http: Http, web: responses.RequestsMock) -> None:
+    web.post(f"{HOST}/notes", status=409)
+    assert http.post(f"{HOST}/notes", json={}, accept=(409,)).status_code == 409
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_are_an_auth_error_and_not_tried_again(
+    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
+) -> None:
+    web.get(f"{HOST}/a", status=status)
+    with pytest.raises(AuthError, match=rf"refused our credentials \(status {status}\)"):
+        http.get(f"{HOST}/a")
+    assert pauses == []
+
+
+def test_a_proxy_that_wants_credentials_is_named(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", status=407)
+    with pytest.raises(AuthError, match="web proxy"):
+        http.get(f"{HOST}/a")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<!DOCTYPE html><title>Sign in</title>", "application/json"),
+        ("\n  <html></html>", "text/plain"),
+        ("Sign in", "text/html; charset=utf-8"),
+    ],
+)
+def test_a_web_page_instead_of_data_is_recognised(
+    http: Http, web: responses.RequestsMock, body: str, content_type: str
+) -> None:
+    web.get(f"{HOST}/a", body=body, content_type=content_type)
+    with pytest.raises(SourceUnavailable) as caught:
+        http.json(f"{HOST}/a")
+    assert caught.value.message == (
+        "ilp.example.ac.uk answered with a web page instead of data; is the address right and the key valid?"
+    )
+
+
+@pytest.mark.parametrize("body", ["", "{", "learner: Amelia", "[" * 100_000], ids=["empty", "cut", "text", "deep"])
+def test_what_is_no_json_is_refused_without_being_shown(http: Http, web: responses.RequestsMock, body: str) -> None:
+    web.get(f"{HOST}/a", body=body, content_type="application/json")
+    with pytest.raises(SourceUnavailable, match="something that is not JSON") as caught:
+        http.json(f"{HOST}/a")
+    assert "Amelia" not in f"{caught.value!r} {caught.value.detail}"
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_passing_status_is_tried_again(
+    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
+) -> None:
+    web.get(f"{HOST}/a", status=status)
+    web.get(f"{HOST}/a", json={"ok": True})
+    assert http.json(f"{HOST}/a") == {"ok": True}
+    assert len(pauses) == 1
+
+
+@pytest.mark.parametrize("status", [400, 405, 410, 501])
+def test_other_statuses_are_not_tried_again(
+    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
+) -> None:
+    web.get(f"{HOST}/a", status=status)
+    with pytest.raises(SourceUnavailable, match=f"status {status}"):
+        http.get(f"{HOST}/a")
+    assert pauses == []
+
+
+def test_pauses_grow_and_the_attempts_end(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
+    for _ in range(ATTEMPTS):
+        web.get(f"{HOST}/a", status=503)
+    with pytest.raises(SourceUnavailable, match=r"not available \(status 503\)"):
+        http.get(f"{HOST}/a")
+    assert all(low <= pause <= low + 1 for low, pause in zip([1, 2, 4, 8], pauses, strict=True))
+
+
+def test_a_connection_error_is_tried_again(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", body=requests.ConnectionError("reset"))
+    web.get(f"{HOST}/a", body=requests.Timeout("slow"))
+    web.get(f"{HOST}/a", json=1)
+    assert http.json(f"{HOST}/a") == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_post_is_not_repeated_unless_told_that_it_may(
+    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
+) -> None:
+    web.post(f"{HOST}/notes", status=status)
+    with pytest.raises(SourceUnavailable):
+        http.post(f"{HOST}/notes", json={"text": "x"})
+    assert pauses == []
+    web.post(f"{HOST}/search", status=status)
+    web.post(f"{HOST}/search", json=[])
+    assert http.json(f"{HOST}/search", method="POST", retry=True) == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "delete"])
+def test_methods_that_may_be_repeated_are(http: Http, web: responses.RequestsMock, method: str) -> None:
+    web.add(method.upper(), f"{HOST}/a", status=502)
+    web.add(method.upper(), f"{HOST}/a", status=204)
+    assert http.request(method, f"{HOST}/a").status_code == 204
+
+
+def test_retry_after_in_seconds_is_honoured(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
+    web.get(f"{HOST}/a", status=429, headers={"Retry-After": "37"})
+    web.get(f"{HOST}/a", json={})
+    http.get(f"{HOST}/a")
+    assert pauses == [37.0]
+
+
+def test_retry_after_as_a_date_is_read_against_the_hosts_own_clock(
+    http: Http, web: responses.RequestsMock, pauses: list[float]
+) -> None:
+    wrong_clock = datetime(2001, 1, 1, tzinfo=UTC)
+    headers = {
+        "Date": format_datetime(wrong_clock, usegmt=True),
+        "Retry-After": format_datetime(wrong_clock + timedelta(seconds=41), usegmt=True),
+    }
+    web.get(f"{HOST}/a", status=503, headers=headers)
+    web.get(f"{HOST}/a", json={})
+    http.get(f"{HOST}/a")
+    assert pauses == [41.0]
+
+
+def test_a_wait_beyond_our_patience_ends_the_request_at_once(
+    http: Http, web: responses.RequestsMock, pauses: list[float]
+) -> None:
+    web.get(f"{HOST}/a", status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(RateLimited, match="come back in 3600 seconds") as caught:
+        http.get(f"{HOST}/a")
+    assert caught.value.retry_after == 3600
+    assert pauses == []
+
+
+def test_patience_counts_all_waits_of_a_request(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
+    for _ in range(3):
+        web.get(f"{HOST}/a", status=429, headers={"Retry-After": "50"})
+    with pytest.raises(RateLimited):
+        http.get(f"{HOST}/a")
+    assert pauses == [50.0, 50.0]
+    assert sum(pauses) <= PATIENCE
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_retry_after_means_the_same_in_seconds_and_as_a_date(seconds: int) -> None:
+    now = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    date = format_datetime(now + timedelta(seconds=seconds), usegmt=True)
+    assert retry_after({"Retry-After": str(seconds)}) == seconds
+    assert retry_after({"Retry-After": date, "Date": format_datetime(now, usegmt=True)}) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5e9", "²", "9" * 5000, "Mon, 99 Foo 2026 00:00:00 GMT"])
+def test_a_retry_after_that_cannot_be_read_says_nothing(value: str) -> None:
+    assert retry_after({"Retry-After": value}) is None
+
+
+def test_a_retry_after_in_the_past_means_now() -> None:
+    assert retry_after({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0
+    assert retry_after({"Retry-After": "Mon, 01 Jan 2001 00:00:00 -0000"}) == 0
+
+
+# Where we go
+
+
+@pytest.mark.parametrize("url", ["", "ilp.example.ac.uk/api", "ftp://ilp.example.ac.uk", "https://", "https://[bad/a"])
+def test_what_is_no_web_address_is_a_configuration_error(http: Http, url: str) -> None:
+    with pytest.raises(ConfigError, match="begins with https://"):
+        http.get(url)
+
+
+def test_an_unencrypted_address_is_refused(http: Http) -> None:
+    with pytest.raises(ConfigError, match=r"ilp\.example\.ac\.uk would be asked without encryption"):
+        http.get("http://ilp.example.ac.uk/a")
+
+
+def test_only_the_connectors_own_hosts_may_be_asked(make: MakeHttp, web: responses.RequestsMock) -> None:
+    http = make(base_hosts=["ILP.example.ac.uk"])
+    web.get(f"{HOST}/a", json=1)
+    assert http.json(f"{HOST}/a") == 1
+    with pytest.raises(ContractError, match=r"asked evil\.example"):
+        http.get("https://evil.example/a")
+
+
+def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/old", status=301, headers={"Location": "/new?a=1"})
+    web.get(f"{HOST}/new?a=1", json="moved")
+    assert http.json(f"{HOST}/old", params={"b": "2"}) == "moved"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("https://login.example.com/?next=x", r"another host \(login\.example\.com\)"),
+        ("//login.example.com/", r"another host \(login\.example\.com\)"),
+        (f"{HOST}:8443/a", "another host"),
+        ("http://ilp.example.ac.uk/a", "unencrypted"),
+        ("file:///etc/passwd", "unencrypted"),
+        ("https://[bad/", "cannot be read"),
+    ],
+)
+def test_a_redirect_elsewhere_is_refused(http: Http, web: responses.RequestsMock, target: str, words: str) -> None:
+    web.get(f"{HOST}/a", status=302, headers={"Location": target})
+    with pytest.raises(SourceUnavailable, match=words):
+        http.get(f"{HOST}/a")
+
+
+def test_a_redirected_post_is_refused(http: Http, web: responses.RequestsMock) -> None:
+    web.post(f"{HOST}/a", status=302, headers={"Location": "/b"})
+    with pytest.raises(SourceUnavailable, match="redirected a POST"):
+        http.post(f"{HOST}/a")
+
+
+def test_redirects_in_a_circle_end(http: Http, web: responses.RequestsMock) -> None:
+    for _ in range(6):
+        web.get(f"{HOST}/a", status=302, headers={"Location": "/a"})
+    with pytest.raises(SourceUnavailable, match="more than 5 times"):
+        http.get(f"{HOST}/a")
+
+
+def test_the_environment_cannot_redirect_our_traffic(
+    http: Http, web: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nowhere.pem")
+    web.get(f"{HOST}/a", json=1)
+    http.get(f"{HOST}/a")
+    sent: Any = web.calls[0].request
+    assert sent.req_kwargs["proxies"] == {}
+    assert sent.req_kwargs["verify"] is True
+
+
+def test_the_configured_proxy_is_used_but_not_for_this_machine(make: MakeHttp) -> None:
+    with FaultServer(data("direct")) as server:
+        http = make(proxy="http://127.0.0.1:9", attempts=1)
+        assert http.json(server.url) == "direct"
+        with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk could not be reached through the web proxy"):
+            http.get(f"{HOST}/a")
+
+
+# Pages
+
+
+def next_link(page: requests.Response) -> str | None:
+    link: str | None = page.json().get("next")
+    return link
+
+
+def test_pages_follow_the_links_to_the_end(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a?size=2", json={"items": [1, 2], "next": "/a?after=2"})
+    web.get(f"{HOST}/a?after=2", json={"items": [3], "next": f"{HOST}/a?after=3"})
+    web.get(f"{HOST}/a?after=3", json={"items": [], "next": None})
+    pages = http.pages(f"{HOST}/a", next_link, params={"size": "2"})
+    assert [item for page in pages for item in page.json()["items"]] == [1, 2, 3]
+
+
+def test_a_circle_of_pages_ends(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", json={"next": "/b"})
+    web.get(f"{HOST}/b", json={"next": "/a"})
+    web.get(f"{HOST}/a", json={"next": "/b"})
+    pages = http.pages(f"{HOST}/a", next_link)
+    assert [next(pages).url, next(pages).url] == [f"{HOST}/a", f"{HOST}/b"]
+    with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk points back to a page that was read already"):
+        next(pages)
+
+
+def test_pages_without_end_end(http: Http) -> None:
+    with responses.RequestsMock() as web:
+        web.add_callback("GET", f"{HOST}/a", lambda sent: (200, {}, f'{{"next": "/a?n={len(web.calls)}"}}'))
+        with pytest.raises(SourceUnavailable, match="more than 25 pages"):
+            list(http.pages(f"{HOST}/a", next_link, max_pages=25))
+
+
+def test_a_next_page_on_another_host_is_refused(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", json={"next": "https://evil.example/a"})
+    with pytest.raises(SourceUnavailable, match=r"the next page to another host \(evil\.example\)"):
+        list(http.pages(f"{HOST}/a", next_link))
+
+
+def test_a_web_page_among_the_pages_is_recognised(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", json={"next": "/b"})
+    web.get(f"{HOST}/b", body="<html>", content_type="text/html")
+    with pytest.raises(SourceUnavailable, match="a web page instead of data"):
+        list(http.pages(f"{HOST}/a", next_link))
+
+
+# What nobody may read
+
+
+def test_no_error_and_no_log_line_holds_a_secret_a_query_or_an_answer(
+    http: Http, web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"{HOST}/{SECRET}/k3y%2Fwith%2Bodd%3Dsigns/x"
+    for _ in range(ATTEMPTS):
+        web.get(url, status=500, body="Amelia Khan")
+    with capture_logs() as lines, pytest.raises(SourceUnavailable) as caught:
+        http.get(url, params={"key": SECRET, "name": "Amelia"})
+    shown = f"{lines} {caplog.text} {caught.value!r} {caught.value.detail} {http!r}"
+    assert "/***/***/x" in shown
+    for hidden in (SECRET, "k3y%2F", "Amelia", "?"):
+        assert hidden not in shown
+
+
+def test_the_log_holds_host_path_status_and_attempt(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", status=502)
+    web.get(f"{HOST}/a", json={})
+    with capture_logs() as lines:
+        http.get(f"{HOST}/a", params={"page": "2"})
+    retried, done = lines
+    assert (retried["event"], retried["host"], retried["path"], retried["attempt"]) == (
+        "http_retry", "ilp.example.ac.uk", "/a", 1,
+    )  # fmt: skip
+    assert "status 502" in retried["reason"]
+    assert (done["event"], done["path"], done["status"], done["attempt"]) == ("http_request", "/a", 200, 2)
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown(http: Http) -> None:
+    for key in ("k\u00e9y\u2026", "two\nlines"):
+        with (
+            FaultServer(answer()) as server,
+            pytest.raises(ConfigError, match="check the address and the key") as caught,
+        ):
+            http.get(server.url, headers={"Authorization": f"Bearer {key}"})
+        assert key not in repr(caught.value)
+        assert caught.value.__suppress_context__
+
+
+# Faults that only a socket has
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answer(b'{"half": ', length=500),
+        cut_chunk,
+        reset,
+        answer(b"too much, said too little about" * 10, length=4),
+    ],
+    ids=["cut", "cut-chunk", "reset", "longer-than-said"],
+)
+def test_a_broken_answer_is_read_again(make: MakeHttp, fault: Any, pauses: list[float]) -> None:
+    http = make()
+    with FaultServer(fault, data("whole")) as server:
+        # A body that is longer than it claims spoils the connection only, so it shows with the request after it.
+        first = http.get(server.url).content
+        assert first in {b'"whole"', b"too "}
+        assert http.json(server.url) == "whole"
+
+
+def test_a_cut_answer_that_stays_cut_is_an_error(make: MakeHttp, pauses: list[float]) -> None:
+    http = make(attempts=3)
+    with FaultServer(answer(b"[1, 2", length=50)) as server:
+        with pytest.raises(SourceUnavailable, match="the connection broke"):
+            http.json(server.url)
+        assert len(server.requests) == 3
+
+
+def test_a_host_that_hangs_is_given_up(make: MakeHttp) -> None:
+    http = make(timeout=0.2, attempts=2)
+    with FaultServer(hang) as server:
+        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.2 seconds"):
+            http.get(server.url)
+        assert len(server.requests) == 2
+
+
+def test_a_trickle_that_resets_every_read_is_given_up(make: MakeHttp) -> None:
+    http = make(timeout=0.3, attempts=1)
+    trickle = drip(b"x", seconds=0.05, count=1000)
+    with FaultServer(trickle) as server, pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
+        http.get(server.url)
+
+
+def test_a_request_may_have_its_own_time_limit(make: MakeHttp) -> None:
+    http = make(timeout=0.1)
+    with FaultServer(drip(b"1", seconds=0.05, count=10)) as server:
+        assert http.json(server.url, timeout=60) == 1111111111
+
+
+def test_nobody_listening_is_said_plainly(make: MakeHttp) -> None:
+    with FaultServer(answer()) as server:
+        url = server.url
+    with pytest.raises(SourceUnavailable, match="could not be reached"):
+        make(attempts=2).get(url)
+
+
+def test_a_redirect_to_another_host_never_reaches_it(http: Http) -> None:
+    with FaultServer(answer()) as other, FaultServer(redirect(f"{other.url}/take")) as server:
+        with pytest.raises(SourceUnavailable, match="another host"):
+            http.get(server.url, headers={"Authorization": "Bearer x"})
+        assert other.requests == []
+
+
+def test_slow_down_over_a_socket(http: Http, pauses: list[float]) -> None:
+    with FaultServer(answer(status=429, headers={"Retry-After": "7"}), answer(status=429), data("ok")) as server:
+        assert http.json(server.url) == "ok"
+    assert pauses[0] == 7
+    assert 2 <= pauses[1] <= 3
+
+
+def test_a_post_over_a_cut_connection_is_sent_once(http: Http) -> None:
+    with FaultServer(reset) as server:
+        with pytest.raises(SourceUnavailable):
+            http.post(server.url, json={"note": 1})
+        assert server.requests == [("POST", "/")]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answer(b"x" * 2000),
+        answer(gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
+        answer(b"", length=10**12),
+    ],
+    ids=["long", "bomb", "announced"],
+)
+def test_an_answer_that_is_too_long_is_refused(http: Http, fault: Any) -> None:
+    with FaultServer(fault) as server:
+        with pytest.raises(SourceUnavailable, match="more than 1,000 bytes"):
+            http.get(server.url, max_bytes=1000)
+        assert len(server.requests) == 1
+
+
+def test_compressed_answers_are_unpacked(http: Http) -> None:
+    with FaultServer(answer(gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})) as server:
+        assert http.json(server.url) == {"a": 1}
+
+
+# Certificates
+
+
+class _Secure(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+class _Quiet(HTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing about clients that did not like the certificate."""
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Serve https on the loopback interface; return its address and the file of its authority."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "college-ca.pem"))
+    server = _Quiet(("127.0.0.1", 0), _Secure)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"https://localhost:{server.server_port}", tmp_path / "college-ca.pem"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_unknown_certificate_is_refused_and_not_tried_again(
+    http: Http, secure: tuple[str, Path], pauses: list[float]
+) -> None:
+    with pytest.raises(SourceUnavailable, match=r"certificate of localhost could not be verified.*\[network\] ca_file"):
+        http.get(secure[0])
+    assert pauses == []
+
+
+def test_the_colleges_own_authority_is_trusted(make: MakeHttp, secure: tuple[str, Path]) -> None:
+    assert make(ca_file=secure[1]).json(secure[0]) == {}
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_an_authority_file_that_cannot_be_read_is_a_configuration_error(
+    make: MakeHttp, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content, encoding="ascii")
+    with pytest.raises(ConfigError, match=r"\[network\] ca_file: ca\.pem"):
+        make(ca_file=path)
