@@ -1,6 +1,6 @@
 """Make the input of the benchmarks: a college's learners and its careers log, the same bytes for the same arguments.
 
-    python benchmarks/generate.py --size S --out bench/S
+    python benchmarks/generate.py --size S --out made/S
 
 Everything is invented. Unique learner numbers satisfy the published check-digit rule and nothing else. Written are
 
@@ -50,7 +50,7 @@ GIVEN = (
 FAMILY = (
     "Abbott", "Bałuk", "Chaudhry", "D'Arcy", "Ekwueme", "Fairley", "Gómez", "Hollis", "Ivanova", "Jardine", "Kaya",
     "Lindström", "Marsh", "Nwosu", "O'Dowd", "Pryce", "Quayle", "Rao", "Šimić", "Thorne", "Usman", "Vaughan",
-    "Weatherby", "Yıldız", "Zielińska", "Brook",
+    "Weatherby", "Çelik", "Zielińska", "Brook",
 )  # fmt: skip
 PROGRAMMES = (
     "A Levels", "Access to Nursing", "Animal Care", "BTEC Applied Science", "Carpentry", "Catering",
@@ -105,7 +105,7 @@ def unique_learner_number(chance: Chance, used: set[str]) -> str:
 
 def mailbox(name: str) -> str:
     """Return the plain letters of a name."""
-    plain = unicodedata.normalize("NFKD", name.translate(str.maketrans("łŁøØæÆı", "lLoOaAi")))
+    plain = unicodedata.normalize("NFKD", name.translate(str.maketrans("łŁøØæÆ", "lLoOaA")))
     return "".join(letter for letter in plain if letter.isascii() and letter.isalpha()).lower()
 
 
@@ -217,8 +217,13 @@ def generate(learners: int, activities: int, seed: int, out: Path) -> dict[str, 
             change = luck() < CHANGED
             changed += change
             delta(edited(row) if change else row)
-    manifest = {"learners": learners, "activities": activities, "changed": changed, "seed": seed}
-    manifest["sha256"] = {path.name: digest(path) for path in sorted(out.glob("*.csv"))}
+    manifest = {
+        "learners": learners,
+        "activities": activities,
+        "changed": changed,
+        "seed": seed,
+        "sha256": {path.name: digest(path) for path in sorted(out.glob("*.csv"))},
+    }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return manifest
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_files"]
 
 _ROWS = 2000
+_SAMPLE_CHUNKS = 8
 _LISTED = 5
 _CANDIDATES = ["cp1252", "cp850", "mac_roman"]
 
@@ -57,7 +58,7 @@ def _age(file: FoundFile, context: Context) -> str:
 
 
 def _check_text(chunks: Iterator[bytes], label: str, options: CsvConfig, context: Context) -> Iterator[Finding]:
-    sample = next(chunks, b"")
+    sample = b"".join(islice(chunks, _SAMPLE_CHUNKS))
     if not sample.strip():
         yield Finding("warning", f"{label} is empty")
         return

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_BYTES", "FoundFile", "digest", "find_files", "open_texts"]
 
-CHUNK_BYTES = 1 << 17
-"""How much is read at once, in bytes."""
+CHUNK_BYTES = 1 << 15
+"""How much is read at once, in bytes: what fits a processor's cache is read fastest."""
 
 _MAX_MEMBERS = 1000
 _MAX_BYTES = 4 << 30

@@ -142,24 +142,22 @@ def _more(count: int) -> str:
 
 
 def _counts(digest: Digest, needing: int) -> list[str]:
-    size, your = digest.group_size, "learners with no tutor" if digest.role == "careers_leader" else "your learners"
-    of = f"of {'the' if digest.role == 'careers_leader' else 'your'} {_learners(size)}"
-    if digest.role == "careers_leader":
-        of += " with no tutor"
-    if size < 1:
+    if digest.group_size < 1:
         return []
+    whose, which = ("your", "") if digest.role != "careers_leader" else ("the", " with no tutor")
+    of_all = f"of {whose} {_learners(digest.group_size)}{which}"
     sentences = []
-    if digest.on_track >= size:
-        sentences.append(f"All of {your} have everything they need for now.")
+    if digest.on_track >= digest.group_size:
+        sentences.append("Everybody has everything they need for now.")
     elif digest.on_track:
         have = "has everything needed" if digest.on_track == 1 else "have everything they need"
-        sentences.append(f"{digest.on_track} {of} {have} for now.")
+        sentences.append(f"{digest.on_track} {of_all} {have} for now.")
     if needing:
-        sentences.append(f"{needing} {of} {_need(needing)} something.")
+        sentences.append(f"{needing} {of_all} {_need(needing)} something.")
     if digest.cannot_tell:
         sentences.append(
-            f"For {_learners(digest.cannot_tell)} we cannot tell, because part of what they should have had is not "
-            "recorded in any system that this message is made from. They are not in the numbers above."
+            f"For {digest.cannot_tell} {of_all} we cannot tell, because part of what they should have had is not "
+            "recorded in any system that this message is made from."
         )
     return sentences
 

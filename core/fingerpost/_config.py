@@ -134,9 +134,9 @@ def refuse_network_share(path: Path) -> None:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder; name the configuration file in it.")
     try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder; name the configuration file in it.")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
@@ -349,9 +349,7 @@ class _Reader:
         named = getattr(config, "feeds", None) or ()
         kinds = load_kinds() if named else {}
         self.problems += [
-            unknown(f"{label} feeds", "activity kind", kind, kinds)
-            for kind in named
-            if kind not in kinds
+            unknown(f"{label} feeds", "activity kind", kind, kinds) for kind in named if kind not in kinds
         ]
 
     # Secrets
@@ -448,19 +446,18 @@ def _sentence(details: ErrorDetails, path: _Path, model: type[BaseModel], label:
     fields = dict(holder.model_fields) if holder else {}
     spelt = {str(field.validation_alias or name): field for name, field in fields.items()}
     key = str(path[-1]) if path else ""
-    inside = "".join(f"{part}." if isinstance(part, str) else f"item {part + 1} " for part in path[:-1])
+    steps = [where, *(f"item {part + 1}" if isinstance(part, int) else part for part in path)]
+    around = " ".join(steps[:-1])
     if details["type"] == "extra_forbidden":
         near = did_you_mean(key, spelt)
         known = "" if near else f" Its keys are: {', '.join(sorted(spelt))}."
-        return f"{where} has no key '{inside}{key}'.{near}{known}"
-    meaning = _meaning(spelt[key].description) if key in spelt else ""
+        return f"{around} has no key '{key}'.{near}{known}"
+    meaning = _meaning(spelt[key].description) if key in spelt else "."
     if details["type"] == "missing":
-        return f"{where} needs the key {inside}{key}{meaning or '.'}"
+        return f"{around} needs the key {key}{meaning}"
     if not path:
         return f"{where}: {_must(details)}."
-    if isinstance(path[-1], int):
-        return f"{where} {inside.rstrip('.')}item {path[-1] + 1} {_must(details)}."
-    return f"{where} {inside}{key} {_must(details)}{meaning if details['type'] in _NEEDS_MEANING else '.'}"
+    return f"{' '.join(steps)} {_must(details)}{meaning if details['type'] in _NEEDS_MEANING else '.'}"
 
 
 def _unknown_table(name: str, model: type[BaseModel]) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fingerpost._frameworks import CountsAs, Criterion, Framework, Scope
     from fingerpost._verdicts import Evidence, LearnerFacts, ProgrammeFacts, Status
 
+    _Fed: TypeAlias = Mapping[str, Literal["fresh", "stale"]]
+
 __all__ = ["UseReason", "VerdictReason", "academic_year", "evaluate", "lapse", "mark_duplicates", "next_booked"]
 
 VerdictReason: TypeAlias = Literal[
@@ -256,32 +258,70 @@ def _apply_scope(standing: _Standing, scope: Scope, facts: LearnerFacts) -> None
 
 
 class _Window(NamedTuple):
-    """The days of evidence that belong to a period, its name, and the last day by which it is due."""
+    """The days of evidence that belong to a period, its name, and the last day by which it is due.
+
+    `status` is that of a learner who lacks something, `next_change` the first later day on which it is another.
+    """
 
     period: str
     start: date
     end: date
     due: date
+    status: Status
+    next_change: date
 
 
-def _window(criterion: Criterion, standing: _Standing) -> _Window:
-    year = standing.year
-    start = standing.spell_start or year.start
-    planned_end = standing.planned_end
+class _Rules:
+    """A framework in the shape in which many learners are judged quickly."""
+
+    def __init__(self, framework: Framework) -> None:
+        self.scope = framework.scope
+        self.counts_as = framework.counts_as
+        self.criteria = [criterion for criterion, _ in framework.rules]
+        self.serves: dict[str, list[int]] = {}
+        for place, (_, kinds) in enumerate(framework.rules):
+            for kind in kinds:
+                self.serves.setdefault(kind, []).append(place)
+        # Learners of one intake share their dates, so that hardly any window is computed twice.
+        self.windows = lru_cache(maxsize=4096)(self._windows)
+
+    def _windows(self, spell_start: date | None, planned_end: date | None, as_of: date) -> list[_Window]:
+        return [_window(criterion, spell_start, planned_end, as_of) for criterion in self.criteria]
+
+    def candidates(self, evidence: Iterable[Evidence]) -> list[list[Evidence]]:
+        """Hand each criterion the records of its kinds, in order of time."""
+        found: list[list[Evidence]] = [[] for _ in self.criteria]
+        for item in sorted(evidence, key=_IN_TIME):
+            for place in self.serves.get(item.kind, ()):
+                found[place].append(item)
+        return found
+
+
+_rules_of = lru_cache(maxsize=8)(_Rules)
+
+_IN_TIME = attrgetter("starts_on", "ref")
+
+
+def _window(criterion: Criterion, spell_start: date | None, planned_end: date | None, as_of: date) -> _Window:
+    year = _year_of(as_of)
+    start = spell_start or year.start
     early = timedelta(weeks=criterion.early_weeks)
     if criterion.period == "academic_year":
+        period, first, last = year.label, year.start - early, year.end
         due = planned_end if planned_end is not None and year.start <= planned_end < year.end else year.end
-        window = _Window(year.label, year.start - early, year.end, due)
     else:
         due = planned_end or year.end
-        window = _Window(f"programme:{_year_of(start).label}", start - early, max(due, standing.as_of), due)
+        period, first, last = f"programme:{_year_of(start).label}", start - early, max(due, as_of)
     if criterion.due_weeks_after_start is not None:
         due = min(due, start + timedelta(weeks=criterion.due_weeks_after_start))
     if criterion.final_year_due_month is not None and planned_end is not None:
-        last = _year_of(due)
-        if _year_of(planned_end) == last:
-            due = min(due, _month_end(last, criterion.final_year_due_month))
-    return window._replace(due=due)
+        due_year = _year_of(due)
+        if _year_of(planned_end) == due_year:
+            due = min(due, _month_end(due_year, criterion.final_year_due_month))
+    soon = due - timedelta(weeks=criterion.due_soon_weeks)
+    status: Status = "not_met" if due < as_of else "at_risk" if soon <= as_of else "not_due"
+    next_change = min((day for day in (soon, due + _DAY) if day > as_of), default=year.end + _DAY)
+    return _Window(period, first, last, due, status, next_change)
 
 
 def _month_end(year: _Year, month: int) -> date:
@@ -302,30 +342,24 @@ def evaluate(
     what is past; nothing dated later counts. `meaningful_unrecorded` is the college's choice of that name. The verdict
     holds until its `next_change` unless data, settings or the freshness of a source change.
     """
-    standing = _stand(framework.scope, facts, as_of)
+    rules = _rules_of(framework)
+    standing = _stand(rules.scope, facts, as_of)
+    windows = rules.windows(standing.spell_start, standing.planned_end, as_of)
     if standing.status is not None:
-        return [_set_aside(criterion, standing) for criterion, _ in framework.rules]
-    by_kind: defaultdict[str, list[Evidence]] = defaultdict(list)
-    for item in sorted(facts.evidence, key=attrgetter("starts_on", "ref")):
-        by_kind[item.kind].append(item)
+        return [
+            _set_aside(criterion, window, standing) for criterion, window in zip(rules.criteria, windows, strict=True)
+        ]
     counts_unjudged = meaningful_unrecorded == "count"
     return [
-        _judge(criterion, standing, _candidates(by_kind, kinds), framework.counts_as, facts, counts_unjudged)
-        for criterion, kinds in framework.rules
+        _judge(criterion, window, standing, items, rules.counts_as, facts.fed, counts_unjudged)
+        for criterion, window, items in zip(rules.criteria, windows, rules.candidates(facts.evidence), strict=True)
     ]
 
 
-def _candidates(by_kind: Mapping[str, list[Evidence]], kinds: tuple[str, ...]) -> list[Evidence]:
-    lists = [by_kind[kind] for kind in kinds if kind in by_kind]
-    if len(lists) == 1:
-        return lists[0]
-    return sorted((item for items in lists for item in items), key=attrgetter("starts_on", "ref"))
-
-
-def _set_aside(criterion: Criterion, standing: _Standing) -> Verdict:
+def _set_aside(criterion: Criterion, window: _Window, standing: _Standing) -> Verdict:
     return Verdict(
         criterion=criterion.id,
-        period=_window(criterion, standing).period,
+        period=window.period,
         status=standing.status or "unknown",
         have=0,
         need=criterion.need,
@@ -337,88 +371,87 @@ def _set_aside(criterion: Criterion, standing: _Standing) -> Verdict:
 
 def _judge(
     criterion: Criterion,
+    window: _Window,
     standing: _Standing,
-    candidates: list[Evidence],
+    items: list[Evidence],
     counts_as: Mapping[str, CountsAs],
-    facts: LearnerFacts,
+    fed: _Fed,
     counts_unjudged: bool,
 ) -> Verdict:
-    window = _window(criterion, standing)
-    looks = [_look(criterion, item, window, standing.as_of, counts_as.get(item.kind)) for item in candidates]
-    tally = _Tally(criterion, candidates, looks)
-    status, reason = _decide(criterion, standing, window, tally, facts, counts_unjudged)
-    sure = tally.count(_SURE)
-    have = tally.count(_UNJUDGED) if counts_unjudged else sure
+    as_of, need = standing.as_of, criterion.need
+    looks = [_look(criterion, item, window, as_of, counts_as.get(item.kind)) for item in items]
+    tally = _tally(criterion, items, looks) if looks else _NOTHING
+    status, reason = _decide(criterion, window, standing, tally, fed, counts_unjudged)
+    have = tally.unjudged if counts_unjudged else tally.sure
+    next_change = min(standing.next_change, window.next_change)
+    if items and items[-1].starts_on > as_of:
+        next_change = min(next_change, next(item.starts_on for item in items if item.starts_on > as_of))
     return Verdict(
         criterion=criterion.id,
         period=window.period,
         status=status,
-        have=max(have, criterion.need) if status == "met" else have,
-        need=criterion.need,
+        have=max(have, need) if status == "met" else have,
+        need=need,
         due=window.due,
         programme=standing.programme,
         reason=reason,
-        quality_not_recorded=status == "met" and reason != "apprentice_job" and sure < criterion.need,
-        next_change=_next_change(criterion, standing, window, candidates),
+        quality_not_recorded=status == "met" and tally.sure < need and reason != "apprentice_job",
+        next_change=next_change,
         uses=tuple(
-            EvidenceUse(item.ref, _OUTCOMES[look.grade], look.reason)
-            for item, look in zip(candidates, looks, strict=True)
+            [EvidenceUse(item.ref, _OUTCOMES[look[0]], look[1]) for item, look in zip(items, looks, strict=True)]
         ),
     )
 
 
 _OUTCOMES: tuple[Literal["counted", "possible", "rejected"], ...] = ("counted", "possible", "possible", "rejected")
 
+_Look: TypeAlias = tuple[int, str | None, str | None]
+"""What one record is worth to one criterion: its grade, a reason, and what a distinct criterion tells it apart by."""
 
-class _Look(NamedTuple):
-    """What one record is worth to one criterion; `value` is what a distinct criterion tells it apart by."""
 
-    grade: int
-    reason: str | None = None
-    value: str | None = None
+_COUNTS: _Look = (_SURE, None, None)
 
 
 def _look(criterion: Criterion, item: Evidence, window: _Window, as_of: date, as_: CountsAs | None) -> _Look:
-    never = criterion.never_kinds.get(item.kind)
-    reason: str | None = never or _not_evidence(item, window, as_of)
-    attributes = {**as_.assume, **item.attributes} if as_ is not None else item.attributes
-    judged = None if reason is not None else _meaningful(criterion, attributes)
-    reason = reason or _broken_rule(criterion, attributes, judged)
+    reason = _no_evidence(criterion, item, window, as_of)
     if reason is not None:
-        return _Look(_OUT, reason)
-    value = _value(criterion, item.kind, attributes, as_)
+        return _OUT, reason, None
+    if not criterion.reads_attributes and item.state == "attended":
+        return _COUNTS
+    attributes = item.attributes if as_ is None else {**as_.assume, **item.attributes}
+    judged = _meaningful(criterion, attributes) if criterion.meaningful else True
+    reason = _broken_rule(criterion, attributes, judged)
+    if reason is not None:
+        return _OUT, reason, None
+    value = None if criterion.distinct is None else _value(criterion, item.kind, attributes, as_)
     if value is not None and criterion.distinct_values:
         value = criterion.distinct_values.get(value)
         if value is None:
-            return _Look(_OUT, "not_a_listed_value")
+            return _OUT, "not_a_listed_value", None
     if item.state == "planned" and not item.kind.endswith("_offer"):  # an offer counts once it is made
-        return _Look(_OUT, "planned")
+        return _OUT, "planned", None
     for name in criterion.requires:
         if attributes.get(name) is None:
-            return _Look(_UNRECORDED, name, value)
+            return _UNRECORDED, name, value
     if criterion.distinct is not None and value is None:
-        return _Look(_UNRECORDED, criterion.distinct)
-    if criterion.meaningful and judged is None:
-        return _Look(_UNJUDGED, "meaningful", value)
-    level = attributes.get("adviser_level")
-    if criterion.adviser_level is not None and isinstance(level, int) and level < criterion.adviser_level:
-        return _Look(_SURE, "adviser_level", value)
-    return _Look(_SURE, None, value)
+        return _UNRECORDED, criterion.distinct, None
+    if judged is None:
+        return _UNJUDGED, "meaningful", value
+    return _SURE, _remark(criterion, attributes), value
 
 
-def _not_evidence(item: Evidence, window: _Window, as_of: date) -> UseReason | None:
-    """Say why a record is no evidence for the period, whatever it says."""
+def _no_evidence(criterion: Criterion, item: Evidence, window: _Window, as_of: date) -> str | None:
+    """Say why a record is no evidence for the period, whatever its attributes say."""
+    if item.kind in criterion.never_kinds:
+        return criterion.never_kinds[item.kind]
     if item.duplicate_of is not None:
         return "duplicate"
-    if item.state == "missed":
-        return "missed"
-    if item.state == "cancelled":
-        return "cancelled"
+    state = item.state
+    if state in ("missed", "cancelled"):
+        return state
     if not window.start <= item.starts_on <= window.end:
         return "outside_period"
-    if item.starts_on > as_of and item.state != "planned":
-        return "future"
-    return None
+    return "future" if item.starts_on > as_of and state != "planned" else None
 
 
 def _meaningful(criterion: Criterion, attributes: Mapping[str, object]) -> bool | str | None:
@@ -427,21 +460,19 @@ def _meaningful(criterion: Criterion, attributes: Mapping[str, object]) -> bool 
     A recorded judgement wins. Without one it is meaningful if every element of the checklist is recorded as there, and
     is not if one of them is recorded as missing.
     """
-    if not criterion.meaningful:
-        return True
     said = attributes.get("meaningful")
     if said is not None:
         return bool(said)
-    elements = [attributes.get(name) for name in criterion.checklist]
-    for name, there in zip(criterion.checklist, elements, strict=True):
-        if there is not None and not there:
+    recorded = [(name, attributes[name]) for name in criterion.checklist if name in attributes]
+    for name, there in recorded:
+        if not there:
             return name
-    return True if elements and None not in elements else None
+    return True if recorded and len(recorded) == len(criterion.checklist) else None
 
 
 def _broken_rule(criterion: Criterion, attributes: Mapping[str, object], judged: bool | str | None) -> str | None:
     mode = attributes.get("mode")
-    if mode in criterion.never_modes or (mode == "virtual" and criterion.virtual == "never"):
+    if mode is not None and (mode in criterion.never_modes or (mode == "virtual" and criterion.virtual == "never")):
         return str(mode)
     for name in criterion.requires:
         recorded = attributes.get(name)
@@ -453,8 +484,6 @@ def _broken_rule(criterion: Criterion, attributes: Mapping[str, object], judged:
 
 
 def _value(criterion: Criterion, kind: str, attributes: Mapping[str, object], as_: CountsAs | None) -> str | None:
-    if criterion.distinct is None:
-        return None
     if criterion.distinct == "kind":
         served = as_.kinds if as_ is not None and kind not in criterion.kinds else (kind,)
         return next((one for one in served if one in criterion.kinds), kind)
@@ -465,90 +494,105 @@ def _value(criterion: Criterion, kind: str, attributes: Mapping[str, object], as
     return None if organisation is None else _plain(str(organisation))
 
 
-def _count_once(criterion: Criterion, candidates: list[Evidence], looks: list[_Look]) -> None:
+def _remark(criterion: Criterion, attributes: Mapping[str, object]) -> UseReason | None:
+    level = attributes.get("adviser_level") if criterion.adviser_level is not None else None
+    return "adviser_level" if isinstance(level, int) and level < (criterion.adviser_level or 0) else None
+
+
+class _Tally(NamedTuple):
+    """How many records of one criterion there are of a grade or better, each event or value once.
+
+    `in_person` is the best grade of a record that was not online, `unrecorded` the first attribute that is missing.
+    """
+
+    sure: int
+    unjudged: int
+    unrecorded: int
+    in_person: int
+    attribute: str | None
+    values: frozenset[str | None]
+
+
+_NOTHING = _Tally(0, 0, 0, _OUT, None, frozenset())
+
+
+def _tally(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> _Tally:
+    """Count; `looks` is changed where a record turns out to add nothing."""
+    # Taken before anything is dropped for adding nothing, so that one more record can never make things worse.
+    in_person = _OUT
+    for item, look in zip(items, looks, strict=True):
+        if look[0] < in_person and item.attributes.get("mode") != "virtual":
+            in_person = look[0]
+    if len(looks) > 1:
+        _count_once(criterion, items, looks)
+    counts = [0, 0, 0, 0]
+    for look in looks:
+        counts[look[0]] += 1
+    most = [counts[_SURE], counts[_SURE] + counts[_UNJUDGED], sum(counts[:_OUT])]
+    if criterion.virtual == "not_alone":  # then one of those needed must not be online
+        most = [min(n, criterion.need - 1) if in_person > grade else n for grade, n in enumerate(most)]
+    attribute = next((look[1] for look in looks if look[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
+    values = frozenset() if criterion.distinct is None else frozenset(look[2] for look in looks if look[0] != _OUT)
+    return _Tally(most[_SURE], most[_UNJUDGED], most[_UNRECORDED], in_person, attribute, values)
+
+
+def _count_once(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> None:
     """Reject what adds nothing: a second record of one event, or of one value where different ones are counted.
 
     The better recorded one stays. Where different values are counted, one event may serve several of them.
     """
-    if len(looks) < 2:
+    distinct = criterion.distinct is not None
+    keys = [look[2] if distinct else item.event_key for item, look in zip(items, looks, strict=True)]
+    if not any(keys):
         return
     seen: set[str] = set()
-    for index in sorted(range(len(looks)), key=lambda index: (looks[index].grade, index)):
-        grade, _, value = looks[index]
-        if grade == _OUT:
-            return
-        key = candidates[index].event_key if criterion.distinct is None else value
-        if key is None:
+    for place in sorted(range(len(looks)), key=lambda place: (looks[place][0], place)):
+        key = keys[place]
+        if key is None or looks[place][0] == _OUT:
             continue
         if key in seen:
-            looks[index] = _Look(_OUT, "duplicate" if criterion.distinct is None else "not_distinct")
+            looks[place] = (_OUT, "not_distinct" if distinct else "duplicate", None)
         seen.add(key)
-
-
-class _Tally:
-    """Counts the records of one criterion up to a grade, each event or value once; `looks` is brought up to date."""
-
-    def __init__(self, criterion: Criterion, candidates: list[Evidence], looks: list[_Look]) -> None:
-        self._criterion = criterion
-        # Taken before anything is dropped for adding nothing, so that one more record can never make things worse.
-        in_person = (
-            look.grade
-            for item, look in zip(candidates, looks, strict=True)
-            if look.grade != _OUT and item.attributes.get("mode") != "virtual"
-        )
-        self._in_person = min(in_person, default=_OUT)
-        _count_once(criterion, candidates, looks)
-        self._grades = [look.grade for look in looks if look.grade != _OUT]
-        self.unrecorded = next((look.reason for look in looks if look.grade == _UNRECORDED), None)
-        self.values = {look.value for look in looks if look.grade != _OUT}
-
-    def all_virtual(self, grade: int) -> bool:
-        return self._in_person > grade
-
-    def count(self, grade: int) -> int:
-        found = sum(1 for own in self._grades if own <= grade)
-        if self._criterion.virtual == "not_alone" and self.all_virtual(grade):
-            return min(found, self._criterion.need - 1)  # one of those needed must not be online
-        return found
 
 
 def _decide(
     criterion: Criterion,
-    standing: _Standing,
     window: _Window,
+    standing: _Standing,
     tally: _Tally,
-    facts: LearnerFacts,
+    fed: _Fed,
     counts_unjudged: bool,
 ) -> tuple[Status, str | None]:
     need = criterion.need
-    for grade in (_SURE, _UNJUDGED) if counts_unjudged else (_SURE,):
-        if tally.count(grade) >= need:
-            return "met", "virtual_only" if tally.all_virtual(grade) else None
+    if tally.sure >= need:
+        return "met", "virtual_only" if tally.in_person > _SURE else None
+    if counts_unjudged and tally.unjudged >= need:
+        return "met", "virtual_only" if tally.in_person > _UNJUDGED else None
     if standing.apprentice and criterion.apprentice_job_counts != "no":
         return ("met" if criterion.apprentice_job_counts == "yes" else "unknown"), "apprentice_job"
-    if _too_short(criterion, standing):
+    if criterion.min_programme_weeks and _too_short(criterion, standing):
         return "not_applicable", "short_programme"
     if not criterion.enabled_by_default:
         return "unknown", "not_judged"
-    missing = _feed(criterion, tally, facts.fed)
-    if missing is not None:
-        return "unknown", missing
-    if tally.count(_UNJUDGED) >= need:
+    unproven = _feed(criterion, tally, fed)
+    if unproven is not None:
+        return "unknown", unproven
+    if tally.unjudged >= need:
         return "unknown", "quality_not_recorded"
-    if tally.count(_UNRECORDED) >= need:
-        return "unknown", f"attribute_not_recorded:{tally.unrecorded}"
+    if tally.unrecorded >= need:
+        return "unknown", f"attribute_not_recorded:{tally.attribute}"
     if criterion.advisory:
         return "not_due", "advisory"
-    return _gap(criterion, window.due, standing.as_of), None
+    return window.status, None
 
 
 def _too_short(criterion: Criterion, standing: _Standing) -> bool:
-    if not criterion.min_programme_weeks or standing.spell_start is None or standing.planned_end is None:
+    if standing.spell_start is None or standing.planned_end is None:
         return False
     return standing.planned_end - standing.spell_start < timedelta(weeks=criterion.min_programme_weeks)
 
 
-def _feed(criterion: Criterion, tally: _Tally, fed: Mapping[str, Literal["fresh", "stale"]]) -> VerdictReason | None:
+def _feed(criterion: Criterion, tally: _Tally, fed: _Fed) -> VerdictReason | None:
     """Say why nothing can be concluded from the absence of records, or None where it can.
 
     One of the kinds is enough, except where one of each is needed: then every kind that is missing must be fed.
@@ -558,36 +602,17 @@ def _feed(criterion: Criterion, tally: _Tally, fed: Mapping[str, Literal["fresh"
         if None in states:
             return "not_fed"
         return "stale" if "stale" in states else None
-    states = [fed.get(kind) for kind in criterion.kinds]
-    if "fresh" in states:
-        return None
-    return "stale" if "stale" in states else "not_fed"
-
-
-def _gap(criterion: Criterion, due: date, as_of: date) -> Status:
-    if due < as_of:
-        return "not_met"
-    return "at_risk" if due - timedelta(weeks=criterion.due_soon_weeks) <= as_of else "not_due"
-
-
-def _next_change(criterion: Criterion, standing: _Standing, window: _Window, candidates: list[Evidence]) -> date:
-    as_of = standing.as_of
-    first = standing.next_change
-    for day in (window.due - timedelta(weeks=criterion.due_soon_weeks), window.due + _DAY):
-        if as_of < day < first:
-            first = day
-    for item in reversed(candidates):  # in order of time, so that only what is still to come is looked at
-        if item.starts_on <= as_of:
-            break
-        first = min(first, item.starts_on)
-    return first
+    for kind in criterion.kinds:
+        if fed.get(kind) == "fresh":
+            return None
+    return "stale" if any(kind in fed for kind in criterion.kinds) else "not_fed"
 
 
 def next_booked(verdict: Verdict, evidence: Iterable[Evidence], as_of: date) -> Evidence | None:
     """Return the earliest planned activity, today or later, that would count for a verdict once it is attended."""
     planned = {use.ref for use in verdict.uses if use.reason == "planned"}
     coming = [item for item in evidence if item.ref in planned and (item.ends_on or item.starts_on) >= as_of]
-    return min(coming, key=attrgetter("starts_on", "ref"), default=None)
+    return min(coming, key=_IN_TIME, default=None)
 
 
 # --------------------------------------------------------------------------------- the same event, recorded twice

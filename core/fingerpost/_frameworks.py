@@ -49,8 +49,8 @@ class _Table(BaseModel):
 class Words(_Table):
     """What a tutor is told about one criterion, in plain words.
 
-    `needs` may use ``{have}`` and ``{need}``; a text ending in ``_none`` takes its place while nothing counts yet.
-    `together` follows the sentence of the criterion that this one is told with, as ``{first}``.
+    `needs` may use ``{have}`` and ``{need}``, `closes` only ``{need}``; a text ending in ``_none`` takes its place
+    while nothing counts yet. `together` follows the sentence of the criterion that this one is told with, ``{first}``.
     """
 
     needs: _Text
@@ -60,10 +60,15 @@ class Words(_Table):
     together: _Text | None = None
     together_none: _Text | None = None
 
-    @field_validator("needs", "needs_none", "closes", "closes_none")
+    @field_validator("needs", "needs_none")
     @classmethod
     def _counts(cls, text: str | None) -> str | None:
         return _placeholders(text, frozenset({"have", "need"}))
+
+    @field_validator("closes", "closes_none")
+    @classmethod
+    def _need(cls, text: str | None) -> str | None:
+        return _placeholders(text, frozenset({"need"}))
 
     @field_validator("together", "together_none")
     @classmethod
@@ -154,6 +159,12 @@ class Criterion(_Table):
     due_soon_weeks: int = Field(
         default=26, ge=0, le=104, description="Weeks before the last day from which it is due soon."
     )
+
+    @cached_property
+    def reads_attributes(self) -> bool:
+        """Say whether more than the kind, day and state of an activity decides if it counts."""
+        asks = self.meaningful or self.distinct or self.requires or self.never_modes or self.adviser_level
+        return bool(asks) or self.virtual == "never"
 
     @field_validator("checklist")
     @classmethod
@@ -256,7 +267,7 @@ _TABLES: dict[str, type[BaseModel]] = {"scope": Scope, "settings": Setting, "cou
 """The models of the tables inside a file or criterion, for the nearest spelling of a key in them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Framework:
     """A rule pack, ready to judge by: every setting has its value.
 
@@ -274,7 +285,7 @@ class Framework:
     counts_as: Mapping[str, CountsAs]
     criteria: tuple[Criterion, ...]
     fingerprint: str
-    _raw: Mapping[str, Any] = field(repr=False, compare=False)
+    _raw: Mapping[str, Any] = field(repr=False)
 
     def criterion(self, criterion_id: str) -> Criterion:
         """Return one criterion; raise `ConfigError` with the nearest spelling where there is none."""

@@ -271,7 +271,7 @@ class Host:
     def _implementations(self, hook: str) -> list[tuple[str, pluggy.HookCaller]]:
         """Return each implementation of a hook as a caller of its own, in the order of registration."""
         found = self._caller(hook).get_hookimpls()
-        return [(implementation.plugin_name, self._alone(implementation.plugin, hook)) for implementation in found]
+        return [(one.plugin_name.removeprefix("plugin:"), self._alone(one.plugin, hook)) for one in found]
 
     def _caller(self, hook: str) -> pluggy.HookCaller:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)

@@ -8,17 +8,15 @@ columns against the types of the canonical models. Nothing interprets the file w
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import inspect
 import json
 import re
-import tomllib
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
-from importlib.resources import files as package_files
+from itertools import repeat
 from types import NoneType
 from typing import (
     TYPE_CHECKING,
@@ -36,10 +34,19 @@ from typing import (
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fingerpost._errors import ConfigError
-from fingerpost._messages import STREAMS, StreamName
+from fingerpost._mapping_file import (
+    Condition,
+    Fallback,
+    FieldDocument,
+    Kind,
+    MappingDocument,
+    MappingLibrary,
+    did_you_mean,
+    load_kinds,
+)
 from fingerpost._parsers import (
     PARSERS_VERSION,
     BadValue,
@@ -62,8 +69,9 @@ from fingerpost._parsers import (
 from fingerpost._records import MODELS, SCHEMA_VERSION, TEMPORARY_ULN, Activity, Assignment, CanonicalRecord
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from zoneinfo import ZoneInfo
+
+    from fingerpost._messages import StreamName
 
 __all__ = [
     "CompiledMapping",
@@ -83,270 +91,8 @@ Converter: TypeAlias = Callable[[Any], Any]
 _MEMO_LIMIT = 10_000
 """Distinct values of one column that are remembered; real files repeat their dates and codes far below it."""
 
-
-# -- the kinds of activity --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of activity, in words that a tutor understands."""
-
-    key: str
-    singular: str
-    plural: str
-    description: str
-
-
-def load_kinds() -> dict[str, Kind]:
-    """Return every kind of activity by its key, in the order of ``kinds.toml``."""
-    text = (package_files("fingerpost_mappings") / "kinds.toml").read_text(encoding="utf-8")
-    return {key: Kind(key=key, **words) for key, words in tomllib.loads(text)["kinds"].items()}
-
-
-# -- the document -----------------------------------------------------------------------------------------------------
-
-_Type = Literal[
-    "text", "int", "decimal", "bool", "date", "datetime", "uln", "postcode", "email", "hours", "academic_year", "kind"
-]
-_Scalar: TypeAlias = str | bool | int | float | date
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
-
-
-class Condition(_Part):
-    """One condition of an ``if``: a source column and what it must be."""
-
-    field: str
-    is_: _Scalar | None = Field(default=None, alias="is")
-    in_: list[_Scalar] | None = Field(default=None, alias="in")
-    empty: bool | None = None
-    matches: str | None = None
-
-
-class When(_Part):
-    """One ``[[fields.X.when]]``: where all conditions hold, the field has this value."""
-
-    if_: list[Condition] = Field(alias="if", min_length=1)
-    value: _Scalar
-
-
-class Skip(_Part):
-    """One ``[[skip]]``: where all conditions hold, the row is no record."""
-
-    if_: list[Condition] = Field(alias="if", min_length=1)
-
-
-class Fallback(_Part):
-    """``otherwise = { value = ... }``: what a code that is not in the list becomes."""
-
-    value: _Scalar
-
-
-class FieldDocument(_Part):
-    """One ``[fields.X]``: where a canonical field comes from and how it is read."""
-
-    from_: str | None = Field(default=None, alias="from", min_length=1)
-    first_of: list[str] | None = Field(default=None, min_length=1)
-    join: list[str] | None = Field(default=None, min_length=1)
-    const: _Scalar | None = None
-    when: list[When] = []
-    sep: str | None = None
-    split: str | None = Field(default=None, min_length=1)
-    index: int | None = None
-    strip: bool = True
-    null_tokens: list[str] | None = None
-    values: dict[str, _Scalar] | None = None
-    otherwise: Literal["reject", "null"] | Fallback | None = None
-    type: _Type | None = None
-    formats: list[str] | None = Field(default=None, min_length=1)
-    convert: str | None = None
-    default: _Scalar | None = None
-    required: bool = False
-
-
-class MappingDocument(_Part):
-    """A mapping as its file says it, with what it extends already laid underneath."""
-
-    schema_version: Literal[1]
-    name: str
-    file: str = Field(exclude=True)
-    stream: StreamName
-    description: str = Field(default="", exclude=True)
-    key: list[str] = []
-    feeds: list[str] = []
-    null_tokens: list[str] = [""]
-    fields: dict[str, FieldDocument] = Field(min_length=1)
-    skip: list[Skip] = []
-
-
-_KEYS = sorted({"extends", *MappingDocument.model_fields} - {"name", "file"})
-_OPERATIONS = sorted(info.alias or name for name, info in FieldDocument.model_fields.items())
-_KNOWN_KEYS: dict[int, Sequence[str]] = {1: _KEYS, 3: _OPERATIONS}
-_CONDITION_KEYS = ("empty", "field", "if", "in", "is", "matches", "value")
-
-_COLUMNS_HINT = 'write a list of columns, such as ["first", "second"]'
-_HINTS = {
-    "schema_version": "write schema_version = 1",
-    "stream": f"write one of {', '.join(STREAMS)}",
-    "type": f"write one of {', '.join(get_args(_Type))}",
-    "otherwise": 'write "reject", "null" or { value = ... }',
-    "formats": 'write a list of formats, such as ["%d/%m/%Y", "%Y-%m-%d"]',
-    "from": 'write the name of one column, such as from = "date"',
-    "first_of": _COLUMNS_HINT,
-    "join": _COLUMNS_HINT,
-    "key": _COLUMNS_HINT,
-    "null_tokens": 'write a list of words that mean nothing, such as ["", "N/A"]',
-    "values": 'write { "what the source says" = "what it means" }',
-    "when": 'write [[fields.NAME.when]] with if = [{ field = "column", is = "text" }] and value = ...',
-    "skip": 'write [[skip]] with if = [{ field = "column", is = "text" }]',
-    "if": 'write [{ field = "column", is = "text" }]',
-    "is": "write one text, number, date, true or false",
-    "in": 'write a list, such as ["one", "other"]',
-    "value": "write one text, number, date, true or false",
-    "const": "write one text, number, date, true or false",
-    "default": "write one text, number, date, true or false",
-    "fields": "write a [fields.NAME] table for each canonical field",
-    "split": 'write the separator, such as split = ";"',
-    "sep": 'write the text to put between the parts, such as sep = " "',
-    "index": "write a whole number; 0 is the first part and -1 the last",
-    "convert": "write the name of one converter",
-    **dict.fromkeys(("required", "strip", "empty"), "write true or false, without quotes"),
-}
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    if not close:  # spelt right but for the case, or much shortened
-        close = [choice for choice in choices if choice.casefold() == word.casefold()]
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f"; write one of {', '.join(choices)}" if choices else "; there are none"
-
-
-def _place(loc: Sequence[int | str]) -> str:
-    text = ""
-    for part in loc:
-        text += f" number {part + 1}" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _in_file(loc: Sequence[int | str], data: Any, *, missing: bool) -> list[int | str]:
-    """Keep what stands in the file: the members of a union add their names to the place of a fault."""
-    place: list[int | str] = []
-    for part in loc:
-        if not (part in data if isinstance(data, Mapping) else isinstance(data, list) and isinstance(part, int)):
-            break
-        place.append(part)
-        data = data[part]
-    return [*place, loc[-1]] if missing else place
-
-
-def _sentence(error: ValidationError, data: Mapping[str, Any]) -> str:
-    """Say what is wrong with the first faulty entry, and what to write instead."""
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    missing = fault["type"] == "missing"
-    place = _in_file(fault["loc"], data, missing=missing)
-    last = next((str(part) for part in reversed(place) if not isinstance(part, int)), "")
-    if fault["type"] == "extra_forbidden":
-        known = _KNOWN_KEYS.get(len(place) if place[0] == "fields" or len(place) == 1 else 0, _CONDITION_KEYS)
-        return f"{_place(place)} is not something a mapping can say{_did_you_mean(last, known)}"
-    hint = _HINTS.get("values" if "values" in place[:-1] else last, _HINTS["fields"])
-    return f"{_place(place)} {'is missing' if missing else 'is not right'}; {hint}"
-
-
-def _parse_document(data: Mapping[str, Any], name: str, path: Path) -> MappingDocument:
-    for reserved in ("name", "file"):
-        if reserved in data:
-            raise ConfigError(f"{path}: {reserved} is not something a mapping can say; its file name is its name")
-    try:
-        return MappingDocument.model_validate({**data, "name": name, "file": str(path)})
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_sentence(error, data)}") from None
-
-
-# -- the library ------------------------------------------------------------------------------------------------------
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        # Notepad saves a byte order mark, which TOML does not allow.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: this is not valid TOML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the file is not UTF-8 text; save it with the encoding UTF-8") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: the mapping cannot be read: {error.strerror or 'unknown error'}") from error
-
-
-def _overlay(base: dict[str, Any], top: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Lay `top` over `base`: its fields replace those of the same name, its other keys those of the base."""
-    if top.get("stream", base.get("stream")) != base.get("stream"):
-        raise ConfigError(f"{path}: stream differs from that of the mapping it extends; take the line away")
-    fields = top.get("fields", {})
-    if not isinstance(fields, dict):
-        raise ConfigError(f"{path}: fields is not right; {_HINTS['fields']}")
-    merged = {**base.get("fields", {}), **fields}
-    # An empty table takes a field out: there is no other way to stop reading a column.
-    return {**base, **top, "fields": {name: table for name, table in merged.items() if table != {}}}
-
-
-class MappingLibrary:
-    """Find mappings by name: the college's own ones beside its configuration, and those that plugins ship."""
-
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._shipped: dict[str, Path] = {}
-        for path in files:  # the first of a name stands: a plugin cannot shadow a built-in mapping
-            self._shipped.setdefault(path.stem, path)
-
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the shipped mappings, sorted."""
-        return tuple(sorted(self._shipped))
-
-    def load(self, name: str, base_dir: Path) -> MappingDocument:
-        """Return the mapping called `name`, with what it extends laid underneath.
-
-        A bare name means ``mappings/NAME.toml`` under `base_dir` if that file exists, else the shipped mapping. A name
-        that ends in ``.toml`` or holds a slash is a path relative to `base_dir`. ConfigError if there is no such
-        mapping, if it cannot be read, or if mappings extend each other in a circle.
-        """
-        path = self._find(name, base_dir, asked_by=None)
-        return _parse_document(self._resolve(path, base_dir, []), path.stem, path)
-
-    def _find(self, name: str, base_dir: Path, asked_by: Path | None) -> Path:
-        where = f"{asked_by}: extends: " if asked_by else ""
-        if name.endswith(".toml") or "/" in name or "\\" in name:
-            path = base_dir / name
-            if not path.is_file():
-                raise ConfigError(f'{where}there is no mapping file "{name}"; looked for {path}')
-            return path
-        local = base_dir / "mappings" / f"{name}.toml"
-        shipped = self._shipped.get(name)
-        if local.is_file() and not (asked_by and shipped and local.resolve() == asked_by.resolve()):
-            return local
-        if shipped is None:
-            own = [path.stem for path in (base_dir / "mappings").glob("*.toml")]
-            hint = _did_you_mean(name, {*self._shipped, *own})
-            raise ConfigError(f'{where}there is no mapping called "{name}"{hint}')
-        return shipped
-
-    def _resolve(self, path: Path, base_dir: Path, chain: list[Path]) -> dict[str, Any]:
-        chain = [*chain, path.resolve()]
-        data = _read_toml(path)
-        if data.get("schema_version") != 1:
-            raise ConfigError(f"{path}: schema_version must be 1 in this release; {_HINTS['schema_version']}")
-        if "extends" not in data:
-            return data
-        extends = data.pop("extends")
-        if not isinstance(extends, str) or not extends:
-            raise ConfigError(f'{path}: extends is not right; write the name of one mapping, such as "careers-log"')
-        base = self._find(extends, base_dir, asked_by=path)
-        if base.resolve() in chain:
-            raise ConfigError(f'{path}: extends = "{extends}" leads back to this file; take one extends line away')
-        return _overlay(self._resolve(base, base_dir, chain), data, path)
+_SAMPLE = 64
+"""Texts that are looked at to see whether a column repeats itself."""
 
 
 # -- results ----------------------------------------------------------------------------------------------------------
@@ -637,14 +383,28 @@ class _Plan:
     def _texts(self, raw: Sequence[Any], adapter: TypeAdapter[list[Any]]) -> list[Any]:
         nulls = self.nulls
         try:
+            # Where texts repeat, as the names of employers do, looking them up is quicker.
+            if len(set(raw[:_SAMPLE])) <= _SAMPLE // 2 < len(raw):
+                return self.memo.over(raw)
             texts = [
                 None if (text := cell.strip()) in nulls else text if text.isprintable() else fold_controls(text) or None
-                for cell in raw
+                for cell in (raw if None not in raw else ["" if cell is None else cell for cell in raw])
             ]
-            made = adapter.validate_python(texts)
-        except (AttributeError, ValidationError):  # not all are texts, or one is bad
+        except (AttributeError, TypeError):  # not all are texts
             return [self.read(cell) for cell in raw]
+        made = self._validated(texts, raw, adapter)
         return [self.default if text is None else text for text in made] if self.default is not None else made
+
+    def _validated(self, texts: list[str | None], raw: Sequence[Any], adapter: TypeAdapter[list[Any]]) -> list[Any]:
+        try:
+            return adapter.validate_python(texts)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+        bad = {int(fault["loc"][0]): None for fault in faults}
+        made = adapter.validate_python([bad.get(index, text) for index, text in enumerate(texts)])
+        for index in bad:
+            made[index] = self.read(raw[index])
+        return made
 
     def explain(self, row: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
         """Return the value for one row and the steps to it, in words."""
@@ -725,6 +485,15 @@ class _Losses:
         return sorted(
             Issue(index, name, code) for (index, name), code in self.codes.items() if index not in self.rejects
         )
+
+
+def _check_parties(records: Sequence[CanonicalRecord], losses: _Losses) -> None:
+    """Refuse records that are about nobody; if a bad value is the reason, its code says so."""
+    for index, record in enumerate(records):
+        name = _missing_party(record)
+        if name is not None:
+            code = losses.codes.get((index, name), "missing_required")
+            losses.add(index, name, _Problem(code, fatal=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -824,11 +593,10 @@ class CompiledMapping:
         for plan in self._plans:
             self._settle(plan, columns, losses, len(rows))
         self._check_periods(columns, losses)
-        records: list[CanonicalRecord | Reject | None] = list(self._build(columns, len(rows)))
-        for index, record in enumerate(records):
-            if record is not None and (name := _missing_party(record)) is not None:  # type: ignore[arg-type]
-                code = losses.codes.get((index, name), "missing_required")
-                losses.add(index, name, _Problem(code, fatal=True))
+        built = self._build(columns, len(rows))
+        if not self._sure_of_learner(columns):
+            _check_parties(built, losses)
+        records: list[CanonicalRecord | Reject | None] = [*built]
         for index, reject in losses.rejects.items():
             records[index] = reject
         return Mapped(records, losses.issues())
@@ -851,6 +619,16 @@ class CompiledMapping:
                 if value is None:  # a problem noted above stays the reason
                     losses.add(index, plan.name, _Problem("missing_required", fatal=True))
 
+    def _sure_of_learner(self, columns: Mapping[str, list[Any]]) -> bool:
+        """Say whether every record names a learner and needs nothing else; most chunks do."""
+        references = columns.get("learner_ref")
+        return (
+            self.stream != "assignments"
+            and references is not None
+            and None not in references
+            and ("subject" not in columns and self._template.get("subject", "learner") == "learner")
+        )
+
     def _check_periods(self, columns: dict[str, list[Any]], losses: _Losses) -> None:
         """Drop an end that lies before its start: one of the two is wrong, and the start is what counts."""
         starts = columns.get("starts_on")
@@ -869,19 +647,22 @@ class CompiledMapping:
 
         Every value has passed the type of its field, and the models have no rules beyond those (a test compares).
         """
-        model, template, names = self._model, self._template, tuple(columns)
-        fields_set = {plan.name for plan in self._plans}
+        model, template = self._model, self._template
         new, put = model.__new__, object.__setattr__
-        records = []
-        for values in zip(*columns.values(), strict=True) if columns else [()] * count:
-            state = template.copy()
-            state.update(zip(names, values, strict=True))
-            record = new(model)
-            put(record, "__dict__", state)
-            put(record, "__pydantic_fields_set__", fields_set)
-            put(record, "__pydantic_extra__", None)
-            put(record, "__pydantic_private__", None)
-            records.append(record)
+        records = [new(model) for _ in range(count)]
+        states = [template.copy() for _ in range(count)]
+        for name, column in columns.items():
+            for state, value in zip(states, column, strict=True):
+                state[name] = value
+        fields_set = {plan.name for plan in self._plans}
+        slots: dict[str, Iterable[Any]] = {
+            "__dict__": states,
+            "__pydantic_fields_set__": repeat(fields_set),
+            "__pydantic_extra__": repeat(None),
+            "__pydantic_private__": repeat(None),
+        }
+        for slot, values in slots.items():
+            deque(map(put, records, repeat(slot), values), maxlen=0)  # a loop that runs in C
         return records
 
 
@@ -982,7 +763,7 @@ class _Compiler:
         known = self.model.model_fields
         for name in self.document.fields:
             if name not in known:
-                hint = _did_you_mean(name, known)
+                hint = did_you_mean(name, known)
                 raise self.refuse(f"fields.{name}", f"the stream {self.document.stream} has no such field{hint}")
         for name, info in known.items():
             if info.is_required() and name not in self.document.fields:
@@ -1141,7 +922,7 @@ class _Compiler:
     def convert_step(self, place: str, name: str) -> _Step:
         converter = self.converters.get(name)
         if converter is None:
-            hint = _did_you_mean(name, self.converters)
+            hint = did_you_mean(name, self.converters)
             raise self.refuse(f"{place}.convert", f'there is no converter called "{name}"{hint}')
         self.used[name] = converter
 
@@ -1170,14 +951,14 @@ class _Compiler:
     def literal(self, place: str, value: Any, target: _Target) -> Any:
         """Return a value that the mapping itself gives, or refuse it where the record cannot hold it."""
         if target.shape == "kind" and value not in self.kinds:
-            hint = _did_you_mean(str(value), self.kinds)
+            hint = did_you_mean(str(value), self.kinds)
             raise self.refuse(place, f'"{value}" is not a kind of activity{hint}')
         try:
             return target.adapter.validate_python(value, strict=True)
         except ValidationError:
             pass
         if target.choices:
-            raise self.refuse(place, f'{target.name} cannot be "{value}"{_did_you_mean(str(value), target.choices)}')
+            raise self.refuse(place, f'{target.name} cannot be "{value}"{did_you_mean(str(value), target.choices)}')
         example = {"date": "a date without quotes, such as 2025-09-01", "bool": "true or false, without quotes",
                    "float": "a number without quotes", "int": "a whole number without quotes"}  # fmt: skip
         hint = example.get(target.shape, "a text that fits the field")
@@ -1268,7 +1049,7 @@ def compile_mapping(
         raise compiler.refuse("feeds", f"only activities have kinds, and the stream is {document.stream}; take it away")
     for kind in document.feeds:
         if kind not in kinds:
-            raise compiler.refuse("feeds", f'"{kind}" is not a kind of activity{_did_you_mean(kind, kinds)}')
+            raise compiler.refuse("feeds", f'"{kind}" is not a kind of activity{did_you_mean(kind, kinds)}')
     read = [(f"fields.{plan.name}", column) for plan in plans for column in plan.all_columns]
     read += [("skip", test.column) for tests in skips for test in tests.tests]
     for place, column in read:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -51,7 +51,7 @@ class Evidence:
     title: str | None = None
     event_key: str | None = None
     subject: str = "learner"
-    attributes: Mapping[str, object] = {}  # noqa: RUF012 - never written to; shared by rows without attributes
+    attributes: Mapping[str, object] = field(default_factory=dict)
     duplicate_of: str | None = None
 
 

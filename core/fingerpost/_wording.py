@@ -5,7 +5,7 @@ The words about a criterion are data of the framework; the sentences about reaso
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fingerpost._frameworks import Criterion, Words
     from fingerpost._verdicts import Verdict
 
-__all__ = ["REASONS", "closes", "explain_reason", "needs", "needs_together"]
+__all__ = ["REASONS", "TutorLine", "closes", "explain_reason", "needs", "needs_together"]
 
 REASONS: dict[str, str] = {
     # why a verdict is what it is
@@ -89,13 +89,21 @@ def closes(criterion: Criterion, verdict: Verdict | None = None) -> str:
     Without a verdict the words for a learner who has something already are used.
     """
     words = _words(criterion)
-    if verdict is None:
-        return words.closes.format(have="", need=criterion.need)
-    return _fill(words.closes_none if verdict.have == 0 and words.closes_none else words.closes, verdict)
+    nothing_yet = verdict is not None and verdict.have == 0
+    text = words.closes_none if nothing_yet and words.closes_none else words.closes
+    return text.format(need=criterion.need)
 
 
-def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[tuple[str, str]]:
-    """Say what is missing and what would settle it for all of a learner's open verdicts, one line for each subject.
+class TutorLine(NamedTuple):
+    """One line for a tutor and the verdicts that it speaks of, the leading one first."""
+
+    verdicts: tuple[Verdict, ...]
+    needs: str
+    closes: str
+
+
+def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]:
+    """Say what is missing and what would settle it for all of one learner's open verdicts, one line for each subject.
 
     A criterion that is `told_with` another one that is open too becomes part of its sentence, so that a tutor does not
     read about the same thing twice. The lines come in the order of `told`.
@@ -106,13 +114,15 @@ def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[tuple[str,
     for criterion, verdict in told:
         if criterion.told_with in open_:
             continue
-        line, closing = needs(criterion, verdict), closes(criterion, verdict)
+        first = needs(criterion, verdict)
         if criterion.id in joined:
             other, other_verdict = joined[criterion.id]
             words = _words(other)
-            joint = words.together_none if verdict.have == 0 and words.together_none else words.together
-            line, closing = _fill(joint or "{first}", verdict, line), closes(other, other_verdict)
-        lines.append((line, closing))
+            text = words.together_none if verdict.have == 0 and words.together_none else words.together
+            both = _fill(text or "{first}", verdict, first)
+            lines.append(TutorLine((verdict, other_verdict), both, closes(other, other_verdict)))
+        else:
+            lines.append(TutorLine((verdict,), first, closes(criterion, verdict)))
     return lines
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fingerpost._store import Store, Unit
     from fingerpost._sync.report import RunReport
 
-__all__ = ["HookContext", "Progress", "Run", "SilentProgress", "utc_text"]
+__all__ = ["HookContext", "Progress", "Run", "SilentProgress", "make_http", "utc_text"]
 
 
 class Progress(Protocol):
@@ -53,6 +53,16 @@ class SilentProgress:
 def utc_text(instant: datetime) -> str:
     """Spell an instant as the store does: UTC, to the second, sortable."""
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_http(config: Configuration, log: FilteringBoundLogger) -> Http:
+    """Make the HTTP helper that ``[network]`` describes; its libraries take a while to import."""
+    from fingerpost._http import Http
+
+    network = config.settings.network
+    return Http(
+        timeout=network.timeout, proxy=network.proxy, ca_file=network.ca_file, secrets=config.secrets, log=log
+    )
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ def read_feeds(
     feeds = []
     for instance in config.instances:
         settings: Any = instance.config
-        for spec in instance.connector.streams:  # type: ignore[attr-defined]
+        for spec in instance.streams:
             if spec.name not in ("activities", "destinations", "learners"):
                 continue
             kinds = spec.feeds or mappings[instance.name, spec.name].feeds
@@ -114,7 +114,7 @@ def read_feeds(
 
 def _feeding_stream(instance: Any) -> str:
     """A configured `feeds` speaks of the activities, or of the one stream that the instance has."""
-    names = [spec.name for spec in instance.connector.streams]
+    names = [spec.name for spec in instance.streams]
     return "activities" if "activities" in names else names[0]
 
 

@@ -224,7 +224,7 @@ def _rewrite_links(run: Run, identities: Identities, wanted: Mapping[str, str]) 
             )
         _move(run, identity, own[target if target is not None else identity])
         touched = {own[name] for name in (identity, target, stored.get(identity)) if name is not None}
-        mark_dirty(run, learners=set(), merges=touched, groups=set(), programmes=set())
+        mark_dirty(connection, run.store.dialect, Touched(merges=touched))
 
 
 def _move(run: Run, identity: str, learner: int) -> None:

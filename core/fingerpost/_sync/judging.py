@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._evaluate import evaluate, mark_duplicates
+from fingerpost._evaluate import evaluate, lapse, mark_duplicates, next_booked
 from fingerpost._failpoints import hit
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
@@ -36,13 +36,13 @@ def gap_key(identity: str, framework: str, criterion: str, period: str, episode:
     The provider is part of the identity. The framework is named without its year of edition's settings, so that a
     changed setting is no new gap.
     """
-    return "g" + xxhash.xxh3_128_hexdigest("\x1f".join((identity, framework, criterion, period, str(episode))))[:20]
+    return "g" + xxhash.xxh3_128_hexdigest("\x1f".join((identity, framework, criterion, period, str(episode))).encode())[:20]
 
 
 def content_hash(verdict: Verdict) -> str:
     """Return a hash of what is said about a gap: when it differs, the gap has changed and is news again."""
     said = (verdict.status, verdict.have, verdict.need, verdict.due, verdict.reason)
-    return xxhash.xxh3_64_hexdigest(repr(said))
+    return xxhash.xxh3_64_hexdigest(repr(said).encode())
 
 
 def judge(run: Run) -> None:
@@ -104,7 +104,7 @@ def _judge_batch(run: Run, feeds: Feeds, batch: Sequence[int]) -> None:
         judged.add(facts.learner_id)
         verdicts = judge_facts(run.framework, facts, run.as_of, ranks, unrecorded)
         person = people[facts.learner_id]
-        work.store_verdicts(facts.learner_id, verdicts, stored.get(facts.learner_id, []))
+        work.store_verdicts(facts, verdicts, stored.get(facts.learner_id, []))
         work.keep_episodes(facts.learner_id, person.identity, verdicts, episodes.get(facts.learner_id, []))
         changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]
         next_change = min(changes).isoformat() if changes else None
@@ -137,31 +137,28 @@ class _Work:
         self.run = run
         self.framework = run.framework.name
         self.day = run.as_of.isoformat()
-        self.year = academic_year_of(run.as_of)
         self.next_changes: list[dict[str, Any]] = []
         self._verdicts: list[tuple[Any, ...]] = []
         self._dropped: list[dict[str, Any]] = []
         self._opened: list[dict[str, Any]] = []
         self._updated: list[_Change] = []
 
-    def store_verdicts(self, learner: int, verdicts: Sequence[Verdict], stored: Sequence[Any]) -> None:
+    def store_verdicts(self, facts: LearnerFacts, verdicts: Sequence[Verdict], stored: Sequence[Any]) -> None:
         """Upsert verdicts that differ; a period that is over lapses, one that no longer exists goes."""
         before = {(row.criterion, row.period): row for row in stored}
         for verdict in verdicts:
             row = before.pop((verdict.criterion, verdict.period), None)
-            values = _verdict_values(verdict)
+            booked = next_booked(verdict, facts.evidence, self.run.as_of)
+            values = _verdict_values(verdict, None if booked is None else booked.ref)
             if row is None or tuple(row)[4:-1] != values:
                 self._verdicts.append(
-                    (learner, self.framework, verdict.criterion, verdict.period, *values, self.run.id)
+                    (facts.learner_id, self.framework, verdict.criterion, verdict.period, *values, self.run.id)
                 )
         for row in before.values():
-            if not self._is_over(row.period):
+            if not lapse(row.period, self.run.as_of):
                 self._drop(row)
             elif row.status not in ("met", "lapsed", "not_applicable"):
                 self._verdicts.append((*tuple(row)[:4], "lapsed", *tuple(row)[5:-1], self.run.id))
-
-    def _is_over(self, period: str) -> bool:
-        return not period.startswith("programme:") and period < self.year
 
     def _drop(self, row: Any) -> None:
         self._dropped.append({"who": row.learner_id, "what": row.criterion, "when": row.period})
@@ -185,7 +182,7 @@ class _Work:
                 self._close(row, verdict.status)
         for row in latest.values():
             if row.closed_on is None:
-                self._close(row, "lapsed" if self._is_over(row.period) else "not_applicable")
+                self._close(row, "lapsed" if lapse(row.period, self.run.as_of) else "not_applicable")
 
     def _gap(self, learner: int, identity: str, verdict: Verdict, row: Any) -> None:
         said = content_hash(verdict)
@@ -259,9 +256,8 @@ class _Work:
             )
 
 
-def _verdict_values(verdict: Verdict) -> tuple[Any, ...]:
+def _verdict_values(verdict: Verdict, booked: str | None) -> tuple[Any, ...]:
     """Return the stored columns of a verdict, from `status` on, but for the run."""
-    booked = next((use.ref for use in verdict.uses if use.reason == "planned"), None)
     return (
         verdict.status, verdict.have, verdict.need, None if verdict.due is None else verdict.due.isoformat(),
         verdict.programme, verdict.reason, verdict.quality_not_recorded, booked,

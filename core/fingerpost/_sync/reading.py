@@ -33,6 +33,7 @@ from fingerpost._sync.rows import Identify, row_encoder
 if TYPE_CHECKING:
     from fingerpost._host import Instance
     from fingerpost._mapping import CompiledMapping
+    from fingerpost._store.dialect import Dialect
     from fingerpost._sync.context import HookContext, Run
     from fingerpost._sync.identity import Identities
     from fingerpost._sync.report import StreamReport
@@ -89,6 +90,13 @@ class Touched:
     merges: set[int] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
     programmes: set[str] = field(default_factory=set)
+
+    def add(self, other: Touched) -> None:
+        """Take in what other rows touch."""
+        self.learners |= other.learners
+        self.merges |= other.merges
+        self.groups |= other.groups
+        self.programmes |= other.programmes
 
     def clear(self) -> None:
         """Forget it all: it is stored."""
@@ -565,14 +573,11 @@ class StreamReader:
 
     def _remove(self, numbers: list[int]) -> None:
         self.report.deleted += len(numbers)
-        learners, groups, programmes = remove_rows(
-            self.connection, self.table, numbers, run=self.run.id, connector=self.connector, stream=self.spec.name
+        self._touched.add(
+            remove_rows(
+                self.connection, self.table, numbers, run=self.run.id, connector=self.connector, stream=self.spec.name
+            )
         )
-        self._touched.learners |= learners
-        self._touched.groups |= groups
-        self._touched.programmes |= programmes
-        if self.spec.name == "learners":
-            self._touched.merges |= learners
 
     # -- warnings ------------------------------------------------------------------------------------------------
 
@@ -642,14 +647,7 @@ class StreamReader:
 
     def _write_marks(self) -> None:
         """Mark who must be judged again, in the transaction of the rows that are the reason."""
-        touched, marked = self._touched, self._marked
-        mark_dirty(
-            self.run,
-            learners=touched.learners - marked.learners - touched.merges,
-            merges=touched.merges - marked.merges,
-            groups=touched.groups,
-            programmes=touched.programmes,
-        )
+        mark_dirty(self.connection, self.dialect, self._touched, self._marked)
 
     def _cursor_to_read_from(self) -> Cursor | None:
         """Return where to begin: the stored cursor less the look-back, or None when a whole read is due."""
@@ -721,25 +719,19 @@ def _capped(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Curso
 
 def remove_rows(
     connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
-) -> tuple[set[int], set[str], set[str]]:
-    """Delete rows softly; return the learners, groups and programmes whose evidence that changes."""
-    learners: set[int] = set()
-    groups: set[str] = set()
-    programmes: set[str] = set()
+) -> Touched:
+    """Delete rows softly; return whom that touches."""
+    touched = Touched()
+    warning = schema.warning
     for start in range(0, len(numbers), 500):
         some = numbers[start : start + 500]
         shared = [table.c.group, table.c.programme] if stream == "activities" else []
-        gone = connection.execute(
-            sa.select(table.c.learner_id, table.c.key, *shared).where(table.c.id.in_(some))
-        ).all()
-        learners.update(row.learner_id for row in gone if row.learner_id is not None)
+        gone = connection.execute(sa.select(table.c.learner_id, table.c.key, *shared).where(table.c.id.in_(some))).all()
+        touched.learners.update(row.learner_id for row in gone if row.learner_id is not None)
         if shared:
-            groups.update(row.group for row in gone if row.group is not None)
-            programmes.update(row.programme for row in gone if row.programme is not None)
-        connection.execute(
-            sa.update(table).where(table.c.id.in_(some)).values(deleted_run=run, changed_run=run)
-        )
-        warning = schema.warning
+            touched.groups.update(row.group for row in gone if row.group is not None)
+            touched.programmes.update(row.programme for row in gone if row.programme is not None)
+        connection.execute(sa.update(table).where(table.c.id.in_(some)).values(deleted_run=run, changed_run=run))
         connection.execute(
             sa.delete(warning).where(
                 warning.c.connector == connector,
@@ -747,25 +739,34 @@ def remove_rows(
                 warning.c.key.in_([row.key for row in gone]),
             )
         )
-    return learners, groups, programmes
+    if stream == "learners":
+        touched.merges |= touched.learners
+    return touched
 
 
-def mark_dirty(
-    run: Run, *, learners: set[int], merges: set[int], groups: set[str], programmes: set[str]
-) -> None:
-    """Mark learners to be judged again, and of those in `merges` that they are to be merged first."""
-    connection, dialect, dirty = run.unit.connection, run.store.dialect, schema.dirty
-    executemany(connection, dialect.insert_ignore(dirty), [(number, False) for number in learners])
-    executemany(connection, dialect.upsert(dirty, conflict=["learner_id"]), [(number, True) for number in merges])
-    assignment, programme = schema.source_assignment, schema.source_programme
-    for values, column in ((groups, assignment.c.group), (programmes, programme.c.code)):
+def mark_dirty(connection: sa.Connection, dialect: Dialect, touched: Touched, marked: Touched | None = None) -> None:
+    """Mark learners to be judged again, and of those in `merges` that they are to be merged first.
+
+    What `marked` holds is marked already.
+    """
+    dirty = schema.dirty
+    learners, merges = touched.learners - touched.merges, touched.merges
+    if marked is not None:
+        learners, merges = learners - marked.learners, merges - marked.merges
+    executemany(connection, dialect.insert_ignore(dirty), [(number, False) for number in sorted(learners)])
+    executemany(
+        connection, dialect.upsert(dirty, conflict=["learner_id"]), [(number, True) for number in sorted(merges)]
+    )
+    for values, column in (
+        (touched.groups, schema.source_assignment.c.group),
+        (touched.programmes, schema.source_programme.c.code),
+    ):
         names = sorted(values)
         for start in range(0, len(names), 500):
-            table = column.table
             members = (
-                sa.select(table.c.learner_id, sa.false())
+                sa.select(column.table.c.learner_id, sa.false())
                 .distinct()
-                .where(table.c.learner_id.is_not(None), column.in_(names[start : start + 500]))
+                .where(column.table.c.learner_id.is_not(None), column.in_(names[start : start + 500]))
             )
             connection.execute(dialect.insert_from(dirty, ["learner_id", "merge"], members))
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import structlog
@@ -15,7 +16,7 @@ import xxhash
 from fingerpost._failpoints import hit
 from fingerpost._messages import STREAMS, StreamSpec
 from fingerpost._store import Store, Unit, schema
-from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, utc_text
+from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, make_http, utc_text
 from fingerpost._sync.delivering import count_waiting, deliver
 from fingerpost._sync.identity import Identities, link, load_crosswalk
 from fingerpost._sync.judging import count_verdicts, judge
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fingerpost._config import Configuration
+    from fingerpost._connector import ConnectorConfig
     from fingerpost._frameworks import Framework
     from fingerpost._host import Host, Instance
     from fingerpost._mapping import CompiledMapping
@@ -133,7 +135,7 @@ def _start(
 
 
 def _work(run: Run, options: SyncOptions) -> None:
-    crosswalk, digest = load_crosswalk(run.config.crosswalk)
+    crosswalk, digest = load_crosswalk(run.config.settings.identity.crosswalk)
     identities = Identities(run, crosswalk)
     with run.phase("read"):
         _read(run, identities, digest, options)
@@ -158,7 +160,7 @@ def _read(run: Run, identities: Identities, crosswalk_digest: str, options: Sync
         for instance in run.config.instances:
             if options.only and instance.name not in options.only:
                 continue
-            for spec in instance.connector.streams:  # type: ignore[attr-defined]
+            for spec in instance.streams:
                 if spec.name == name:
                     run.report.streams.append(
                         _read_stream(run, instance, spec, identities, crosswalk_digest, options)
@@ -175,7 +177,7 @@ def _read_stream(
     key = tuple(getattr(settings, "key", ()) or mapping.key)
     ukprn = settings.ukprn or run.config.settings.college.ukprn
     fingerprint = xxhash.xxh3_64_hexdigest(
-        "\x1f".join((mapping.fingerprint, instance.fingerprint, str(ukprn), crosswalk_digest, repr(key)))
+        "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), crosswalk_digest, repr(key))).encode()
     )
     context = hook_context(run, instance, mapping=mapping, key=key)
     reader = StreamReader(
@@ -195,6 +197,14 @@ def _read_stream(
     return report
 
 
+_SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn"}
+
+
+def _settings_that_decide(settings: ConnectorConfig) -> str:
+    """Spell the settings of a source that decide what it reads; secrets come out masked."""
+    return settings.model_dump_json(exclude=_SETTINGS_THAT_DO_NOT_DECIDE)
+
+
 def hook_context(
     run: Run, instance: Instance, *, mapping: CompiledMapping | None = None, key: tuple[str, ...] = ()
 ) -> HookContext:
@@ -203,8 +213,8 @@ def hook_context(
         name=instance.name,
         base_dir=run.config.base_dir,
         now=run.now,
-        timezone=run.config.timezone,
-        make_http=lambda: run.config.http_for(instance),
+        timezone=ZoneInfo(run.config.settings.college.timezone),
+        make_http=lambda: make_http(run.config, run.log),
         mapping=mapping,
         key=key,
         columns=frozenset() if mapping is None else mapping.columns | frozenset(key),

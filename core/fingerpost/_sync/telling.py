@@ -8,22 +8,24 @@ channel; a digest that was dropped undelivered counts as never told.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import xxhash
 
 from fingerpost._failpoints import hit
 from fingerpost._items import Change, Digest, DigestLearner, DigestLine, DigestSource, Payload, Person
+from fingerpost._mapping import load_kinds
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.context import HookContext, utc_text
 from fingerpost._verdicts import GAP, Verdict
-from fingerpost._wording import closes, needs_together
+from fingerpost._wording import needs_together
 
 if TYPE_CHECKING:
     from fingerpost._config import Configuration
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["Planner", "iso_week", "plan"]
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 _NOT_TOLD = ("failed", "expired")
 """Outbox states in which a digest reached nobody: what it said is still to be told."""
 
@@ -84,6 +90,7 @@ class Planner:
         self.framework = framework
         self.as_of = as_of
         self.connectors = connectors
+        self.kinds = load_kinds()
         self.sources = self._sources()
         self.leader = (
             Person(self.alerts.careers_leader_name, self.alerts.careers_leader) if self.alerts.careers_leader else None
@@ -206,7 +213,7 @@ class Planner:
         learners.sort(key=_urgency)
         listed = self.alerts.learners_per_digest
         return Digest(
-            key=xxhash.xxh3_128_hexdigest(f"{channel}\x1f{audience.person.email}\x1f{iso_week(self.as_of)}"),
+            key=xxhash.xxh3_128_hexdigest(f"{channel}\x1f{audience.person.email}\x1f{iso_week(self.as_of)}".encode()),
             recipient=audience.person,
             role=audience.role,
             college=self.config.settings.college.name,
@@ -268,26 +275,27 @@ class Planner:
             learner.settled.append((row, episode))
 
     def _lines(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
-        """Return one line for each thing to do; things that one criterion tells with another share a line."""
+        """Return one line for each thing to do; a criterion that is told with another shares its line."""
+        gaps = {row.criterion: (row, episode) for row, episode in learner.gaps}
+        criteria = sorted((self.framework.criterion(name) for name in gaps), key=lambda one: (one.priority, one.id))
         lines = []
-        by_key = {(row.criterion, row.period): episode for row, episode in learner.gaps}
-        for verdicts in self.framework.told_together([_as_verdict(row) for row, _ in learner.gaps]):
-            first = verdicts[0]
-            keys = [by_key[verdict.criterion, verdict.period] for verdict in verdicts]
+        for line in needs_together([(criterion, _as_verdict(gaps[criterion.id][0])) for criterion in criteria]):
+            first = line.verdicts[0]
+            episodes = [gaps[verdict.criterion][1] for verdict in line.verdicts]
             lines.append(
                 DigestLine(
-                    gap_key=" ".join(episode.gap_key for episode in keys),
-                    content_hash=" ".join(episode.content_hash for episode in keys),
-                    change=_change(keys, told),
+                    gap_key=" ".join(episode.gap_key for episode in episodes),
+                    content_hash=" ".join(episode.content_hash for episode in episodes),
+                    change=_change(episodes, told),
                     criterion=first.criterion,
-                    needs=needs_together(self.framework, verdicts),
-                    closes=closes(self.framework.criterion(first.criterion)),
+                    needs=line.needs,
+                    closes=line.closes,
                     due=first.due,
                     overdue=first.due is not None and first.due < self.as_of,
-                    booked=self._booked([row.booked for row, _ in learner.gaps if row.criterion == first.criterion]),
+                    booked=self._booked(gaps[first.criterion][0].booked),
                 )
             )
-        return tuple(sorted(lines, key=lambda line: (line.due or date.max, line.criterion)))
+        return tuple(lines)
 
     def _settled(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
         """Return what was told as missing and is settled now; each is told once."""
@@ -319,24 +327,23 @@ class Planner:
             )
         }
 
-    def _booked(self, references: Iterable[str | None]) -> str | None:
+    def _booked(self, reference: str | None) -> str | None:
         """Say which planned activity would settle it."""
-        for reference in references:
-            if reference is None:
-                continue
-            name, _, key = reference.partition(":")
-            number = next((number for number, known in self.connectors.items() if known == name), None)
-            table = schema.source_activity
-            row = self.connection.execute(
-                sa.select(table.c.title, table.c.kind, table.c.starts_on, table.c.organisation).where(
-                    table.c.connector == number, table.c.key == key
-                )
-            ).one_or_none()
-            if row is not None:
-                day = date.fromisoformat(row.starts_on)
-                what = row.title or self.framework.kind_name(row.kind)
-                return f"{what}, {day.day} {day:%B %Y}"
-        return None
+        if reference is None:
+            return None
+        name, _, key = reference.partition(":")
+        number = next((number for number, known in self.connectors.items() if known == name), None)
+        table = schema.source_activity
+        row = self.connection.execute(
+            sa.select(table.c.title, table.c.kind, table.c.starts_on).where(
+                table.c.connector == number, table.c.key == key
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        kind = self.kinds.get(row.kind)
+        what = row.title or (kind.singular.capitalize() if kind is not None else row.kind)
+        return f"{what}, {_day(date.fromisoformat(row.starts_on))}"
 
     def _name(self, row: Any) -> str:
         style = self.alerts.show_names
@@ -350,7 +357,7 @@ class Planner:
     def _sources(self) -> tuple[DigestSource, ...]:
         """Say how fresh each source is, in college time."""
         state, names = schema.stream_state, schema.connector
-        zone = self.config.timezone
+        zone = ZoneInfo(self.config.settings.college.timezone)
         newest: dict[str, str] = {}
         for row in self.connection.execute(
             sa.select(names.c.name, state.c.complete_at, state.c.data_at).join(names, names.c.id == state.c.connector)
@@ -362,8 +369,12 @@ class Planner:
         for instance in self.config.instances:
             if instance.name in newest:
                 instant = datetime.fromisoformat(newest[instance.name]).astimezone(zone)
-                told.append(DigestSource(instance.name, f"{instant.day} {instant:%B %Y}"))
+                told.append(DigestSource(instance.name, _day(instant)))
         return tuple(told)
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _as_verdict(row: Any) -> Verdict:

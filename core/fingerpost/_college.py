@@ -1,0 +1,380 @@
+"""One college: its configuration, its store, and everything that can be asked of them.
+
+The command line is a thin layer over this class; a Python caller misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+import structlog
+
+from fingerpost._config import Configuration, config_error, default_config_path, load_config
+from fingerpost._connector import Finding, Source
+from fingerpost._errors import ConfigError, FingerpostError
+from fingerpost._frameworks import Framework, FrameworkLibrary
+from fingerpost._host import Host
+from fingerpost._items import Digest, Payload
+from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
+from fingerpost._store import Store, schema
+from fingerpost._sync import RunReport, SyncOptions, sync
+from fingerpost._sync.context import HookContext, Progress, make_http
+from fingerpost._sync.facts import read_feeds
+from fingerpost._sync.telling import Planner, allowed
+
+if TYPE_CHECKING:
+    from fingerpost._explain import Explanation
+    from fingerpost._gaps import GapReport
+    from fingerpost._host import Instance
+    from fingerpost._mapcheck import MappingCheck, RowTrace
+    from fingerpost._quarantine import QuarantinedRecord, RetryReport
+    from fingerpost._status import StatusReport
+    from fingerpost._sweep import HeldSweep
+
+__all__ = ["CheckedConnector", "CheckReport", "College", "DigestPreview"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConnector:
+    """What was found out about one connector, or about the store or the alerts."""
+
+    name: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check` found out."""
+
+    connectors: tuple[CheckedConnector, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Say whether nothing stands in the way of a sync."""
+        return all(finding.level != "error" for one in self.connectors for finding in one.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPreview:
+    """A digest as a person would get it."""
+
+    channel: str
+    digest: Digest
+    payload: Payload
+
+
+class College:
+    """Everything that can be done for one college; open it with `College.open`, use it as a context manager."""
+
+    def __init__(
+        self,
+        host: Host,
+        config: Configuration,
+        framework: Framework,
+        mappings: Mapping[tuple[str, str], CompiledMapping],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.host = host
+        self.config = config
+        self.framework = framework
+        self.mappings = mappings
+        self._clock = clock
+        self._store: Store | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None = None,
+        *,
+        host: Host | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> College:
+        """Open the college that a configuration file describes; default: `fingerpost.toml` here.
+
+        Raises `ConfigError` with every problem of configuration, mappings and framework at once, a line each.
+        """
+        host = host if host is not None else Host.load()
+        config = load_config(path if path is not None else default_config_path(), host)
+        problems: list[str] = []
+        framework = None
+        try:
+            library = FrameworkLibrary(host.framework_files())
+            framework = library.load(config.settings.benchmarks.framework, config.base_dir)
+            framework = framework.configure(config.settings.benchmarks)
+        except ConfigError as error:
+            problems.append(f"[benchmarks]: {error.message}")
+        mappings = _compile_mappings(host, config, problems)
+        if problems or framework is None:
+            raise config_error(config.path, problems)
+        return cls(host, config, framework, mappings, clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def store(self) -> Store:
+        """The store, opened, and made or migrated where necessary, when first asked for."""
+        if self._store is None:
+            self._store = Store.open(self.config.store_url or self.config.settings.store.path)
+        return self._store
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The college's time zone."""
+        return ZoneInfo(self.config.settings.college.timezone)
+
+    def today(self, as_of: date | None = None) -> date:
+        """Return the day that is judged: the one asked for, the configured one, or today in the college's zone."""
+        return as_of or self.config.settings.college.as_of or self._clock().astimezone(self.timezone).date()
+
+    # -- a run ---------------------------------------------------------------------------------------------------
+
+    def sync(
+        self,
+        *,
+        dry_run: bool = False,
+        only: Collection[str] = (),
+        full: bool = False,
+        deliver: bool = True,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """Run once: read, link, judge, plan and deliver.
+
+        Raises `LockHeld` while another run works, `ConfigError` when `only` names no connector.
+        """
+        names = [instance.name for instance in self.config.instances]
+        for name in only:
+            if name not in names:
+                raise ConfigError(f"There is no source called '{name}'. The sources are: {', '.join(names)}.")
+        options = SyncOptions(dry_run=dry_run, only=tuple(only), full=full, deliver=deliver)
+        return sync(
+            self.store, self.host, self.config, self.framework, self.mappings,
+            options=options, now=self._clock(), as_of=self.today(), progress=progress,
+        )  # fmt: skip
+
+    def check(self) -> CheckReport:
+        """Try every connector and the store, without reading data, writing data or sending anything."""
+        checked = [CheckedConnector("store", self._check_store())]
+        for instance in (*self.config.instances, *self.config.channels):
+            checked.append(CheckedConnector(instance.name, self._check_instance(instance)))
+        checked.append(CheckedConnector("alerts", self._check_alerts()))
+        return CheckReport(tuple(checked))
+
+    def _check_store(self) -> tuple[Finding, ...]:
+        try:
+            return (Finding("ok", f"The store {self.store.where} is there and up to date."),)
+        except FingerpostError as error:
+            return (Finding("error", error.message),)
+
+    def _check_instance(self, instance: Instance) -> tuple[Finding, ...]:
+        findings: list[Finding] = []
+        streams = instance.streams or (None,)
+        for spec in streams:
+            mapping = None if spec is None else self.mappings[instance.name, spec.name]
+            context = self.hook_context(instance, mapping)
+            found = instance.check(context)  # type: ignore[arg-type]
+            findings.extend(finding for finding in found if finding not in findings)
+        return tuple(findings)
+
+    def _check_alerts(self) -> tuple[Finding, ...]:
+        """Say how many learners have nobody who would be told about them."""
+        settings = self.config.settings.alerts
+        findings: list[Finding] = []
+        if settings.careers_leader is None:
+            findings.append(
+                Finding("warning", "No careers leader is configured, so learners without a tutor are told to nobody.",
+                        'Write careers_leader = "name@your-college.ac.uk" under [alerts].')
+            )  # fmt: skip
+        with self.store.reading() as connection:
+            audiences = list(self._planner(connection).audiences())
+        people = sum(1 for audience in audiences if audience.role != "careers_leader")
+        without = sum(len(audience.learners) for audience in audiences if audience.role == "careers_leader")
+        if audiences:
+            findings.append(Finding("ok", f"{people} tutors have learners assigned to them."))
+        if without:
+            findings.append(
+                Finding("warning", f"{without} learners have no tutor on record; the careers leader is told about them.",
+                        "Feed assignments: the ILR holds no tutors.")
+            )  # fmt: skip
+        outside = sum(1 for one in audiences if not allowed(one.person.email, self.config.allowed_domains))
+        if outside:
+            findings.append(
+                Finding("error", f"{outside} recipients have addresses outside the allowed domains; their digests are held.",
+                        "Correct the addresses, or add the domain to [alerts] allowed_domains.")
+            )  # fmt: skip
+        return tuple(findings) or (Finding("ok", "Nothing has been read yet."),)
+
+    def hook_context(self, instance: Instance, mapping: CompiledMapping | None) -> HookContext:
+        """Return a context for calling an instance's hooks outside a run."""
+        settings: Any = instance.config
+        key = tuple(getattr(settings, "key", ()) or (mapping.key if mapping is not None else ()))
+        log = structlog.get_logger("fingerpost").bind(connector=instance.name)
+        return HookContext(
+            name=instance.name, base_dir=self.config.base_dir, now=self._clock(), timezone=self.timezone,
+            make_http=lambda: make_http(self.config, log), mapping=mapping, key=key,
+            columns=frozenset() if mapping is None else mapping.columns | frozenset(key), log=log,
+        )  # fmt: skip
+
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    def gaps(self, *, as_of: date | None = None) -> GapReport:
+        """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
+        from fingerpost._gaps import gaps
+
+        return gaps(self, as_of)
+
+    def explain(self, learner: str, *, as_of: date | None = None) -> Explanation:
+        """Return everything that is known of a learner and why each criterion stands as it does.
+
+        `learner` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` when nobody has it.
+        """
+        from fingerpost._explain import explain
+
+        return explain(self, learner, as_of)
+
+    def status(self, *, runs: int = 10) -> StatusReport:
+        """Return what the last runs did, how fresh each source is, and what waits for a person."""
+        from fingerpost._status import status
+
+        return status(self, runs)
+
+    def preview(self, *, recipient: str | None = None, as_of: date | None = None) -> list[DigestPreview]:
+        """Return the digests that people would get if they had been told nothing yet; nothing is marked as told."""
+        previews = []
+        with self.store.reading() as connection:
+            planner = self._planner(connection, as_of)
+            for channel in self.config.channels:
+                if getattr(channel.connector, "accepts", "") != "digest":
+                    continue
+                for audience in planner.audiences():
+                    if recipient is not None and audience.person.email.casefold() != recipient.casefold():
+                        continue
+                    digest = planner.digest(audience, f"preview of {channel.name}", news_only=False)
+                    if digest is not None:
+                        context = self.hook_context(channel, None)
+                        payload = channel.render(digest, context)  # type: ignore[arg-type]
+                        previews.append(DigestPreview(channel.name, digest, payload))
+                break  # one channel renders like another of its kind
+        return previews
+
+    def _planner(self, connection: sa.Connection, as_of: date | None = None) -> Planner:
+        return Planner(
+            connection, self.store, self.config, self.framework, self.today(as_of), self.connector_names(connection)
+        )
+
+    def connector_names(self, connection: sa.Connection) -> dict[int, str]:
+        """Return the configured name of every connector number in the store."""
+        table = schema.connector
+        return {number: name for number, name in connection.execute(sa.select(table.c.id, table.c.name))}
+
+    def feeds(self, connection: sa.Connection) -> Any:
+        """Return which kinds of activity are fed, for whom, and by whom too late."""
+        return read_feeds(connection, self.config, self.mappings, self._clock())
+
+    # -- a person's decisions ------------------------------------------------------------------------------------
+
+    def held_sweeps(self) -> list[HeldSweep]:
+        """Return the removals that wait for a person."""
+        from fingerpost._sweep import held_sweeps
+
+        return held_sweeps(self)
+
+    def confirm_sweep(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
+        """Remove what is held, of these connectors or of all; the next sync judges the learners again.
+
+        Raises `LockHeld` while a run works.
+        """
+        from fingerpost._sweep import confirm_sweep
+
+        return confirm_sweep(self, only, self._clock())
+
+    def quarantine(self) -> list[QuarantinedRecord]:
+        """Return the rejected records, oldest first."""
+        from fingerpost._quarantine import quarantined
+
+        return quarantined(self)
+
+    def retry_quarantine(self) -> RetryReport:
+        """Try today's mappings on every rejected record; what is good now is stored. Raises `LockHeld`."""
+        from fingerpost._quarantine import retry
+
+        return retry(self, self._clock())
+
+    def discard_quarantine(self, numbers: Iterable[int]) -> int:
+        """Forget rejected records by number; return how many there were."""
+        from fingerpost._quarantine import discard
+
+        return discard(self, list(numbers))
+
+    # -- mappings ------------------------------------------------------------------------------------------------
+
+    def check_mapping(self, connector: str, *, stream: str | None = None, limit: int | None = None) -> list[MappingCheck]:
+        """Map what a source holds now, write nothing, and count what became of it."""
+        from fingerpost._mapcheck import check_mapping
+
+        return check_mapping(self, connector, stream, limit)
+
+    def explain_mapping(self, connector: str, row: str, *, stream: str | None = None) -> RowTrace:
+        """Show for one source row, by key or by number from 1, what became of each field."""
+        from fingerpost._mapcheck import explain_row
+
+        return explain_row(self, connector, row, stream)
+
+    def source(self, name: str) -> Instance:
+        """Return a configured source by name; raise `ConfigError` listing them where there is none."""
+        for instance in self.config.instances:
+            if instance.name == name:
+                return instance
+        names = ", ".join(instance.name for instance in self.config.instances)
+        raise ConfigError(f"There is no source called '{name}'. The sources are: {names}.")
+
+
+def _compile_mappings(
+    host: Host, config: Configuration, problems: list[str]
+) -> dict[tuple[str, str], CompiledMapping]:
+    """Compile the mapping of every stream of every source; collect what is wrong with them."""
+    library = MappingLibrary(host.mapping_files())
+    converters, kinds = host.converters(), load_kinds()
+    zone = ZoneInfo(config.settings.college.timezone)
+    compiled: dict[tuple[str, str], CompiledMapping] = {}
+    for instance in config.instances:
+        for spec in instance.streams:
+            source = instance.connector
+            assert isinstance(source, Source)
+            name = source.mapping_for(spec.name) or spec.mapping
+            where = f'Connector "{instance.name}", stream {spec.name}'
+            if not isinstance(name, str):
+                problems.append(f"{where}: say which mapping to use: mapping = \"NAME\". There are: "
+                                f"{', '.join(library.names())}.")  # fmt: skip
+                continue
+            try:
+                document = library.load(name, config.base_dir)
+                if document.stream != spec.name:
+                    problems.append(f'{where}: the mapping "{name}" is for {document.stream}, not for {spec.name}.')
+                    continue
+                compiled[instance.name, spec.name] = compile_mapping(
+                    document, converters=converters, kinds=kinds,
+                    never_ingest=config.settings.privacy.never_ingest, timezone=zone,
+                )  # fmt: skip
+            except ConfigError as error:
+                problems.append(f"{where}: {error.message}")
+    return compiled

@@ -1,0 +1,554 @@
+"""The configuration: what a right one gives, and one sentence for each way to get it wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from fingerpost import ConfigError, ContractError
+from fingerpost._config import (
+    Configuration,
+    _filesystem,
+    config_error,
+    default_config_path,
+    init_template,
+    load_config,
+    refuse_network_share,
+    unknown,
+)
+from fingerpost._host import Host
+from fingerpost._settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COLLEGE = """
+[college]
+name = "Example College"
+ukprn = 99999999
+"""
+
+PLUGIN = """
+from typing import Annotated
+from fingerpost import Channel, ConfigError, ConnectorConfig, Enricher, Source, SourceConfig, StreamSpec, hookimpl
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+class Login(BaseModel):
+    user: str
+    password: Annotated[SecretStr, Field(min_length=1)]
+
+class AcmeConfig(SourceConfig):
+    url: str = Field(default="https://ilp.example.ac.uk", description="Where the ILP answers.")
+    token: SecretStr | None = None
+    headers: dict[str, SecretStr] = {}
+    logins: tuple[Login, ...] = ()
+    limit: int = Field(default=10, ge=1, le=100, description="How many at a time.")
+    mode: str = "plain"
+
+    @field_validator("mode")
+    @classmethod
+    def _mode(cls, value, info):
+        if value == "echo":
+            raise ValueError("is not a mode: " + info.data["token"].get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _both(self):
+        if self.mode == "both":
+            raise ValueError("`mode` and `limit` go together")
+        return self
+
+class Acme(Source):
+    name = "acme"
+    Config = AcmeConfig
+    streams = (StreamSpec("learners"),)
+
+    def __init__(self, config):
+        super().__init__(config)
+        if config.mode == "refuse":
+            raise ConfigError("this cannot be")
+        if config.mode == "crash":
+            raise RuntimeError("boom")
+
+    @hookimpl
+    def read_learners(self, cursor, context):
+        yield from ()
+
+class Market(Enricher):
+    name = "market"
+
+class Post(Channel):
+    name = "post"
+
+    @hookimpl
+    def render(self, item, context):
+        pass
+
+    @hookimpl
+    def deliver(self, payloads, context):
+        yield from ()
+
+@hookimpl
+def connectors():
+    return [Acme, Market, Post]
+"""
+
+ACME = '\n[[connector]]\ntype = "acme"\nname = "ilp"\n'
+
+
+@pytest.fixture(scope="module")
+def entry_points(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[importlib.metadata.EntryPoint]]:
+    """Our own connectors, and a vendor's with every kind of secret."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "configurable_plugin.py").write_text(PLUGIN, encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    own = importlib.metadata.entry_points(group="fingerpost")
+    yield [*own, importlib.metadata.EntryPoint("acme", "configurable_plugin", "fingerpost")]
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def load(tmp_path: Path, entry_points: list[importlib.metadata.EntryPoint]) -> Callable[[str], Configuration]:
+    def _load(text: str) -> Configuration:
+        path = tmp_path / "fingerpost.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_config(path, Host.load(entry_points=entry_points))
+
+    return _load
+
+
+@pytest.fixture
+def problem(load: Callable[[str], Configuration], tmp_path: Path) -> Callable[[str], str]:
+    """Return the one sentence that a wrong configuration gets, without the file's name."""
+
+    def _problem(text: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(text)
+        message = caught.value.message
+        assert message.startswith(f"{tmp_path / 'fingerpost.toml'}: "), message
+        assert "\n" not in message
+        return message.removeprefix(f"{tmp_path / 'fingerpost.toml'}: ")
+
+    return _problem
+
+
+# What a right one gives
+
+
+def test_the_smallest_configuration(load: Callable[[str], Configuration], tmp_path: Path) -> None:
+    loaded = load(COLLEGE)
+    assert loaded.settings.college.ukprn == 99999999
+    assert loaded.settings.store.path == tmp_path / "fingerpost.db"
+    assert loaded.base_dir == tmp_path
+    assert loaded.instances == ()
+    assert [(channel.name, channel.config.type) for channel in loaded.channels] == [("outbox", "email")]
+    assert loaded.store_url is None
+    assert loaded.secrets == ()
+    assert loaded.allowed_domains == ()
+
+
+def test_without_an_email_connector_there_is_no_implicit_outbox(tmp_path: Path) -> None:
+    path = tmp_path / "fingerpost.toml"
+    path.write_text(COLLEGE, encoding="utf-8")
+    assert load_config(path, Host.load(entry_points=[])).channels == ()
+
+
+def test_connectors_keep_their_order_and_their_kind(load: Callable[[str], Configuration]) -> None:
+    tables = [("acme", "b"), ("post", "told"), ("acme", "a"), ("market", "lmi"), ("nothing-we-know", "off")]
+    text = COLLEGE + "".join(f'[[connector]]\ntype = "{type_}"\nname = "{name}"\n' for type_, name in tables)
+    loaded = load(text + "enabled = false\n")
+    assert [instance.name for instance in loaded.instances] == ["b", "a"]
+    assert [instance.name for instance in loaded.channels] == ["told"]
+    assert [instance.name for instance in loaded.enrichers] == ["lmi"]
+
+
+def test_the_implicit_outbox_gives_way_to_a_connector_of_its_name(load: Callable[[str], Configuration]) -> None:
+    loaded = load(COLLEGE + ACME.replace("ilp", "outbox"))
+    assert [channel.name for channel in loaded.channels] == ["file-outbox"]
+
+
+@pytest.mark.parametrize("prefix", ["\ufeff", ""])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_file_as_notepad_saves_it(load: Callable[[str], Configuration], prefix: str, ending: str) -> None:
+    text = (prefix + COLLEGE.replace("Example", "Llangefni Coleg Môn")).replace("\n", ending)
+    assert load(text).settings.college.name == "Llangefni Coleg Môn College"
+
+
+def test_the_careers_leaders_domain_is_allowed_unless_others_are(load: Callable[[str], Configuration]) -> None:
+    alerts = '[alerts]\ncareers_leader = "careers@Example.ac.uk"\n'
+    assert load(COLLEGE + alerts).allowed_domains == ("example.ac.uk",)
+    assert load(COLLEGE + alerts + 'allowed_domains = ["A.uk", "@b.uk"]').allowed_domains == ("a.uk", "b.uk")
+
+
+@pytest.mark.parametrize(
+    "precedence",
+    [
+        'email = ["ilp"]\ntutor = ["ilp"]',
+        '"learner.email" = ["ilp"]\ntutor = ["ilp"]',
+        'learner.email = ["ilp"]\ntutor = ["ilp"]',
+    ],
+)
+def test_precedence_in_each_spelling(load: Callable[[str], Configuration], precedence: str) -> None:
+    loaded = load(f"{COLLEGE}{ACME}[precedence]\n{precedence}\n")
+    assert loaded.settings.precedence == {"email": ("ilp",), "tutor": ("ilp",)}
+
+
+def test_precedence_may_name_a_connector_that_is_switched_off(load: Callable[[str], Configuration]) -> None:
+    loaded = load(f'{COLLEGE}{ACME}enabled = false\n[precedence]\nemail = ["ilp"]\n')
+    assert loaded.instances == ()
+
+
+def test_the_default_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FINGERPOST_CONFIG", raising=False)
+    assert default_config_path() == Path("fingerpost.toml")
+    monkeypatch.setenv("FINGERPOST_CONFIG", "/etc/fingerpost/college.toml")
+    assert default_config_path() == Path("/etc/fingerpost/college.toml")
+
+
+def test_what_init_writes_is_a_configuration(load: Callable[[str], Configuration], tmp_path: Path) -> None:
+    loaded = load(init_template())
+    assert [instance.name for instance in loaded.instances] == ["mis", "tutors", "careers-log"]
+    assert [channel.name for channel in loaded.channels] == ["outbox"]
+    assert loaded.settings.store.path == tmp_path / "fingerpost.db"
+
+
+def test_what_init_writes_explains_every_table_and_all_its_remarks_are_right(
+    load: Callable[[str], Configuration], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = init_template()
+    for table in Settings.model_fields:
+        assert f"[{table}]" in text
+    for name in ("college-ca.pem", "crosswalk.csv"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    monkeypatch.setenv("FINGERPOST_SMTP_PASSWORD", "swordfish")
+    monkeypatch.setenv("FINGERPOST_STORE_URL", "postgresql://careers@db/careers")
+    # Every suggestion is taken: a "# " before a table or a key goes, except in sentences.
+    suggested = [
+        line[2:] if line.startswith(("# [", "# type", "# name")) or (line.startswith("# ") and " = " in line) else line
+        for line in text.splitlines()
+    ]
+    loaded = load("\n".join(suggested))
+    assert [channel.name for channel in loaded.channels] == ["mail"]
+    assert loaded.store_url == "postgresql://careers@db/careers"
+    assert loaded.settings.precedence == {"email": ("careers-log", "mis")}
+    assert loaded.settings.logging.json_lines
+
+
+# Secrets
+
+
+def test_secrets_are_resolved_wherever_a_model_has_one(
+    load: Callable[[str], Configuration], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ILP_TOKEN", "token-1")
+    monkeypatch.setenv("ILP_HEADER", "header-2")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "login.txt").write_text("login-3\n", encoding="utf-8")
+    loaded = load(
+        COLLEGE
+        + ACME
+        + 'token = { env = "ILP_TOKEN" }\nheaders = { Key = { env = "ILP_HEADER" } }\n'
+        + '[[connector.logins]]\nuser = "careers"\npassword = { file = "secrets/login.txt" }\n'
+    )
+    config = cast("Any", loaded.instances[0].config)
+    assert config.token == SecretStr("token-1")
+    assert config.headers == {"Key": SecretStr("header-2")}
+    assert config.logins[0].password == SecretStr("login-3")
+    assert set(loaded.secrets) == {"token-1", "header-2", "login-3"}
+    for secret in loaded.secrets:
+        assert secret not in repr(loaded)
+        assert secret not in repr(config)
+
+
+def test_a_keyring_reference(load: Callable[[str], Configuration], monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {("college/ilp", "careers"): "swordfish"}
+    keyring = SimpleNamespace(get_password=lambda service, user: held.get((service, user)))
+    monkeypatch.setitem(sys.modules, "keyring", cast("Any", keyring))
+    loaded = load(COLLEGE + ACME + 'token = { keyring = "college/ilp/careers" }\n')
+    assert cast("Any", loaded.instances[0].config).token == SecretStr("swordfish")
+    with pytest.raises(ConfigError, match="holds no password for user other of service college/ilp"):
+        load(COLLEGE + ACME + 'token = { keyring = "college/ilp/other" }\n')
+
+
+def test_a_keyring_reference_without_the_extra(problem: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", cast("Any", None))
+    assert "pip install fingerpost[keyring]" in problem(COLLEGE + ACME + 'token = { keyring = "a/b" }\n')
+
+
+def test_an_unset_variable_is_named_with_table_and_key(
+    problem: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ILP_TOKEN", raising=False)
+    said = problem(COLLEGE + ACME + 'token = { env = "ILP_TOKEN" }\n')
+    assert said == (
+        "[[connector]] 'ilp' token: the environment variable ILP_TOKEN is not set; set it for the account that runs "
+        "Fingerpost."
+    )
+
+
+@pytest.mark.parametrize("value", ['"hunter2-canary"', "1234567890", "true", '["hunter2-canary"]'])
+def test_a_secret_in_clear_is_refused_and_not_repeated(problem: Callable[[str], str], value: str) -> None:
+    said = problem(f"{COLLEGE}{ACME}token = {value}\n")
+    assert said.startswith(
+        "[[connector]] 'ilp' token is a secret and must not stand in the file; write token = { env = "
+    )
+    assert value.strip('"[]') not in said
+
+
+def test_a_vendors_validator_cannot_tell_a_secret(
+    problem: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ILP_TOKEN", "hunter2-canary")
+    said = problem(COLLEGE + ACME + 'token = { env = "ILP_TOKEN" }\nmode = "echo"\n')
+    assert said == "[[connector]] 'ilp' mode is not a mode: [redacted]."
+
+
+def test_a_database_address_is_a_secret(
+    load: Callable[[str], Configuration], problem: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://careers:pa%20ss@db.example.ac.uk/careers"
+    monkeypatch.setenv("STORE_URL", url)
+    loaded = load(COLLEGE + '[store]\nurl = { env = "STORE_URL" }\n')
+    assert loaded.store_url == url
+    assert {url, "pa%20ss", "pa ss"} <= set(loaded.secrets)
+    assert "pa%20ss" not in repr(loaded) + repr(loaded.settings)
+    plain = load(COLLEGE + '[store]\nurl = "postgresql://careers@db.example.ac.uk/careers"\n')
+    assert plain.store_url == "postgresql://careers@db.example.ac.uk/careers"
+    said = problem(f'{COLLEGE}[store]\nurl = "{url}"\n')
+    assert "holds a password" in said
+    assert "pa%20ss" not in said
+    assert "must begin with postgresql://" in problem(COLLEGE + '[store]\nurl = "mysql://db/careers"\n')
+
+
+# One sentence for each way to get it wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # The file's own tables
+        (
+            COLLEGE + '[alerts]\ncarers_leader = "x"',
+            "[alerts] has no key 'carers_leader'. Did you mean 'careers_leader'?",
+        ),
+        (COLLEGE + "[network]\nzzz = 1", "[network] has no key 'zzz'. Its keys are: ca_file, proxy, timeout."),
+        (COLLEGE + "[allerts]", "There is no table [allerts]. Did you mean '[alerts]'?"),
+        (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table [connectors]. Did you mean '[[connector]]'?"),
+        (COLLEGE + "[zzz]", "There is no table [zzz]. The tables are: [college], [store]"),
+        ('careers_leader = "x"' + COLLEGE, "stands outside its table; put it below the line [alerts]."),
+        ("[alerts]", "The table [college] is missing; it needs the keys name and ukprn."),
+        ('[college]\nname = "X"', "[college] needs the key ukprn: the UK provider reference number, eight digits."),
+        ('[college]\nname = "X"\nukprn = "many"', "[college] ukprn must be a whole number, without quotes."),
+        ('[college]\nname = "X"\nukprn = 1', "[college] ukprn must be at least 10000000: the UK provider"),
+        ('[college]\nname = ""\nukprn = 99999999', "[college] name must not be empty."),
+        ("college = 3", "[college] must be a table"),
+        (COLLEGE + "timezone = 'London'", "[college] timezone is not a time zone; write one such as Europe/London."),
+        (COLLEGE + "as_of = 'soon'", "[college] as_of must be a date such as 2026-03-02"),
+        (COLLEGE + "[network]\ntimeout = 0", "[network] timeout must be more than 0"),
+        (COLLEGE + "[logging]\njson = 'perhaps'", "[logging] json must be true or false"),
+        (COLLEGE + "[logging]\nlevel = 'loud'", "[logging] level must be 'debug', 'info', 'warning' or 'error'."),
+        (
+            COLLEGE + "[privacy]\nnever_ingest = 'Notes'",
+            '[privacy] never_ingest must be a list, such as ["one", "two"].',
+        ),
+        (COLLEGE + "[privacy]\nnever_ingest = ['A', 3]", "[privacy] never_ingest item 2 must be text in quotes."),
+        (COLLEGE + "[store]\nurl = 3", "[store] url must be text in quotes."),
+        (COLLEGE + "[store]\npath = 3", "[store] path must be a path in quotes."),
+        (COLLEGE + '[network]\nca_file = "none.pem"', "[network] ca_file: there is no file "),
+        (COLLEGE + '[identity]\ncrosswalk = "none.csv"', "[identity] crosswalk: there is no file "),
+        # Precedence
+        (COLLEGE + "[precedence]\nemial = []", "[precedence] has no field 'emial'. Did you mean 'email'?"),
+        (
+            COLLEGE + ACME + "[precedence]\nemail = ['ipl']",
+            "[precedence] email names the connector 'ipl', which does not exist. Did you mean 'ilp'?",
+        ),
+        (COLLEGE + "[precedence]\nemail = []\nlearner.email = []", "'email' and 'learner.email', which are the same"),
+        # Connectors
+        (COLLEGE + '[connector]\ntype = "acme"', "begins with the line [[connector]], with two brackets."),
+        ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table."),
+        (COLLEGE + "[[connector]]\nname = 'x'", "[[connector]] 'x' needs the key type, one of: acme, csv, email,"),
+        (
+            COLLEGE + ACME.replace('name = "ilp"', ""),
+            "[[connector]] number 1 needs the key name: your own name for this",
+        ),
+        (
+            COLLEGE + ACME.replace("ilp", "My ILP"),
+            "name may hold only small letters, digits, - and _, at most 40 of them.",
+        ),
+        (
+            COLLEGE + ACME.replace('"acme"', '"acne"'),
+            "[[connector]] 'ilp': There is no connector type 'acne'. Did you mean 'acme'?",
+        ),
+        (COLLEGE + ACME + ACME, "[[connector]] 'ilp' is there 2 times; give each connector a name of its own."),
+        (COLLEGE + ACME + "tokn = 1", "[[connector]] 'ilp' has no key 'tokn'. Did you mean 'token'?"),
+        (COLLEGE + ACME + "limit = 101", "[[connector]] 'ilp' limit must be at most 100: how many at a time."),
+        (COLLEGE + ACME + "enabled = 'maybe'", "[[connector]] 'ilp' enabled must be true or false"),
+        (COLLEGE + ACME + "logins = [{ user = 'x' }]", "[[connector]] 'ilp' logins item 1 needs the key password."),
+        (COLLEGE + ACME + "mode = 'both'", "[[connector]] 'ilp': `mode` and `limit` go together."),
+        (COLLEGE + ACME + "mode = 'refuse'", "[[connector]] 'ilp': this cannot be"),
+        (
+            COLLEGE + ACME + "token = { envv = 'X' }",
+            "[[connector]] 'ilp' token: no plugin knows secrets of the kind 'envv'",
+        ),
+        (COLLEGE + ACME + "token = {}", "[[connector]] 'ilp' token: write one of { env ="),
+        (
+            COLLEGE + ACME + "feeds = ['employer_encouter']",
+            (
+                "[[connector]] 'ilp' feeds names the activity kind 'employer_encouter', which does not exist. Did you mean "
+                "'employer_encounter'?"
+            ),
+        ),
+        (
+            COLLEGE + ACME.replace('"acme"', '"csv"') + 'stream = "activities"\nmapping = "x"',
+            "[[connector]] 'ilp' needs the key path",
+        ),
+        # The store's place
+        (COLLEGE + r"[store]" + "\n" + r"path = '\\files\careers\fingerpost.db'", "[store] path is on a network share"),
+        (COLLEGE + '[store]\npath = "//files/careers/fingerpost.db"', "[store] path is on a network share"),
+        # TOML itself
+        ("[college]\nname = Example", "not valid TOML at line 2, column 8: invalid value. Text needs quotes"),
+        ('[college]\nname = "Example', "not valid TOML at "),
+        ("[college\n", "not valid TOML at line 1, column 9"),
+        (COLLEGE + r"[store]" + "\n" + r'path = "C:\data\careers.db"', "write paths with / or in single quotes."),
+        (COLLEGE + COLLEGE, "A table or key may stand only once."),
+    ],
+)
+def test_one_sentence_that_says_what_to_write(problem: Callable[[str], str], text: str, words: str) -> None:
+    assert words in problem(textwrap.dedent(text) + "\n")
+
+
+def test_several_problems_are_told_together(load: Callable[[str], Configuration], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load('[college]\nname = "X"\n[alerts]\nx = 1\n' + ACME + "tokn = 1\nlimit = 0\n" + ACME.replace("ilp", "b c"))
+    first, *rest = caught.value.message.splitlines()
+    assert first == f"{tmp_path / 'fingerpost.toml'} has 5 problems:"
+    assert [line.split()[0] for line in rest] == [
+        "[college]",
+        "[alerts]",
+        "[[connector]]",
+        "[[connector]]",
+        "[[connector]]",
+    ]
+
+
+def test_nothing_is_registered_from_a_wrong_file(
+    tmp_path: Path, entry_points: list[importlib.metadata.EntryPoint]
+) -> None:
+    host = Host.load(entry_points=entry_points)
+    path = tmp_path / "fingerpost.toml"
+    path.write_text(COLLEGE + ACME + "[alerts]\nx = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_config(path, host)
+    path.write_text(COLLEGE + ACME, encoding="utf-8")
+    assert [instance.name for instance in load_config(path, host).instances] == ["ilp"]
+
+
+def test_a_constructor_that_fails_is_the_vendors_matter(load: Callable[[str], Configuration]) -> None:
+    with pytest.raises(ContractError, match="'acme' failed while it was set up") as caught:
+        load(COLLEGE + ACME + "mode = 'crash'\n")
+    assert caught.value.detail == "RuntimeError"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    host = Host.load(entry_points=[])
+    path = tmp_path / "fingerpost.toml"
+    with pytest.raises(ConfigError, match=r"no configuration file .*fingerpost\.toml.*fingerpost init"):
+        load_config(path, host)
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_config(tmp_path, host)
+    with pytest.raises(ConfigError, match=r"cannot be read|no configuration file"):
+        load_config(tmp_path / ("x" * 1000), host)
+    path.write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is empty"):
+        load_config(path, host)
+    path.write_bytes(COLLEGE.encode("utf-16"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_config(path, host)
+
+
+CANARY = "Zq7canaryZq7"
+
+
+@given(data=st.data())
+def test_no_value_is_ever_repeated(
+    data: st.DataObject, entry_points: list[importlib.metadata.EntryPoint], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Put a canary as the value of any key of any table: whatever is wrong with it, it is not shown."""
+    shapes = [f'"{CANARY}"', f'["{CANARY}"]', f'{{ x = "{CANARY}" }}', f'[{{ x = "{CANARY}" }}]']
+    fields = {table: getattr(field.annotation, "model_fields", {}) for table, field in Settings.model_fields.items()}
+    table, key = data.draw(st.sampled_from([(table, key) for table in fields for key in fields[table]]))
+    acme = data.draw(
+        st.sampled_from(["url", "token", "headers", "logins", "limit", "mode", "ukprn", "feeds", "enabled"])
+    )
+    value, other = data.draw(st.sampled_from(shapes)), data.draw(st.sampled_from(shapes))
+    college = {"name": '"X"', "ukprn": "99999999"} | ({key: value} if table == "college" else {})
+    text = "[college]\n" + "".join(f"{name} = {given}\n" for name, given in college.items())
+    text += "" if table == "college" else f"[{table}]\n{key} = {value}\n"
+    path = tmp_path_factory.mktemp("canary") / "fingerpost.toml"
+    path.write_text(f"{text}{ACME}{acme} = {other}\n", encoding="utf-8")
+    try:
+        load_config(path, Host.load(entry_points=entry_points))
+    except ConfigError as error:
+        # What does not exist is named, or nobody could put it right; a file's name and a kind are no secret.
+        shown = [
+            line
+            for line in error.message.splitlines()
+            if not ("there is no file" in line or "which does not exist" in line)
+        ]
+        assert CANARY not in "\n".join(shown)
+
+
+# Network shares
+
+
+@pytest.mark.parametrize(
+    "path",
+    [r"\\files\careers\fingerpost.db", "//files/careers/fingerpost.db", r"\\?\UNC\files\careers\fingerpost.db"],
+)
+def test_a_network_share_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="network share"):
+        refuse_network_share(cast("Path", path))
+
+
+def test_a_local_path_is_not_refused(tmp_path: Path) -> None:
+    refuse_network_share(tmp_path / "fingerpost.db")
+
+
+MOUNTS = r"""/dev/vda / ext4 rw 0 0
+proc /proc proc rw 0 0
+files:/careers /srv/careers nfs4 rw 0 0
+//files/it /srv/it\040share cifs rw 0 0
+/dev/vdb /srv/careers/local ext4 rw 0 0
+broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/home/it/fingerpost.db", "ext4"),
+        ("/srv/careers/fingerpost.db", "nfs4"),
+        ("/srv/careers-too/fingerpost.db", "ext4"),
+        ("/srv/it share/fingerpost.db", "cifs"),
+        ("/srv/careers/local/fingerpost.db", "ext4"),
+    ],
+)
+def test_the_file_system_of_the_deepest_mount_point(path: str, kind: str) -> None:
+    assert _filesystem(Path(path), MOUNTS) == kind
+
+
+def test_errors_of_other_files_read_alike() -> None:
+    assert config_error("m.toml", ["a"]).message == "m.toml: a"
+    assert config_error("m.toml", ["a", "b"]).message == "m.toml has 2 problems:\n  a\n  b"
+    assert unknown("[benchmarks] framework", "framework", "gatsby", ["gatsby-colleges-2025", "other"]) == (
+        "[benchmarks] framework names the framework 'gatsby', which does not exist. Known: gatsby-colleges-2025, other."
+    )
