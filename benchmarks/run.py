@@ -317,9 +317,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", choices=("XS", "S", "L"), default=["S", "L"], help="smallest first")
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured")
-    parser.add_argument(
-        "--work", type=Path, default=WORK, help=f"a folder on a local disk; 2 GB for L (default: {WORK})"
-    )
+    parser.add_argument("--work", type=Path, default=WORK, help=f"a folder on a local disk, 2 GB for L; {WORK}")
     parser.add_argument("--out", type=Path, help="write OUT.json and OUT.md too")
     parser.add_argument("--fingerpost", type=Path, help="the command to measure; by default the one beside this Python")
     parser.add_argument("--baseline-only", action="store_true", help="measure the bare load alone")

@@ -10,10 +10,12 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
 
 __all__ = ["Fault", "FaultServer", "Mail", "free_port"]
 
@@ -81,7 +83,7 @@ class FaultServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host, self.port = "127.0.0.1", int(self._listener.getsockname()[1])
 
-    def __enter__(self) -> FaultServer:
+    def __enter__(self) -> Self:
         self._start(self._accept)
         return self
 

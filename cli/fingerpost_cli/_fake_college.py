@@ -465,7 +465,7 @@ _LOG_COLUMNS = (
     "provider_type", "meaningful", "via_course", "mode", "status", "recorded_by", "event_key",
 )  # fmt: skip
 _GROUP_SIZE = 19
-_WITHOUT_TUTOR = 0.008
+_WITHOUT_TUTOR = 0.01
 
 _Row = dict[str, str]
 
@@ -627,7 +627,7 @@ def _group_events(rng: random.Random, member: _Person) -> Iterator[tuple[date, s
     autumn, winter, spring = date(2025, 9, 22), date(2025, 11, 10), date(2026, 3, 9)
     employer = rng.choice(member.area.employers)
     if rng.random() < 0.75:
-        yield _day(rng, autumn, 40), "Labour market session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
+        yield _day(rng, autumn, 40), "LMI session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
     if rng.random() < 0.7:
         more = {"employer": employer, "hours": "1.5", "via_course": "Yes", "meaningful": rng.choice(("Yes", "Yes", ""))}
         yield _day(rng, autumn, 60), "Employer talk", f"Talk by {employer}", more
@@ -708,7 +708,7 @@ def _last_year(rng: random.Random, people: Sequence[_Person]) -> list[_Row]:
                 event_key=event,
             )
         if rng.random() < 0.5:
-            log.add(_day(rng, date(2024, 10, 1), 60), "Labour market session", "Jobs in our region", ref=person.ref)
+            log.add(_day(rng, date(2024, 10, 1), 60), "LMI session", "Jobs in our region", ref=person.ref)
         if rng.random() < 0.18:
             log.add(_day(rng, date(2025, 1, 13), 140), "Careers interview", "Careers interview", ref=person.ref)
         if rng.random() < 0.15:
@@ -740,20 +740,20 @@ def _spoilt(rng: random.Random, rows: Iterable[_Row], refs: Sequence[str]) -> It
     """Pass rows on, one or two in a hundred with a fault that people make."""
     for row in rows:
         chance = rng.random()
-        if chance < 0.002:
+        if chance < 0.0015:
             yield row | {"date": rng.choice(("31/02/2026", "2026-13-01", "next Tuesday"))}
-        elif chance < 0.004:
+        elif chance < 0.003:
             yield row | {"activity_type": rng.choice(("Assembly", "Enrichment?", "tbc"))}
-        elif chance < 0.008 and row["learner_ref"]:
+        elif chance < 0.006 and row["learner_ref"]:
             yield row | {"learner_ref": f"  {row['learner_ref']}   "}
-        elif chance < 0.010 and row["learner_ref"]:
+        elif chance < 0.009 and row["learner_ref"]:
             yield row | {"learner_ref": f"{int(max(refs)) + rng.randint(1, 99)}"}
-        elif chance < 0.014:
+        elif chance < 0.011:
             yield row | {"activity_type": row["activity_type"].upper(), "status": row["status"].lower()}
-        elif chance < 0.017:
+        elif chance < 0.013:
             yield row
             yield row
-        elif chance < 0.019:
+        elif chance < 0.015:
             yield row | {"hours": "about two"}
         else:
             yield row

@@ -68,7 +68,8 @@ class CsvConfig(SourceConfig):
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         stripped = tuple(name.strip() for name in value)
-        if len(set(stripped)) < len(stripped):
+        named = [name for name in stripped if name]
+        if len(set(named)) < len(named):
             raise ValueError("names a column twice")
         return stripped
 

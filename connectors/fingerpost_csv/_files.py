@@ -62,7 +62,8 @@ def find_files(pattern: str, context: Context) -> list[FoundFile]:
         if paths:
             return [_found(path, paths, base) for path in paths]
     raise SourceUnavailable(
-        f"{context.name}: no file matches {pattern} in the folder {base}; check path, and that the export has run"
+        f"Connector {context.name}: no file matches {pattern} in the folder {base}; check path, and that the "
+        "export has run"
     )
 
 
@@ -110,19 +111,21 @@ def _members(stream: IO[bytes], label: str, member: str, context: Context) -> It
             raise _workbook(context, label)
         if len(entries) > _MAX_MEMBERS:
             raise SourceUnavailable(
-                f"{context.name}: {label} holds {len(entries):,} files, and at most {_MAX_MEMBERS:,} are looked at"
+                f"Connector {context.name}: {label} holds {len(entries):,} files, and at most {_MAX_MEMBERS:,} "
+                "are looked at"
             )
         wanted = [entry for entry in entries if _is_wanted(entry.filename, member)]
         if not wanted:
             raise SourceUnavailable(
-                f"{context.name}: {label} holds no file that matches {member}; set member to the name of one it holds"
+                f"Connector {context.name}: {label} holds no file that matches {member}; set member to the "
+                "name of one it holds"
             )
         left = _MAX_BYTES
         for entry in sorted(wanted, key=lambda entry: entry.filename, reverse=True):
             name = f"{label}/{entry.filename}"
             if entry.flag_bits & 1:
                 raise SourceUnavailable(
-                    f"{context.name}: {name} is protected by a password; have it exported without one"
+                    f"Connector {context.name}: {name} is protected by a password; have it exported without one"
                 )
             with archive.open(entry) as text:
                 yield name, _chunks(text, name, entry.compress_size, left, context)
@@ -145,8 +148,8 @@ def _chunks(
             total += len(chunk)
             if packed is not None and (total > limit or (total > _RATIO_FROM_BYTES and total > packed * _MAX_RATIO)):
                 raise SourceUnavailable(
-                    f"{context.name}: {label} was given up after {total >> 20:,} MiB, because it is packed far more "
-                    "tightly than an export is; unpack it yourself if you trust it"
+                    f"Connector {context.name}: {label} was given up after {total >> 20:,} MiB, because it is "
+                    "packed far more tightly than an export is; unpack it yourself if you trust it"
                 )
             yield chunk
 
@@ -158,17 +161,18 @@ def _told(context: Context, label: str) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise SourceUnavailable(
-            f"{context.name}: {label} is a damaged or incomplete archive; copy or export it again", detail=repr(error)
+            f"Connector {context.name}: {label} is a damaged or incomplete archive; copy or export it again",
+            detail=repr(error),
         ) from error
     except OSError as error:
         raise SourceUnavailable(
-            f"{context.name}: {label} cannot be read ({error.strerror or 'input error'}); see that no other program "
-            "holds it open and that this account may read it"
+            f"Connector {context.name}: {label} cannot be read ({error.strerror or 'input error'}); see that no "
+            "other program holds it open and that this account may read it"
         ) from error
 
 
 def _workbook(context: Context, label: str) -> SourceUnavailable:
     return SourceUnavailable(
-        f"{context.name}: {label} is a spreadsheet workbook, whatever its name says; open it in Excel and save it as "
-        '"CSV UTF-8 (Comma delimited)"'
+        f"Connector {context.name}: {label} is a spreadsheet workbook, whatever its name says; open it in Excel and "
+        'save it as "CSV UTF-8 (Comma delimited)"'
     )

@@ -24,6 +24,7 @@ __all__ = ["read_rows"]
 _CHECKPOINT_LINES = 20_000
 _LINE_LIMIT = 1 << 20
 _ROW_LIMIT = 1 << 20
+_DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
 
 _UNDECODABLE = "\udcff"  # a lone surrogate: no codec makes one of good bytes
 _ON_BAD_BYTES = "fingerpost_csv.mark"
@@ -146,8 +147,8 @@ def _read_header(lines: _Lines, label: str, options: CsvConfig, context: Context
                 return row
     except csv.Error as error:
         raise ConfigError(
-            f"{context.name}: the header row of {label} cannot be read; set skip_lines if something stands above it, "
-            "and check delimiter and encoding",
+            f"Connector {context.name}: the header row of {label} cannot be read; set skip_lines if something "
+            "stands above it, and check delimiter and encoding",
             detail=str(error),
         ) from error
     return []
@@ -164,7 +165,7 @@ class _Table:
         self._delimiter = options.delimiter
         _refuse_unusable(columns, label, options, context)
         context.header([name for name in columns if name], where=label)
-        self._key = _key_positions(columns, label, context)
+        self._key = tuple(columns.index(name) for name in context.key)
         self._read = [position for position, name in enumerate(columns) if name in context.columns]
         self.names = [columns[position] for position in self._read]
         self.pick = _picker(self._read)
@@ -203,34 +204,30 @@ class _Table:
 
 
 def _refuse_unusable(columns: list[str], label: str, options: CsvConfig, context: Context) -> None:
-    """Raise `ConfigError` for a header that was not decoded or not split, or that names a column twice."""
+    """Raise `ConfigError` for a header that was not decoded or not split, is none, or names a column twice."""
     if _unreadable(columns):
         raise ConfigError(
-            f'{context.name}: {label} is not written in the encoding "{options.encoding}"; run fingerpost check, which '
-            "suggests one"
+            f'Connector {context.name}: {label} is not written in the encoding "{options.encoding}"; run '
+            "fingerpost check, which suggests one"
         )
-    if len(columns) == 1 and columns[0] not in context.columns:
-        for delimiter, name in (("\t", "tab"), (";", ";"), ("|", "|"), (",", ",")):
-            if delimiter in columns[0]:
+    if not context.columns.union(context.key).intersection(columns):
+        for delimiter, name in _DELIMITERS.items():
+            if len(columns) == 1 and delimiter in columns[0]:
                 raise ConfigError(
-                    f'{context.name}: {label} is not separated by "{options.delimiter}"; set delimiter = "{name}"'
+                    f'Connector {context.name}: {label} is not separated by "{_DELIMITERS[options.delimiter]}"; '
+                    f'set delimiter = "{name}"'
                 )
+        # It may be a learner's row, so it is not shown.
+        raise ConfigError(
+            f"Connector {context.name}: the first row of {label} names no column that the mapping reads; set header "
+            "to the names of the columns if the file has no header row, and skip_lines if something stands above it"
+        )
     twice = [name for name, times in Counter(columns).items() if name and times > 1]
     if twice:
         raise ConfigError(
-            f"{context.name}: {label} has more than one column named {', '.join(twice)}; rename all but one where the "
-            "file is made, or name the columns yourself with header and skip_lines"
+            f"Connector {context.name}: {label} has more than one column named {', '.join(twice)}; rename all but "
+            "one where the file is made, or name the columns yourself with header and skip_lines"
         )
-
-
-def _key_positions(columns: list[str], label: str, context: Context) -> tuple[int, ...]:
-    for name in context.key:
-        if name not in columns:
-            raise ConfigError(
-                f"{context.name}: {label} has no column '{name}', which is part of the key; it has: "
-                f"{', '.join(name for name in columns if name)}"
-            )
-    return tuple(columns.index(name) for name in context.key)
 
 
 def _key_function(key: tuple[int, ...], columns: list[str]) -> Callable[[list[str]], str]:

@@ -265,12 +265,12 @@ def broken(name: str, error: etree.XMLSyntaxError, *, ended: bool) -> SourceUnav
 
     The parser's own words are kept out: they quote what it stumbled over, which may be a person's name.
     """
-    line = error.lineno or 1
+    line = error.lineno or 0
+    if not line:
+        return SourceUnavailable(f"{name} is empty; ask for a new export.")
     if ended:
-        what = f"{name} stops in the middle, at line {line}; ask for a complete export."
-    else:
-        what = f"{name} is not valid XML at line {line}; ask for a new export."
-    return SourceUnavailable(what, detail=f"libxml2 error {error.args[1]}")
+        return SourceUnavailable(f"{name} stops in the middle, at line {line}; ask for a complete export.")
+    return SourceUnavailable(f"{name} is not valid XML at line {line}; ask for a new export.")
 
 
 def _prepared(texts: dict[str, str], timezone: ZoneInfo) -> datetime | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Programme:
     status: str
 
 
+@lru_cache(maxsize=4096)
 def iso_day(text: str) -> str:
     """Return the day of an XML date, without the time or zone that it may carry; an empty text if it is no date."""
     day = text[:10]

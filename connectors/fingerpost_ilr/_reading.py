@@ -136,12 +136,12 @@ class Reading:
         plan = "0"
         for child in element:
             name = names[child.tag]
-            if name in data:
-                data[name] = (child.text or "").strip()
-            elif name == "LearnerFAM":
+            if name == "LearnerFAM":
                 fam = texts(child, _FAM_FIELDS, names)
                 if fam["LearnFAMType"] == "EHC":
                     plan = fam["LearnFAMCode"]
+            elif name in data:
+                data[name] = (child.text or "").strip()
             elif name == "LearnerContact" and (email := text(child, "Email", names)):
                 data["Email"] = email  # where files up to 2016/17 have it
         data["EHC"] = plan

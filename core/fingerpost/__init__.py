@@ -5,6 +5,8 @@ This module is the whole public interface; everything else is private.
 
 from __future__ import annotations
 
+from fingerpost._college import CheckReport, College, DigestPreview
+from fingerpost._config import default_config_path, init_template
 from fingerpost._connector import (
     API_VERSION,
     Channel,
@@ -28,6 +30,9 @@ from fingerpost._errors import (
     SourceUnavailable,
     StoreError,
 )
+from fingerpost._explain import Explanation
+from fingerpost._gaps import Gap, GapReport
+from fingerpost._host import Host, PluginInfo
 from fingerpost._items import (
     Change,
     Digest,
@@ -41,6 +46,8 @@ from fingerpost._items import (
     Receipt,
     ReceiptStatus,
 )
+from fingerpost._logging import configure_logging
+from fingerpost._mapcheck import MappingCheck, RowTrace
 from fingerpost._messages import (
     STREAMS,
     Checkpoint,
@@ -52,6 +59,11 @@ from fingerpost._messages import (
     StreamName,
     StreamSpec,
 )
+from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
+from fingerpost._status import StatusReport
+from fingerpost._sweep import HeldSweep
+from fingerpost._sync import RunReport, StreamReport
+from fingerpost._sync.context import Progress
 from fingerpost._version import __version__
 
 __all__ = [
@@ -60,7 +72,9 @@ __all__ = [
     "AuthError",
     "Change",
     "Channel",
+    "CheckReport",
     "Checkpoint",
+    "College",
     "ConfigError",
     "Connector",
     "ConnectorConfig",
@@ -71,28 +85,47 @@ __all__ = [
     "Digest",
     "DigestLearner",
     "DigestLine",
+    "DigestPreview",
     "DigestSource",
     "Enricher",
+    "Explanation",
     "Finding",
     "FingerpostError",
+    "Gap",
     "GapItem",
+    "GapReport",
+    "HeldSweep",
+    "Host",
     "Item",
     "LockHeld",
+    "MappingCheck",
     "Message",
     "Payload",
     "Person",
+    "PluginInfo",
+    "Progress",
+    "QuarantinedRecord",
     "RateLimited",
     "Receipt",
     "ReceiptStatus",
     "Record",
     "RecordError",
     "Rejected",
+    "RetryReport",
+    "RowTrace",
+    "RunReport",
+    "ShownRecord",
     "Source",
     "SourceConfig",
     "SourceUnavailable",
+    "StatusReport",
     "StoreError",
     "StreamName",
+    "StreamReport",
     "StreamSpec",
     "__version__",
+    "configure_logging",
+    "default_config_path",
     "hookimpl",
+    "init_template",
 ]

@@ -5,12 +5,9 @@ The command line is a thin layer over this class; a Python caller misses nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -21,7 +18,6 @@ from fingerpost._connector import Finding, Source
 from fingerpost._errors import ConfigError, FingerpostError
 from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
-from fingerpost._items import Digest, Payload
 from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
 from fingerpost._store import Store, schema
 from fingerpost._sync import RunReport, SyncOptions, sync
@@ -30,15 +26,20 @@ from fingerpost._sync.facts import read_feeds
 from fingerpost._sync.telling import Planner, allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
     from fingerpost._explain import Explanation
     from fingerpost._gaps import GapReport
     from fingerpost._host import Instance
+    from fingerpost._items import Digest, Payload
     from fingerpost._mapcheck import MappingCheck, RowTrace
-    from fingerpost._quarantine import QuarantinedRecord, RetryReport
+    from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
     from fingerpost._status import StatusReport
     from fingerpost._sweep import HeldSweep
 
-__all__ = ["CheckedConnector", "CheckReport", "College", "DigestPreview"]
+__all__ = ["CheckReport", "CheckedConnector", "College", "DigestPreview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class College:
         for spec in streams:
             mapping = None if spec is None else self.mappings[instance.name, spec.name]
             context = self.hook_context(instance, mapping)
-            found = instance.check(context)  # type: ignore[arg-type]
+            found = instance.check(context)
             findings.extend(finding for finding in found if finding not in findings)
         return tuple(findings)
 
@@ -205,20 +206,20 @@ class College:
                         'Write careers_leader = "name@your-college.ac.uk" under [alerts].')
             )  # fmt: skip
         with self.store.reading() as connection:
-            audiences = list(self._planner(connection).audiences())
+            audiences = list(self.planner(connection).audiences())
         people = sum(1 for audience in audiences if audience.role != "careers_leader")
         without = sum(len(audience.learners) for audience in audiences if audience.role == "careers_leader")
         if audiences:
             findings.append(Finding("ok", f"{people} tutors have learners assigned to them."))
         if without:
             findings.append(
-                Finding("warning", f"{without} learners have no tutor on record; the careers leader is told about them.",
+                Finding("warning", f"{without} learners have no tutor on record; the careers leader is told of them.",
                         "Feed assignments: the ILR holds no tutors.")
             )  # fmt: skip
         outside = sum(1 for one in audiences if not allowed(one.person.email, self.config.allowed_domains))
         if outside:
             findings.append(
-                Finding("error", f"{outside} recipients have addresses outside the allowed domains; their digests are held.",
+                Finding("error", f"{outside} recipients have addresses outside the allowed domains; digests are held.",
                         "Correct the addresses, or add the domain to [alerts] allowed_domains.")
             )  # fmt: skip
         return tuple(findings) or (Finding("ok", "Nothing has been read yet."),)
@@ -261,7 +262,7 @@ class College:
         """Return the digests that people would get if they had been told nothing yet; nothing is marked as told."""
         previews = []
         with self.store.reading() as connection:
-            planner = self._planner(connection, as_of)
+            planner = self.planner(connection, as_of)
             for channel in self.config.channels:
                 if getattr(channel.connector, "accepts", "") != "digest":
                     continue
@@ -271,12 +272,13 @@ class College:
                     digest = planner.digest(audience, f"preview of {channel.name}", news_only=False)
                     if digest is not None:
                         context = self.hook_context(channel, None)
-                        payload = channel.render(digest, context)  # type: ignore[arg-type]
+                        payload = channel.render(digest, context)
                         previews.append(DigestPreview(channel.name, digest, payload))
                 break  # one channel renders like another of its kind
         return previews
 
-    def _planner(self, connection: sa.Connection, as_of: date | None = None) -> Planner:
+    def planner(self, connection: sa.Connection, as_of: date | None = None) -> Planner:
+        """Return the planner of digests, which also knows who tutors whom on the day."""
         return Planner(
             connection, self.store, self.config, self.framework, self.today(as_of), self.connector_names(connection)
         )
@@ -284,7 +286,7 @@ class College:
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""
         table = schema.connector
-        return {number: name for number, name in connection.execute(sa.select(table.c.id, table.c.name))}
+        return dict(connection.execute(sa.select(table.c.id, table.c.name)).tuples().all())
 
     def feeds(self, connection: sa.Connection) -> Any:
         """Return which kinds of activity are fed, for whom, and by whom too late."""
@@ -313,6 +315,12 @@ class College:
 
         return quarantined(self)
 
+    def show_quarantined(self, number: int) -> ShownRecord:
+        """Return one rejected record with what it says; raise `ConfigError` where there is none of this number."""
+        from fingerpost._quarantine import show
+
+        return show(self, number)
+
     def retry_quarantine(self) -> RetryReport:
         """Try today's mappings on every rejected record; what is good now is stored. Raises `LockHeld`."""
         from fingerpost._quarantine import retry
@@ -327,7 +335,9 @@ class College:
 
     # -- mappings ------------------------------------------------------------------------------------------------
 
-    def check_mapping(self, connector: str, *, stream: str | None = None, limit: int | None = None) -> list[MappingCheck]:
+    def check_mapping(
+        self, connector: str, *, stream: str | None = None, limit: int | None = None
+    ) -> list[MappingCheck]:
         """Map what a source holds now, write nothing, and count what became of it."""
         from fingerpost._mapcheck import check_mapping
 
@@ -348,9 +358,7 @@ class College:
         raise ConfigError(f"There is no source called '{name}'. The sources are: {names}.")
 
 
-def _compile_mappings(
-    host: Host, config: Configuration, problems: list[str]
-) -> dict[tuple[str, str], CompiledMapping]:
+def _compile_mappings(host: Host, config: Configuration, problems: list[str]) -> dict[tuple[str, str], CompiledMapping]:
     """Compile the mapping of every stream of every source; collect what is wrong with them."""
     library = MappingLibrary(host.mapping_files())
     converters, kinds = host.converters(), load_kinds()
@@ -358,9 +366,7 @@ def _compile_mappings(
     compiled: dict[tuple[str, str], CompiledMapping] = {}
     for instance in config.instances:
         for spec in instance.streams:
-            source = instance.connector
-            assert isinstance(source, Source)
-            name = source.mapping_for(spec.name) or spec.mapping
+            name = cast("Source", instance.connector).mapping_for(spec.name) or spec.mapping
             where = f'Connector "{instance.name}", stream {spec.name}'
             if not isinstance(name, str):
                 problems.append(f"{where}: say which mapping to use: mapping = \"NAME\". There are: "

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
-from zoneinfo import ZoneInfo
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
     from structlog.typing import FilteringBoundLogger
 
     from fingerpost._http import Http

@@ -239,12 +239,12 @@ def _weight(enrolment: _Enrolment) -> tuple[int, int, str]:
 
 
 def _apply_scope(standing: _Standing, scope: Scope, facts: LearnerFacts) -> None:
-    """Leave out whom the framework does not mean; this outranks what `_place` found, except for leavers."""
+    """Leave out whom the framework does not mean; an age outranks what `_place` found."""
     born = facts.date_of_birth
     if born is not None:
         age = standing.year.start.year - born.year - ((born.month, born.day) > (8, 31))
         limit = scope.max_age_with_ehc_plan if facts.ehc_plan else scope.max_age
-        if age > limit and standing.reason != "left":
+        if age > limit:
             standing.status, standing.reason = "not_applicable", "outside_scope_19_plus"
     elif standing.status in (None, "not_due") and not any(
         one.type in scope.types_without_age
@@ -279,8 +279,8 @@ class _Rules:
         self.counts_as = framework.counts_as
         self.criteria = [criterion for criterion, _ in framework.rules]
         self.serves: dict[str, list[int]] = {}
-        for place, (_, kinds) in enumerate(framework.rules):
-            for kind in kinds:
+        for place, (criterion, kinds) in enumerate(framework.rules):
+            for kind in kinds if criterion.enabled_by_default else ():
                 self.serves.setdefault(kind, []).append(place)
         # Learners of one intake share their dates, so that hardly any window is computed twice.
         self.windows = lru_cache(maxsize=4096)(self._windows)
@@ -563,6 +563,8 @@ def _decide(
     fed: _Fed,
     counts_unjudged: bool,
 ) -> tuple[Status, str | None]:
+    if not criterion.enabled_by_default:
+        return "unknown", "not_judged"
     need = criterion.need
     if tally.sure >= need:
         return "met", "virtual_only" if tally.in_person > _SURE else None
@@ -572,8 +574,6 @@ def _decide(
         return ("met" if criterion.apprentice_job_counts == "yes" else "unknown"), "apprentice_job"
     if criterion.min_programme_weeks and _too_short(criterion, standing):
         return "not_applicable", "short_programme"
-    if not criterion.enabled_by_default:
-        return "unknown", "not_judged"
     unproven = _feed(criterion, tally, fed)
     if unproven is not None:
         return "unknown", unproven

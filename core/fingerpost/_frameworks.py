@@ -104,7 +104,7 @@ class Criterion(_Table):
     question: _Text | None = Field(default=None, description="What the college answers about itself.")
 
     enabled_by_default: bool = Field(
-        default=True, description="False: it may be met but is never missing, as its wording is unconfirmed."
+        default=True, description="False: it is not judged, as its wording is unconfirmed; an overlay may turn it on."
     )
     advisory: bool = Field(default=False, description="Shown, but nothing is ever missing because of it.")
     priority: int = Field(default=50, ge=0, le=1000, description="Smaller comes first where two are equally urgent.")
@@ -400,7 +400,8 @@ def _overlay(base: Mapping[str, Any], over: dict[str, Any], label: str) -> dict[
         del criteria[dropped]
     dropped_ids = set(base_ids) - criteria.keys()
     for row in _list_of(over.pop("criterion", []), dict, label, "criterion", "written as [[criterion]] tables"):
-        criteria[_id_of(row, label)] = {**criteria.get(row["id"], {}), **row}
+        criterion_id = _id_of(row, label)
+        criteria[criterion_id] = {**criteria.get(criterion_id, {}), **row}
     alone = dropped_ids - criteria.keys()
     rows = [
         {key: value for key, value in row.items() if key != "told_with" or value not in alone}
@@ -490,8 +491,10 @@ def _validate(model: type[_M], raw: Mapping[str, Any], place: str) -> _M:
 
 
 def _first_error(model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    path = [str(part) for part in first["loc"]]
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    # A misspelt key is also missing under its right name; the misspelling is what to say.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    path = [str(part) for part in first["loc"] if part not in ("int", "str")]
     if first["type"] == "extra_forbidden":
         known = _TABLES.get(path[0], model) if len(path) > 1 else model
         return f"{_key(path)}: there is no such key{_meant(path[-1], known.model_fields)}"

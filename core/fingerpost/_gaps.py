@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,6 +13,9 @@ from fingerpost._sync.judging import gap_key, judge_facts
 from fingerpost._verdicts import GAP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
     from fingerpost._college import College
 
 __all__ = ["Gap", "GapReport", "gaps", "judge_learners"]
@@ -62,7 +63,7 @@ def gaps(college: College, as_of: date | None) -> GapReport:
     with college.store.reading() as connection:
         tutors: dict[int, list[str]] = {}
         groups: dict[int, str | None] = {}
-        planner = college._planner(connection, as_of)  # noqa: SLF001 - the facade's own
+        planner = college.planner(connection, as_of)
         for audience in planner.audiences():
             for learner, group in audience.learners.items():
                 tutors.setdefault(learner, []).append(audience.person.email)
@@ -104,8 +105,8 @@ def _stored(college: College, connection: sa.Connection) -> Iterator[tuple[int, 
         )
         .where(verdict.c.framework == college.framework.name, verdict.c.status.in_(GAP))
     )
-    for row in connection.execute(select.execution_options(yield_per=2_000)):
-        yield row.learner_id, dict(row._mapping)  # noqa: SLF001 - the documented way to a row as a mapping
+    for row in connection.execute(select.execution_options(yield_per=2_000)).mappings():
+        yield row.learner_id, dict(row._mapping)
 
 
 def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -122,12 +123,8 @@ def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterato
                 .order_by(episode.c.number)
             )
         }
-        identities = {
-            number: identity
-            for number, identity in connection.execute(
-                sa.select(learner.c.id, learner.c.identity).where(learner.c.id.in_(batch))
-            )
-        }
+        names = sa.select(learner.c.id, learner.c.identity).where(learner.c.id.in_(batch))
+        identities = dict(connection.execute(names).tuples().all())
         for number, verdicts in judge_learners(college, connection, batch, as_of):
             for verdict in verdicts:
                 if verdict.status not in GAP:

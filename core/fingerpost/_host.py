@@ -152,9 +152,7 @@ class Host:
         core = PluginInfo(OWN_DISTRIBUTION, OWN_DISTRIBUTION, __version__, "loaded", builtin=True)
         host._admit(core, lambda: _builtin)
         if entry_points is None:
-            entry_points, unreadable = _installed()
-            for plugin in unreadable:
-                host._enter(plugin)
+            entry_points = importlib.metadata.entry_points(group=GROUP)
         blocked = {name.strip() for name in os.environ.get("FINGERPOST_DISABLE_PLUGINS", "").split(",")}
         found = [(_identify(entry_point), entry_point.value) for entry_point in entry_points]
         # Ours come first, so that a name is taken by the one who has the right to it, whatever the order on the path.
@@ -442,31 +440,6 @@ class Instance:
 
 
 # Finding plugins
-
-
-def _installed() -> tuple[list[EntryPoint], list[PluginInfo]]:
-    """Return our entry points, and a line for each distribution whose entry points cannot be read.
-
-    `importlib.metadata.entry_points` would do but for one thing: one malformed file of any package ends it.
-    """
-    found: list[EntryPoint] = []
-    unreadable: list[PluginInfo] = []
-    seen: set[str] = set()
-    for distribution in importlib.metadata.distributions():
-        try:
-            if GROUP not in (distribution.read_text("entry_points.txt") or ""):
-                continue
-            offered = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
-        except Exception as error:  # the parser raises whatever it stumbles over
-            name, version = _named(distribution)
-            cause = f"Its entry points cannot be read ({type(error).__name__}); reinstall it."
-            unreadable.append(PluginInfo(name, name, version, "failed", cause))
-            continue
-        name, _ = _named(distribution)
-        if name not in seen:  # else an older copy further down the path, which nothing would import either
-            seen.add(name)
-            found.extend(offered)
-    return found, unreadable
 
 
 def _identify(entry_point: EntryPoint) -> PluginInfo:

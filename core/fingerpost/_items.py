@@ -7,16 +7,30 @@ an item once to a `Payload` whose bytes are frozen in the outbox, and delivers p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-__all__ = ["Change", "Digest", "DigestLearner", "DigestLine", "DigestSource", "GapItem", "Item", "Payload", "Person",
-           "Receipt", "ReceiptStatus"]
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = [
+    "Change",
+    "Digest",
+    "DigestLearner",
+    "DigestLine",
+    "DigestSource",
+    "GapItem",
+    "Item",
+    "Payload",
+    "Person",
+    "Receipt",
+    "ReceiptStatus",
+]
 
 Change: TypeAlias = Literal["new", "changed", "open", "reminder", "closed"]
 """Why a line is told: it is new, it changed, it is listed for completeness, it is due again, or it is done."""
 
 ReceiptStatus: TypeAlias = Literal["sent", "temporary", "permanent", "unknown"]
+"""What became of a payload: it went, try again, never try again, or nobody can tell."""
 
 
 class Person(NamedTuple):
@@ -72,7 +86,8 @@ class Digest:
 
     `key` is stable: the same digest planned again has the same key. `on_track` of `group_size` learners need nothing
     now; `cannot_tell` counts learners for whom no system records something we need, so that nothing is claimed about
-    them; `not_listed` counts learners who need something and did not fit, and who come next week. `role` is ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
+    them; `not_listed` counts learners who need something and did not fit, and who come next week. `role` is
+    ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
     """
 
     key: str
@@ -108,6 +123,7 @@ class GapItem:
 
 
 Item: TypeAlias = Digest | GapItem
+"""What a channel may be asked to render."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ class _Memo(dict[Any, _V], Generic[_V]):
             self[raw] = value
         return value
 
-    def over(self, column: Iterable[Any]) -> list[_V]:
+    def over(self, column: Sequence[Any]) -> list[_V]:
         try:
             return list(map(self.__getitem__, column))
         except TypeError:  # lists and objects of nested JSON are no keys
@@ -374,7 +374,7 @@ class _Plan:
         if not present:
             return None
         if self.gather == "join":
-            return self.memo.over(zip(*present, strict=True))
+            return self.memo.over(list(zip(*present, strict=True)))
         raw = present[0] if len(present) == 1 else [self.pick(cells) for cells in zip(*present, strict=True)]
         if self.texts is None:
             return self.memo.over(raw)
@@ -490,8 +490,7 @@ class _Losses:
 def _check_parties(records: Sequence[CanonicalRecord], losses: _Losses) -> None:
     """Refuse records that are about nobody; if a bad value is the reason, its code says so."""
     for index, record in enumerate(records):
-        name = _missing_party(record)
-        if name is not None:
+        if index not in losses.rejects and (name := _missing_party(record)) is not None:
             code = losses.codes.get((index, name), "missing_required")
             losses.add(index, name, _Problem(code, fatal=True))
 
@@ -535,10 +534,9 @@ class CompiledMapping:
         traces = []
         for plan in self._plans:
             value, steps = plan.explain(row)
-            if isinstance(outcome, CanonicalRecord):
-                value = getattr(outcome, plan.name)
-            elif isinstance(value, _Problem):
+            if isinstance(value, _Problem):
                 problems.setdefault(plan.name, value.code)
+            if plan.name in problems:
                 value = None
             columns = plan.all_columns
             raw = tuple(column.get(row) for column in columns)
@@ -547,6 +545,14 @@ class CompiledMapping:
         # A record can also be refused for a field that the mapping does not have.
         traces += [FieldTrace(name, (), (), (), None, code) for name, code in problems.items()]
         return tuple(traces)
+
+    def given(self, field: str, row: Mapping[str, Any]) -> str:
+        """Return what a row gives for a canonical field before the mapping reads it, as text; for ``map check``."""
+        plan = next(plan for plan in self._plans if plan.name == field)
+        values = [column.get(row) for column in plan.columns]
+        if plan.gather == "first_of":
+            values = [plan.pick(values)]
+        return " ".join(str(value).strip() for value in values if value is not None)
 
     def skips(self, row: Mapping[str, Any]) -> bool:
         """Say whether a row is no record at all by the mapping's ``[[skip]]`` tables."""
@@ -982,8 +988,8 @@ def _identity(converter: Converter) -> list[str]:
         source = inspect.getsource(converter)
     except (OSError, TypeError):
         source = ""
-    kind = converter if hasattr(converter, "__qualname__") else type(converter)
-    return [str(kind.__module__), str(kind.__qualname__), source]
+    named = converter if hasattr(converter, "__qualname__") else type(converter)
+    return [str(getattr(named, "__module__", "")), str(named.__qualname__), source]
 
 
 def _gather(

@@ -5,9 +5,11 @@ They are named tuples: immutable, typed, and the cheapest thing Python can make 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "STREAMS",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 StreamName: TypeAlias = Literal["learners", "programmes", "assignments", "activities", "destinations"]
+"""The name of a stream: what its records are about."""
 
 STREAMS: tuple[StreamName, ...] = ("learners", "programmes", "assignments", "activities", "destinations")
 """Every stream, in the order in which one run reads them."""
@@ -72,6 +75,7 @@ class Checkpoint(NamedTuple):
 
 
 Message: TypeAlias = Record | Deleted | Rejected | Checkpoint
+"""What a read hook may yield."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,13 +185,28 @@ class Destination(CanonicalRecord):
     stage: Literal["intended", "actual"] = Field(default="actual", description="What the record is about.")
     type: (
         Literal[
-            "traineeship", "apprenticeship", "supported_internship", "further_education", "higher_education",
-            "employment", "self_employment", "gap_year", "not_employed_looking", "not_employed_not_looking",
-            "voluntary_work", "supported_living", "independent_living", "returning_home", "long_term_care", "other",
+            "traineeship",
+            "apprenticeship",
+            "supported_internship",
+            "further_education",
+            "higher_education",
+            "employment",
+            "self_employment",
+            "gap_year",
+            "not_employed_looking",
+            "not_employed_not_looking",
+            "voluntary_work",
+            "supported_living",
+            "independent_living",
+            "returning_home",
+            "long_term_care",
+            "other",
             "not_known",
         ]
         | None
-    ) = Field(default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination.")  # fmt: skip
+    ) = Field(  # fmt: skip
+        default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination."
+    )
     title: _Text | None = Field(default=None, description="Course, employer or words.")
     starts_on: date | None = Field(default=None, description="First day (ILR OutStartDate).")
     ends_on: date | None = Field(default=None, description="Last day (ILR OutEndDate).")

@@ -114,7 +114,8 @@ class AlertSettings(_Table):
         default="first_and_initial", description="How a digest names a learner."
     )
     record_where: str | None = Field(
-        default=None, description='What tutors are told about where to record, such as "the careers page in ProMonitor".'
+        default=None,
+        description='What tutors are told about where to record, such as "the careers page in ProMonitor".',
     )
     max_age_hours: float = Field(default=48.0, gt=0, description="Hours after which an undelivered digest is dropped.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +15,10 @@ from fingerpost._sync.reading import mark_dirty, remove_rows
 from fingerpost._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fingerpost._college import College
+    from fingerpost._messages import StreamName
 
 __all__ = ["HeldSweep", "confirm_sweep", "held_sweeps"]
 
@@ -26,7 +28,7 @@ class HeldSweep:
     """Rows of one stream that its source no longer holds: `rows` of `of` live ones."""
 
     connector: str
-    stream: str
+    stream: StreamName
     rows: int
     of: int
 
@@ -72,12 +74,12 @@ def confirm_sweep(college: College, only: Collection[str], now: datetime) -> lis
             return []
         run = int(
             connection.execute(
-                sa.insert(schema.run).values(
+                sa.insert(schema.run).returning(schema.run.c.id).values(
                     started_at=utc_text(now.astimezone(UTC)), finished_at=utc_text(now.astimezone(UTC)),
                     status="succeeded", exit_code=0, as_of=college.today().isoformat(), version=__version__,
                     summary='{"command": "sweep --confirm"}',
                 )
-            ).inserted_primary_key[0]
+            ).scalar_one()
         )  # fmt: skip
         for one in confirmed:
             number = numbers[one.connector]
@@ -89,4 +91,3 @@ def confirm_sweep(college: College, only: Collection[str], now: datetime) -> lis
             mark_dirty(connection, store.dialect, touched)
             connection.execute(sa.delete(hold).where(these))
         return confirmed
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -231,12 +232,9 @@ def test_what_init_writes_explains_every_table_and_all_its_remarks_are_right(
         (tmp_path / name).write_text("", encoding="utf-8")
     monkeypatch.setenv("FINGERPOST_SMTP_PASSWORD", "swordfish")
     monkeypatch.setenv("FINGERPOST_STORE_URL", "postgresql://careers@db/careers")
-    # Every suggestion is taken: a "# " before a table or a key goes, except in sentences.
-    suggested = [
-        line[2:] if line.startswith(("# [", "# type", "# name")) or (line.startswith("# ") and " = " in line) else line
-        for line in text.splitlines()
-    ]
-    loaded = load("\n".join(suggested))
+    # Take every suggestion: the "# " before a table or a key goes.
+    suggested = re.sub(r"^# (?=\[|\w+ = )", "", text.partition("[college]")[2], flags=re.MULTILINE)
+    loaded = load("[college]" + suggested)
     assert [channel.name for channel in loaded.channels] == ["mail"]
     assert loaded.store_url == "postgresql://careers@db/careers"
     assert loaded.settings.precedence == {"email": ("careers-log", "mis")}
@@ -403,8 +401,8 @@ def test_a_database_address_is_a_secret(
         (
             COLLEGE + ACME + "feeds = ['employer_encouter']",
             (
-                "[[connector]] 'ilp' feeds names the activity kind 'employer_encouter', which does not exist. Did you mean "
-                "'employer_encounter'?"
+                "[[connector]] 'ilp' feeds names the activity kind 'employer_encouter', which does not exist. Did you "
+                "mean 'employer_encounter'?"
             ),
         ),
         (
@@ -456,6 +454,10 @@ def test_a_constructor_that_fails_is_the_vendors_matter(load: Callable[[str], Co
     with pytest.raises(ContractError, match="'acme' failed while it was set up") as caught:
         load(COLLEGE + ACME + "mode = 'crash'\n")
     assert caught.value.detail == "RuntimeError"
+
+
+def test_no_connector_is_made_without_its_secret(problem: Callable[[str], str]) -> None:
+    assert "no plugin knows" in problem(COLLEGE + ACME + "mode = 'crash'\ntoken = { vault = 'x' }\n")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

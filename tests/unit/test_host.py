@@ -155,7 +155,7 @@ def test_a_good_plugin_is_loaded_and_its_connector_found(site: Site) -> None:
         ),
         (GOOD.replace('name = "{name}"', 'name = "acme"; api = 0'), "incompatible", ["version 0", "update the plugin"]),
         (
-            "import pathlib, fingerpost\n@fingerpost.hookimpl\ndef mappings():\n    return [pathlib.Path('nowhere.toml')]",
+            "import pathlib, fingerpost as f\n@f.hookimpl\ndef mappings():\n  return [pathlib.Path('nowhere.toml')]",
             "failed",
             ["mappings()", "nowhere.toml"],
         ),
@@ -212,16 +212,6 @@ def converters():
 def test_an_entry_point_must_name_a_module(site: Site, entry: str) -> None:
     site.install("acme", GOOD, entry=entry)
     assert "must name a module" in plugin(site.load(), "acme").cause
-
-
-def test_unreadable_entry_points_of_a_distribution_are_a_line(site: Site) -> None:
-    site.install("acme", GOOD)
-    (site.folder / "acme-dist-1.2.dist-info" / "entry_points.txt").write_text(
-        "[fingerpost]\nnonsense\n", encoding="utf-8"
-    )
-    host = Host.load()  # from the path, as a command does
-    assert plugin(host, "acme-dist").state == "failed"
-    assert "reinstall" in plugin(host, "acme-dist").cause
 
 
 # Names
@@ -559,7 +549,8 @@ def test_the_generator_is_closed_when_the_host_has_had_enough(host: Host) -> Non
         finally:
             closed.append(True)
 
-    messages = host.add(reader("mis", endless)).read("learners", None, CONTEXT)
+    kept = endless()  # so that it is the host, and not the end of the last reference, that closes it
+    messages = host.add(reader("mis", kept)).read("learners", None, CONTEXT)
     next(messages)
     messages.close()  # type: ignore[attr-defined]
     assert closed == [True]

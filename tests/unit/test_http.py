@@ -413,6 +413,16 @@ def test_the_log_holds_host_path_status_and_attempt(http: Http, web: responses.R
     assert (done["event"], done["path"], done["status"], done["attempt"]) == ("http_request", "/a", 200, 2)
 
 
+def test_the_libraries_below_log_no_query_either(make: MakeHttp, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3").setLevel(logging.NOTSET)
+    http = make()
+    with FaultServer(answer()) as server:
+        http.get(f"{server.url}/a", params={"key": SECRET})
+        assert server.requests == [("GET", "/a?key=k3y%2Fwith%2Bodd%3Dsigns")]
+    assert "k3y" not in caplog.text
+
+
 def test_a_key_that_cannot_be_sent_is_not_shown(http: Http) -> None:
     for key in ("k\u00e9y\u2026", "two\nlines"):
         with (

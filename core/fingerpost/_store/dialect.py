@@ -7,15 +7,17 @@ store knows neither.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
 from fingerpost._errors import ConfigError, LockHeld, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["CACHE_FIRST_LOAD_KIB", "CACHE_KIB", "Dialect", "PostgresDialect", "SqliteDialect", "dialect_for"]
 
@@ -87,7 +89,7 @@ class Dialect:
             raise AssertionError(message)
         return str(compiled)
 
-    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+    def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """Return the text and the parameters of a condition `key` is one of `keys`."""
         raise NotImplementedError
 
@@ -99,6 +101,10 @@ class Dialect:
         raise NotImplementedError
 
     placeholder: str
+    """How the driver marks a parameter."""
+
+    sorts_like_python: bool
+    """Whether text compares by code point, so that a range of sorted keys is a range of the index."""
 
 
 class SqliteDialect(Dialect):
@@ -106,6 +112,7 @@ class SqliteDialect(Dialect):
 
     name = "sqlite"
     placeholder = "?"
+    sorts_like_python = True
 
     def engine(self) -> sa.Engine:
         """Make the engine; every transaction takes the write lock at once, so that none fails half way for it."""
@@ -153,7 +160,7 @@ class SqliteDialect(Dialect):
         finally:
             lock.release()
 
-    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+    def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """Return an IN list: SQLite takes more than 30,000 parameters."""
         return f"key IN ({','.join('?' * len(keys))})", tuple(keys)
 
@@ -170,6 +177,7 @@ class PostgresDialect(Dialect):
 
     name = "postgresql"
     placeholder = "%s"
+    sorts_like_python = False
 
     def engine(self) -> sa.Engine:
         """Make the engine, with the driver of the extra `postgres`."""
@@ -193,7 +201,7 @@ class PostgresDialect(Dialect):
         finally:
             engine.dispose()
 
-    def keys_among(self, table: sa.Table, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+    def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """Return an array: one parameter, whatever its length."""
         return "key = ANY(%s)", (list(keys),)
 

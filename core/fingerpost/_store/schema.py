@@ -4,11 +4,13 @@ Three kinds. *Data tables* hold the careers record as each source told it, the l
 judged and told; a run without changes writes nothing to them. *Ledger tables* say what each run did. *State tables*
 hold what the next run needs to know.
 
-Days are stored as ISO text (``2026-03-02``) and instants as UTC text (``2026-03-02T04:00:00Z``), in every database: both
-sort as they should and mean the same everywhere.
+Days are stored as ISO text (``2026-03-02``) and instants as UTC text (``2026-03-02T04:00:00Z``), in every database:
+both sort as they should and mean the same everywhere.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     Boolean,
@@ -24,7 +26,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from fingerpost._messages import StreamName
+if TYPE_CHECKING:
+    from fingerpost._messages import StreamName
 
 __all__ = [
     "DATA_TABLES",

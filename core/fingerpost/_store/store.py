@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from fingerpost._errors import StoreError
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["SCHEMA_REVISION", "Store", "Unit"]
 
@@ -71,8 +72,8 @@ class Store:
         except sa.exc.DatabaseError as error:
             store.close()
             raise StoreError(
-                f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in its "
-                "place; the next sync repairs what is missing."
+                f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in "
+                "its place; the next sync repairs what is missing."
             ) from error
         return store
 
@@ -80,7 +81,9 @@ class Store:
     def where(self) -> str:
         """Name the store for a message, without a password."""
         url = self.dialect.url
-        return url.database or "" if isinstance(self.dialect, SqliteDialect) else url.render_as_string(hide_password=True)
+        return (
+            url.database or "" if isinstance(self.dialect, SqliteDialect) else url.render_as_string(hide_password=True)
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -104,8 +107,8 @@ class Store:
             return
         if revision is not None and revision > SCHEMA_REVISION:
             raise StoreError(
-                f"The store {self.where} was written by a newer release of Fingerpost (schema {revision}; this one knows "
-                f"{SCHEMA_REVISION}). Install that release again."
+                f"The store {self.where} was written by a newer release of Fingerpost (schema {revision}; this one "
+                f"knows {SCHEMA_REVISION}). Install that release again."
             )
         # Alembic takes a while to import and is needed only when the schema is not up to date.
         from fingerpost._store.migrations import upgrade
@@ -129,7 +132,8 @@ class Store:
         """Return the number of a connector instance, giving it one on its first run."""
         found = connection.scalar(sa.select(schema.connector.c.id).where(schema.connector.c.name == name))
         if found is None:
-            found = connection.execute(sa.insert(schema.connector).values(name=name)).inserted_primary_key[0]
+            insert = sa.insert(schema.connector).values(name=name).returning(schema.connector.c.id)
+            found = connection.execute(insert).scalar_one()
         return int(found)
 
     def get_state(self, connection: sa.Connection, name: str) -> str | None:
@@ -141,9 +145,7 @@ class Store:
         """Remember one value; writes nothing where it is already so."""
         if self.get_state(connection, name) == value:
             return
-        connection.exec_driver_sql(
-            self.dialect.upsert(schema.state, conflict=["name"]), (name, value)
-        )
+        connection.exec_driver_sql(self.dialect.upsert(schema.state, conflict=["name"]), (name, value))
 
 
 def executemany(connection: sa.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
@@ -160,7 +162,7 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         if sys.platform != "win32":
-            os.chmod(path, 0o600)  # noqa: PTH101 - the umask may have taken more than it should
+            path.chmod(0o600)  # whatever the umask says
     except OSError as error:
         raise StoreError(f"The store {path} cannot be made: {error.strerror}. Check the folder's rights.") from error
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import difflib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from fingerpost._errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
     from structlog.typing import FilteringBoundLogger
 
     from fingerpost._config import Configuration
     from fingerpost._frameworks import Framework
-    from fingerpost._host import Host, Instance
+    from fingerpost._host import Host
     from fingerpost._http import Http
     from fingerpost._mapping import CompiledMapping
     from fingerpost._store import Store, Unit
@@ -60,9 +61,7 @@ def make_http(config: Configuration, log: FilteringBoundLogger) -> Http:
     from fingerpost._http import Http
 
     network = config.settings.network
-    return Http(
-        timeout=network.timeout, proxy=network.proxy, ca_file=network.ca_file, secrets=config.secrets, log=log
-    )
+    return Http(timeout=network.timeout, proxy=network.proxy, ca_file=network.ca_file, secrets=config.secrets, log=log)
 
 
 @dataclass(slots=True)
@@ -151,7 +150,7 @@ class HookContext:
             return
         missing = (*self.mapping.missing(columns), *(name for name in self.key if name not in columns))
         if missing:
-            raise ConfigError(self._missing_sentence(dict.fromkeys(missing), columns, where))
+            raise ConfigError(self._missing_sentence(self.mapping.name, dict.fromkeys(missing), columns, where))
         for column in self.mapping.unread(columns):
             if column not in self.key:
                 self.warn("unread_column", field=column, where=where)
@@ -161,14 +160,13 @@ class HookContext:
         if self.data_at is None or instant > self.data_at:
             self.data_at = instant
 
-    def _missing_sentence(self, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
-        assert self.mapping is not None
+    def _missing_sentence(self, mapping: str, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
         parts = []
         for name in missing:
             near = difflib.get_close_matches(name, columns, n=1)
             parts.append(f"'{name}'" + (f" (is it '{near[0]}'?)" if near else ""))
         plural = "columns" if len(parts) > 1 else "column"
         return (
-            f"Connector {self.name}: {where} has no {plural} {', '.join(parts)}, which the mapping {self.mapping.name} "
+            f"Connector {self.name}: {where} has no {plural} {', '.join(parts)}, which the mapping {mapping} "
             f"needs. It has: {', '.join(columns)}. Correct the export, or write a mapping for it."
         )

@@ -1,8 +1,8 @@
 """Deliver what waits in the outbox, so that nothing is lost and nothing is seen twice.
 
 A payload is claimed before it is handed over, and its frozen bytes never change. What is left claimed by a dead run, or
-came back without a clear answer, is *unknown*: it is looked for where the channel can look, else sent again, identically
-and once, else it expires and the next digest carries what it said.
+came back without a clear answer, is *unknown*: it is looked for where the channel can look, else sent again,
+identically and once, else it expires and the next digest carries what it said.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def deliver(run: Run, channel: Instance, context: HookContext) -> None:
 
 
 def _recover(run: Run, channel: Instance) -> None:
-    """What a dead run had claimed may or may not have gone: under the lock, nobody else can be sending it."""
+    """Call unknown what a dead run had claimed: it may have gone, and under the lock nobody is sending it now."""
     with run.unit.transaction() as connection:
         connection.execute(
             sa.update(_outbox)
@@ -86,13 +86,13 @@ def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
     answers: dict[str, Receipt] = {}
     if channel.has("reconcile"):
         try:
-            answers = {answer.key: answer for answer in channel.reconcile([_payload(row) for row in rows], context)}  # type: ignore[arg-type]
+            answers = {answer.key: answer for answer in channel.reconcile([_payload(row) for row in rows], context)}
         except FingerpostError as error:
             run.log.warning("reconcile_failed", channel=channel.name, message=error.message)
     for row in rows:
         answer = answers.get(row.key)
         status = answer.status if answer is not None else "unknown"
-        if status == "sent":
+        if answer is not None and status == "sent":
             _settle(run, row.id, answer)
         elif status == "temporary" or (row.attempts < 2 and _rested(row, run.now)):
             _set(run, row.id, state="pending", detail=f"again after {row.detail}")
@@ -124,7 +124,7 @@ def _claim(run: Run, channel: Instance) -> dict[int, Any]:
 def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> None:
     numbers = {row.key: number for number, row in claimed.items()}
     try:
-        for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):  # type: ignore[arg-type]
+        for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):
             hit("delivered")
             number = numbers.pop(receipt.key, None)
             if number is not None:
@@ -142,9 +142,8 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
         _set(run, number, state="unknown", detail="no_receipt")
 
 
-def _settle(run: Run, number: int, receipt: Receipt | None) -> None:
+def _settle(run: Run, number: int, receipt: Receipt) -> None:
     """Write down what became of one payload; its bytes are no longer needed once it is delivered."""
-    assert receipt is not None
     if receipt.status == "sent":
         run.report.digests.sent += 1
         _set(run, number, state="sent", content=None, external_ref=receipt.external_ref, settled_at=run.now_text,
@@ -187,4 +186,3 @@ def _payload(row: Any) -> Payload:
         key=row.key, recipient=row.recipient, content=row.content, content_type=row.content_type,
         message_id=row.message_id, subject=row.subject,
     )  # fmt: skip
-

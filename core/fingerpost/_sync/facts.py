@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,10 +13,12 @@ from fingerpost._store import schema
 from fingerpost._verdicts import Evidence, LearnerFacts, ProgrammeFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from fingerpost._config import Configuration
     from fingerpost._mapping import CompiledMapping
 
-__all__ = ["FRESH_DAYS", "Feeds", "gather", "read_feeds"]
+__all__ = ["FRESH_DAYS", "Feeds", "gather", "is_fresh", "read_feeds"]
 
 FRESH_DAYS = 7.0
 """Days after the last complete read of a source after which what it fed is stale, unless it says otherwise."""
@@ -105,7 +106,7 @@ def read_feeds(
             if not kinds:
                 continue
             complete_at, data_at = read.get((instance.name, spec.name), (None, None))
-            fresh = _is_fresh(complete_at, data_at, settings.fresh_for, now)
+            fresh = is_fresh(complete_at, data_at, settings.fresh_for, now)
             feeds.append(
                 _Feed(instance.name, frozenset(kinds), frozenset(settings.areas), "fresh" if fresh else "stale")
             )
@@ -113,12 +114,13 @@ def read_feeds(
 
 
 def _feeding_stream(instance: Any) -> str:
-    """A configured `feeds` speaks of the activities, or of the one stream that the instance has."""
+    """Return what a configured `feeds` speaks of: the activities, or the one stream that the instance has."""
     names = [spec.name for spec in instance.streams]
     return "activities" if "activities" in names else names[0]
 
 
-def _is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
+def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
+    """Say whether a stream was read, and its data made, recently enough for a missing record to mean something."""
     if complete_at is None:
         return False
     if now - datetime.fromisoformat(complete_at) > timedelta(days=fresh_for or FRESH_DAYS):
@@ -137,9 +139,7 @@ def gather(
     learner = schema.learner
     facts: dict[int, LearnerFacts] = {}
     people = connection.execute(
-        sa.select(
-            learner.c.id, learner.c.date_of_birth, learner.c.ehc_plan, learner.c.considering_he
-        )
+        sa.select(learner.c.id, learner.c.date_of_birth, learner.c.ehc_plan, learner.c.considering_he)
         .where(learner.c.id.in_(batch), learner.c.deleted_run.is_(None))
         .order_by(learner.c.id)
     ).all()
@@ -220,9 +220,7 @@ def _evidence(
 
 def _activity_evidence(row: Sequence[Any], connectors: Mapping[int, str]) -> Evidence:
     _, number, key, kind, state, starts_on, ends_on, title, event_key, subject, *values = row
-    attributes = {
-        name: value for name, value in zip(_ATTRIBUTES, values, strict=False) if value is not None
-    }
+    attributes = {name: value for name, value in zip(_ATTRIBUTES, values, strict=False) if value is not None}
     if values[_CHECKLIST] is not None:
         attributes.update(json.loads(values[_CHECKLIST]))
     name = connectors.get(number, "")
@@ -236,9 +234,7 @@ def _add_destinations(
     connection: sa.Connection, batch: Sequence[int], connectors: Mapping[int, str], found: dict[int, list[Evidence]]
 ) -> None:
     table = schema.source_destination
-    for row in connection.execute(
-        sa.select(table).where(table.c.learner_id.in_(batch), table.c.deleted_run.is_(None))
-    ):
+    for row in connection.execute(sa.select(table).where(table.c.learner_id.in_(batch), table.c.deleted_run.is_(None))):
         day = row.collected_on or row.starts_on
         if day is None or row.type in (None, "not_known"):
             continue

@@ -8,8 +8,6 @@ between two identities is a row of its own, with its evidence, so that it can be
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,7 +22,11 @@ from fingerpost._sync.reading import Touched, mark_dirty
 from fingerpost._sync.rows import Identify, identify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
     from fingerpost._host import Instance
+    from fingerpost._messages import StreamName
     from fingerpost._sync.context import Run
 
 __all__ = ["Identities", "link", "load_crosswalk"]
@@ -32,7 +34,7 @@ __all__ = ["Identities", "link", "load_crosswalk"]
 LISTED_UNKNOWN = 1_000
 """Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
 
-_LINKED = ("programmes", "assignments", "activities", "destinations")
+_LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations")
 
 
 def load_crosswalk(path: Path | None) -> tuple[dict[str, str], str]:
@@ -87,9 +89,7 @@ class Identities:
         """Read again what is stored: at the start, and after a transaction was rolled back."""
         connection, learner, alias = self.run.unit.connection, schema.learner, schema.identity_link
         with self.run.unit.transaction():
-            self._learners = {
-                identity: number for identity, number in connection.execute(sa.select(learner.c.identity, learner.c.id))
-            }
+            self._learners = dict(connection.execute(sa.select(learner.c.identity, learner.c.id)).tuples().all())
             for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as)):
                 self._learners[identity] = self._learners[same_as]
             self._next_id = 1 + (connection.scalar(sa.select(sa.func.max(learner.c.id))) or 0)
@@ -202,26 +202,17 @@ def _bridge(run: Run, identities: Identities) -> None:
 
 def _rewrite_links(run: Run, identities: Identities, wanted: Mapping[str, str]) -> None:
     connection, alias = run.unit.connection, schema.identity_link
-    stored: dict[str, str] = {
-        identity: same_as for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as))
-    }
-    own = {
-        identity: number
-        for identity, number in connection.execute(
-            sa.select(schema.learner.c.identity, schema.learner.c.id).where(
-                schema.learner.c.identity.in_({*wanted, *wanted.values(), *stored, *stored.values()})
-            )
-        )
-    }
+    stored: dict[str, str] = dict(connection.execute(sa.select(alias.c.identity, alias.c.same_as)).tuples().all())
+    if stored == wanted:
+        return
+    own = dict(connection.execute(sa.select(schema.learner.c.identity, schema.learner.c.id)).tuples().all())
     for identity in sorted({*wanted, *stored}):
         target = wanted.get(identity)
         if target == stored.get(identity):
             continue
         connection.execute(sa.delete(alias).where(alias.c.identity == identity))
         if target is not None:
-            connection.execute(
-                sa.insert(alias).values(identity=identity, same_as=target, evidence="uln", run=run.id)
-            )
+            connection.execute(sa.insert(alias).values(identity=identity, same_as=target, evidence="uln", run=run.id))
         _move(run, identity, own[target if target is not None else identity])
         touched = {own[name] for name in (identity, target, stored.get(identity)) if name is not None}
         mark_dirty(connection, run.store.dialect, Touched(merges=touched))
@@ -260,9 +251,7 @@ def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[
     stored = {
         (row.connector, row.key): row.id
         for row in connection.execute(
-            sa.select(table.c.id, table.c.connector, table.c.key).where(
-                table.c.stream == stream, table.c.code == code
-            )
+            sa.select(table.c.id, table.c.connector, table.c.key).where(table.c.stream == stream, table.c.code == code)
         )
     }
     old = [number for pair, number in stored.items() if pair not in wanted]
@@ -280,10 +269,10 @@ def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[
 # -- links -------------------------------------------------------------------------------------------------------
 
 
-def _link_stream(run: Run, stream: str) -> None:
+def _link_stream(run: Run, stream: StreamName) -> None:
     """Attach rows that came before their learner: by identity, by a linked identity, by a unique ULN."""
     connection = run.unit.connection
-    table = schema.SOURCE_TABLES[stream]  # type: ignore[index]
+    table = schema.SOURCE_TABLES[stream]
     if connection.scalar(sa.select(table.c.id).where(_unlinked(table)).limit(1)) is None:
         return
     learner, alias = schema.learner, schema.identity_link
@@ -331,9 +320,7 @@ def _merge(run: Run) -> None:
             for start in range(0, len(batch), 500):
                 _merge_batch(run, batch[start : start + 500])
             connection.execute(
-                sa.update(dirty)
-                .where(dirty.c.merge, dirty.c.learner_id <= batch[-1])
-                .values(merge=False)
+                sa.update(dirty).where(dirty.c.merge, dirty.c.learner_id <= batch[-1]).values(merge=False)
             )
             hit("merge_written")
         hit("merge_committed")
@@ -343,9 +330,7 @@ def _merge(run: Run) -> None:
 def _merge_batch(run: Run, batch: list[int]) -> None:
     connection, rows, learner = run.unit.connection, schema.source_learner, schema.learner
     said: dict[int, list[Any]] = {number: [] for number in batch}
-    for row in connection.execute(
-        sa.select(rows).where(rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None))
-    ):
+    for row in connection.execute(sa.select(rows).where(rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None))):
         said[row.learner_id].append(row)
     merger = _Merger(run)
     columns = ("uln", *schema.learner_fields)
@@ -384,17 +369,23 @@ class _Merger:
         """Return the merged fields."""
         last = len(self._rank) + 1
         # Within one source the newest part speaks first: an ILR of this year before last year's.
-        rows = sorted(sorted(rows, key=lambda row: row.part, reverse=True), key=lambda row: self._rank.get(row.connector, last))
+        rows = sorted(
+            sorted(rows, key=lambda row: row.part, reverse=True), key=lambda row: self._rank.get(row.connector, last)
+        )
         merged: dict[str, Any] = {"uln": self._uln(rows)}
         for name in schema.learner_fields:
-            order = self._orders.get(name)
-            ordered = rows if order is None else sorted(rows, key=lambda row, order=order: order.get(row.connector, (1, last)))  # type: ignore[misc]
+            ordered = self._ordered(rows, name)
             merged[name] = next((value for row in ordered if (value := getattr(row, name)) is not None), None)
         return merged
 
+    def _ordered(self, rows: list[Any], name: str) -> list[Any]:
+        """Put rows into the order of trust that `[precedence]` sets for one field, if it sets one."""
+        order = self._orders.get(name)
+        return rows if order is None else sorted(rows, key=lambda row: order.get(row.connector, (2, 0)))
+
     @staticmethod
     def _uln(rows: list[Any]) -> str | None:
-        """A temporary ULN says less than any other source's permanent one."""
+        """Return the ULN; a temporary one says less than any other source's permanent one."""
         known = [row.uln for row in rows if row.uln is not None]
         return next((uln for uln in known if uln != TEMPORARY_ULN), known[0] if known else None)
 
@@ -411,11 +402,10 @@ def _list_unknown(run: Run) -> None:
     connection = run.unit.connection
     names = {number: name for name, number in run.connector_ids.items()}
     for stream in _LINKED:
-        table = schema.SOURCE_TABLES[stream]  # type: ignore[index]
+        table = schema.SOURCE_TABLES[stream]
         lost = sa.and_(_unlinked(table), table.c.deleted_run.is_(None))
-        counts = dict(
-            _pairs(connection.execute(sa.select(table.c.connector, sa.func.count()).where(lost).group_by(table.c.connector)))
-        )
+        select = sa.select(table.c.connector, sa.func.count()).where(lost).group_by(table.c.connector)
+        counts: dict[int, int] = dict(connection.execute(select).tuples().all())
         found = {
             (row.connector, row.key)
             for row in connection.execute(
@@ -425,11 +415,6 @@ def _list_unknown(run: Run) -> None:
         _replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
         for number, count in sorted(counts.items()):
             run.report.messages.append(
-                f"{names.get(number, '(removed connector)')}: {count} {stream} name a learner whom no source holds; they "
-                "are kept, and count as soon as that learner appears."
+                f"{names.get(number, '(removed connector)')}: {count} {stream} name a learner whom no source holds; "
+                "they are kept, and count as soon as that learner appears."
             )
-
-
-def _pairs(rows: Iterable[Any]) -> Iterator[tuple[int, int]]:
-    for first, second in rows:
-        yield int(first), int(second)

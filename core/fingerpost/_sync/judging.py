@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -19,6 +17,9 @@ from fingerpost._sync.facts import Feeds, gather, read_feeds
 from fingerpost._verdicts import GAP, LearnerFacts, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from fingerpost._frameworks import Framework
     from fingerpost._sync.context import Run
 
@@ -36,7 +37,10 @@ def gap_key(identity: str, framework: str, criterion: str, period: str, episode:
     The provider is part of the identity. The framework is named without its year of edition's settings, so that a
     changed setting is no new gap.
     """
-    return "g" + xxhash.xxh3_128_hexdigest("\x1f".join((identity, framework, criterion, period, str(episode))).encode())[:20]
+    return (
+        "g"
+        + xxhash.xxh3_128_hexdigest("\x1f".join((identity, framework, criterion, period, str(episode))).encode())[:20]
+    )
 
 
 def content_hash(verdict: Verdict) -> str:
@@ -66,7 +70,9 @@ def judge(run: Run) -> None:
 def _mark_what_is_due(run: Run, feeds: Feeds) -> None:
     """Mark the learners whose day has come, or everybody where the rules or the sources' standing changed."""
     connection, store, learner = run.unit.connection, run.store, schema.learner
-    judged_by = f"{run.framework.fingerprint} {run.config.settings.benchmarks.meaningful_unrecorded} {feeds.fingerprint}"
+    judged_by = (
+        f"{run.framework.fingerprint} {run.config.settings.benchmarks.meaningful_unrecorded} {feeds.fingerprint}"
+    )
     day = run.as_of.isoformat()
     last_day = store.get_state(connection, "judged_as_of")
     everybody = store.get_state(connection, "judged_by") != judged_by or (last_day is not None and day < last_day)
@@ -77,7 +83,9 @@ def _mark_what_is_due(run: Run, feeds: Feeds) -> None:
     store.set_state(connection, "judged_as_of", day)
 
 
-def judge_facts(framework: Framework, facts: LearnerFacts, as_of: date, ranks: dict[str, int], unrecorded: str) -> list[Verdict]:
+def judge_facts(
+    framework: Framework, facts: LearnerFacts, as_of: date, ranks: dict[str, int], unrecorded: str
+) -> list[Verdict]:
     """Judge one learner: the one way in which both the nightly pass and `explain` do it."""
     mark_duplicates(facts.evidence, ranks)
     return evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)  # type: ignore[arg-type]
@@ -115,7 +123,9 @@ def _judge_batch(run: Run, feeds: Feeds, batch: Sequence[int]) -> None:
     work.write()
 
 
-def _by_learner(connection: sa.Connection, table: sa.Table, batch: Sequence[int], framework: str) -> dict[int, list[Any]]:
+def _by_learner(
+    connection: sa.Connection, table: sa.Table, batch: Sequence[int], framework: str
+) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
     for row in connection.execute(
         sa.select(table).where(table.c.learner_id.in_(batch), table.c.framework == framework)
@@ -205,7 +215,12 @@ class _Work:
         self._updated.append(
             _Change(
                 row.gap_key,
-                {"content_hash": row.content_hash, "closed_on": self.day, "closed_run": self.run.id, "outcome": outcome},
+                {
+                    "content_hash": row.content_hash,
+                    "closed_on": self.day,
+                    "closed_run": self.run.id,
+                    "outcome": outcome,
+                },
             )
         )
 
@@ -251,7 +266,9 @@ class _Work:
             )
         if self.next_changes:
             connection.execute(
-                sa.update(learner).where(learner.c.id == sa.bindparam("number")).values(next_change=sa.bindparam("day")),
+                sa.update(learner)
+                .where(learner.c.id == sa.bindparam("number"))
+                .values(next_change=sa.bindparam("day")),
                 self.next_changes,
             )
 

@@ -11,7 +11,6 @@ import contextlib
 import gc
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
@@ -31,6 +30,8 @@ from fingerpost._sync.context import utc_text
 from fingerpost._sync.rows import Identify, row_encoder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from fingerpost._host import Instance
     from fingerpost._mapping import CompiledMapping
     from fingerpost._store.dialect import Dialect
@@ -138,6 +139,10 @@ class StreamReader:
         self.identify: Identify = identities.for_instance(instance)
         self.encode = row_encoder(spec.name)
         self._upsert = self.dialect.upsert(self.table, conflict=["connector", "key"], keep=["id", "first_run"])
+        self._select = (
+            f"SELECT key, id, row_hash, deleted_run, learner_id FROM {self.table.name} "  # noqa: S608 - our own names
+            f"WHERE connector = {self.dialect.placeholder} AND "
+        )
         self._seed = f"{fingerprint}\x1e"
         columns = sorted(mapping.columns)
         self._values = itemgetter(*columns) if len(columns) > 1 else lambda data: (data[columns[0]],)
@@ -150,6 +155,7 @@ class StreamReader:
         self._pass_warnings: set[tuple[str, str, str, str]] = set()
         self._cursor: Cursor | None = None
         self._reasons: Counter[tuple[str, str]] = Counter()
+        self._breaks = True
 
     def read(self) -> None:
         """Read the stream to its end, or to the error that fails it; the report says which.
@@ -170,6 +176,22 @@ class StreamReader:
                     "Report it to its vendor; run again with --debug for the details."
                 )
             )
+
+    def retry(self, records: Sequence[Record]) -> None:
+        """Try rejected records again, as if the source had just given them, in one transaction of its own.
+
+        What is good now is stored and leaves the quarantine; what the mapping skips now leaves it too. The breaker does
+        not apply: a quarantine is expected to hold bad rows.
+        """
+        self._breaks = False
+        with self.run.unit.transaction():
+            self._load_state()
+            for start in range(0, len(records), CHUNK):
+                self._flush(list(records[start : start + CHUNK]))
+            for key in [one.key for one in records if one.key not in self._quarantine_seen]:
+                if key in self._quarantined:
+                    self._release(key)
+            self._write_marks()
 
     def _fail(self, error: Exception) -> None:
         self.report.state = "failed"
@@ -350,21 +372,15 @@ class StreamReader:
 
         Where the keys ascend, as in most files, one range of the index answers; a list of keys costs ten times that.
         """
-        columns = f"SELECT key, id, row_hash, deleted_run, learner_id FROM {self.table.name} WHERE connector = "
-        mark = self.dialect.placeholder
-        if len(keys) > 1 and keys[0] < keys[-1] and keys == sorted(keys):
+        if self.dialect.sorts_like_python and keys[0] < keys[-1] and keys == sorted(keys):
             limit = 4 * len(keys)
-            rows = self.connection.exec_driver_sql(
-                f"{columns}{mark} AND key >= {mark} AND key <= {mark} LIMIT {limit}",  # noqa: S608 - our own names
-                (self.connector, keys[0], keys[-1]),
-            ).all()
-            if len(rows) < limit and self.dialect.name == "sqlite":
+            mark = self.dialect.placeholder
+            condition = f"key >= {mark} AND key <= {mark} LIMIT {limit}"
+            rows = self.connection.exec_driver_sql(self._select + condition, (self.connector, keys[0], keys[-1])).all()
+            if len(rows) < limit:
                 return {row[0]: row[1:] for row in rows}
-        condition, parameters = self.dialect.keys_among(self.table, keys)
-        rows = self.connection.exec_driver_sql(
-            f"{columns}{mark} AND {condition}",  # noqa: S608 - our own names
-            (self.connector, *parameters),
-        ).all()
+        condition, parameters = self.dialect.keys_among(keys)
+        rows = self.connection.exec_driver_sql(self._select + condition, (self.connector, *parameters)).all()
         return {row[0]: row[1:] for row in rows}
 
     def _write(
@@ -383,9 +399,9 @@ class StreamReader:
         new = changed = 0
         for index, model in enumerate(mapped.records):
             key, _, part = records[index]
-            number = numbers[index]
+            known = numbers[index]
             if not isinstance(model, CanonicalRecord):
-                self._not_a_row(model, records[index], hashes[index], number)
+                self._not_a_row(model, records[index], hashes[index], known)
                 continue
             fields = model.__dict__
             uln = fields["uln"]
@@ -398,12 +414,13 @@ class StreamReader:
                 touched.merges.add(learner)
             else:
                 learner = learner_of(identity) if identity is not None else None
-            if number is None:
+            if known is None:
                 number = self._next_id
                 self._next_id += 1
                 self._seen.add(number)
                 new += 1
             else:
+                number = known
                 changed += 1
                 self._rewarned.append(key)
                 before = found[key][3]
@@ -508,7 +525,7 @@ class StreamReader:
 
     def _break_if_rejected(self, *, final: bool) -> None:
         report = self.report
-        if not final and report.read < BREAKER_FROM:
+        if not self._breaks or (not final and report.read < BREAKER_FROM):
             return
         if report.rejected > BREAKER_ROWS and report.rejected > BREAKER_SHARE * report.read:
             (reason, field), count = self._reasons.most_common(1)[0]
@@ -636,9 +653,7 @@ class StreamReader:
         table = schema.warning
         self.report.warnings = int(
             self.connection.scalar(
-                sa.select(sa.func.count()).where(
-                    table.c.connector == self.connector, table.c.stream == self.spec.name
-                )
+                sa.select(sa.func.count()).where(table.c.connector == self.connector, table.c.stream == self.spec.name)
             )
             or 0
         )
@@ -692,9 +707,7 @@ class StreamReader:
             full_at,
             None if self.context.data_at is None else utc_text(self.context.data_at.astimezone(UTC)),
         )
-        executemany(
-            self.connection, self.dialect.upsert(schema.stream_state, conflict=["connector", "stream"]), [row]
-        )
+        executemany(self.connection, self.dialect.upsert(schema.stream_state, conflict=["connector", "stream"]), [row])
 
 
 def _earlier(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
@@ -781,5 +794,3 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-

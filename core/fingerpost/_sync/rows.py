@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fingerpost._messages import StreamName
 from fingerpost._records import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
 from fingerpost._store.schema import SOURCE_TABLES
+
+if TYPE_CHECKING:
+    from fingerpost._messages import StreamName
 
 __all__ = ["PROVENANCE", "Identify", "identify", "row_encoder"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from fingerpost._sync.telling import Planner, plan
 from fingerpost._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from fingerpost._config import Configuration
     from fingerpost._connector import ConnectorConfig
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from fingerpost._host import Host, Instance
     from fingerpost._mapping import CompiledMapping
 
-__all__ = ["SyncOptions", "sync"]
+__all__ = ["SyncOptions", "finish_run", "start_run", "stream_reader", "sync"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +69,22 @@ def sync(
     Raises `LockHeld` when another run has it. A source or channel that fails is reported, not raised.
     """
     with store.dialect.lock(), store.engine.connect() as connection:
-        run = _start(store, connection, host, config, framework, mappings, options, now, as_of, progress)
+        run = start_run(store, connection, host, config, framework, mappings, options, now, as_of, progress)
         try:
             _work(run, options)
             run.report.settle()
             hit("run_finishing")
-            _finish(run)
+            finish_run(run)
         except BaseException:
             run.report.status, run.report.exit_code = "failed", 1
-            _finish(run)
+            finish_run(run)
             raise
         finally:
             run.unit.close()
         return run.report
 
 
-def _start(
+def start_run(
     store: Store,
     connection: sa.Connection,
     host: Host,
@@ -113,10 +112,10 @@ def _start(
         )
         number = int(
             connection.execute(
-                sa.insert(table).values(
-                    started_at=utc_text(now), status="running", as_of=as_of.isoformat(), version=__version__
-                )
-            ).inserted_primary_key[0]
+                sa.insert(table)
+                .values(started_at=utc_text(now), status="running", as_of=as_of.isoformat(), version=__version__)
+                .returning(table.c.id)
+            ).scalar_one()
         )
         names = [*(instance.name for instance in config.instances), *(channel.name for channel in config.channels)]
         numbers = {name: store.connector_id(connection, name) for name in names}
@@ -162,14 +161,13 @@ def _read(run: Run, identities: Identities, crosswalk_digest: str, options: Sync
                 continue
             for spec in instance.streams:
                 if spec.name == name:
-                    run.report.streams.append(
-                        _read_stream(run, instance, spec, identities, crosswalk_digest, options)
-                    )
+                    run.report.streams.append(_read_stream(run, instance, spec, identities, crosswalk_digest, options))
 
 
-def _read_stream(
-    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, options: SyncOptions
-) -> StreamReport:
+def stream_reader(
+    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, *, full: bool
+) -> StreamReader:
+    """Return the reader of one stream; what it stores follows from the mapping and the settings that decide."""
     report = StreamReport(instance.name, spec.name)
     mapping = run.mappings[instance.name, spec.name]
     settings: Any = instance.config
@@ -177,12 +175,21 @@ def _read_stream(
     key = tuple(getattr(settings, "key", ()) or mapping.key)
     ukprn = settings.ukprn or run.config.settings.college.ukprn
     fingerprint = xxhash.xxh3_64_hexdigest(
-        "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), crosswalk_digest, repr(key))).encode()
+        "\x1f".join(
+            (mapping.fingerprint, _settings_that_decide(settings), str(ukprn), crosswalk_digest, repr(key))
+        ).encode()
     )
     context = hook_context(run, instance, mapping=mapping, key=key)
-    reader = StreamReader(
-        run, instance, spec, mapping, context, identities, report, mode=mode, fingerprint=fingerprint, full=options.full
+    return StreamReader(
+        run, instance, spec, mapping, context, identities, report, mode=mode, fingerprint=fingerprint, full=full
     )
+
+
+def _read_stream(
+    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, options: SyncOptions
+) -> StreamReport:
+    reader = stream_reader(run, instance, spec, identities, crosswalk_digest, full=options.full)
+    report = reader.report
     run.log.info("stream_started", connector=instance.name, stream=spec.name)
     reader.read()
     run.log.info(
@@ -265,7 +272,7 @@ def _count(run: Run) -> None:
         stream.warnings = counts.get((names[stream.connector], stream.stream), 0)
 
 
-def _finish(run: Run) -> None:
+def finish_run(run: Run) -> None:
     """Close the run in the ledger and tell the plugins."""
     report, table = run.report, schema.run
     connection = run.unit.connection

@@ -8,7 +8,6 @@ channel; a digest that was dropped undelivered counts as never told.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -28,9 +27,11 @@ from fingerpost._verdicts import GAP, Verdict
 from fingerpost._wording import needs_together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from fingerpost._config import Configuration
     from fingerpost._frameworks import Framework
-    from fingerpost._host import Host, Instance
+    from fingerpost._host import Instance
     from fingerpost._store import Store
 
 __all__ = ["Planner", "iso_week", "plan"]
@@ -236,7 +237,9 @@ class Planner:
         for start in range(0, len(numbers), 500):
             some = numbers[start : start + 500]
             for row in self.connection.execute(
-                sa.select(learner.c.id, learner.c.reference, learner.c.uln, learner.c.given_names, learner.c.family_name)
+                sa.select(
+                    learner.c.id, learner.c.reference, learner.c.uln, learner.c.given_names, learner.c.family_name
+                )
                 .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
                 .order_by(learner.c.id)
             ):
@@ -244,11 +247,13 @@ class Planner:
             open_gaps = {
                 (row.learner_id, row.criterion, row.period): row
                 for row in self.connection.execute(
-                    sa.select(episode).where(
+                    sa.select(episode)
+                    .where(
                         episode.c.learner_id.in_(some),
                         episode.c.framework == self.framework.name,
                         sa.or_(episode.c.closed_on.is_(None), episode.c.outcome == "met"),
-                    ).order_by(episode.c.number)
+                    )
+                    .order_by(episode.c.number)
                 )
             }
             for row in self.connection.execute(
@@ -398,7 +403,13 @@ def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Cha
 def _urgency(learner: DigestLearner) -> tuple[Any, ...]:
     """Order learners: what is overdue, then what is due first, then who needs most."""
     first = min((line.due or date.max for line in learner.lines), default=date.max)
-    return (not any(line.overdue for line in learner.lines), first, -len(learner.lines), learner.name, learner.reference)
+    return (
+        not any(line.overdue for line in learner.lines),
+        first,
+        -len(learner.lines),
+        learner.name,
+        learner.reference,
+    )
 
 
 def allowed(address: str, domains: Sequence[str]) -> bool:
@@ -438,7 +449,7 @@ def plan(
             digest = planner.digest(audience, channel.name)
             if digest is None:
                 continue
-            payload = channel.render(digest, context)  # type: ignore[arg-type]
+            payload = channel.render(digest, context)
             may = allowed(audience.person.email, planner.config.allowed_domains)
             _store(planner.store, connection, channel.name, digest, payload, week, run, now, held=not may)
             hit("planning_written")
@@ -467,14 +478,14 @@ def _store(
         connection.execute(sa.delete(told).where(told.c.outbox_id == old))
         connection.execute(sa.delete(outbox).where(outbox.c.id == old))
     number = connection.execute(
-        sa.insert(outbox).values(
+        sa.insert(outbox).returning(outbox.c.id).values(
             channel=channel, key=payload.key, item="digest", operation="open", recipient=digest.recipient.email,
             week=week, subject=payload.subject, message_id=payload.message_id, content_type=payload.content_type,
             content=payload.content, content_hash=xxhash.xxh3_128_hexdigest(payload.content),
             state="held" if held else "pending", attempts=0, planned_run=run, planned_at=utc_text(now.astimezone(UTC)),
             detail="address_not_allowed" if held else None,
         )
-    ).inserted_primary_key[0]  # fmt: skip
+    ).scalar_one()  # fmt: skip
     rows = [
         (number, gap, said, line.change)
         for learner in (*digest.learners, *digest.closed)

@@ -1,0 +1,63 @@
+"""What every command shares: the options of `fingerpost` itself, and the college they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from fingerpost import College, configure_logging, default_config_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["App", "pass_app"]
+
+
+@dataclass(slots=True)
+class App:
+    """The options of `fingerpost`, before the command's own."""
+
+    config: Path | None = None
+    debug: bool = False
+    log_level: str | None = None
+    log_json: bool = False
+
+    @property
+    def config_path(self) -> Path:
+        """The configuration file that is used, whether or not it is there."""
+        return self.config or default_config_path()
+
+    def configure(self, default: str = "error", *, json_lines: bool = False, secrets: tuple[str, ...] = ()) -> None:
+        """Set up logging: at the level that was asked for, else at `default`, of which the choice is remembered."""
+        self.log_level = "debug" if self.debug else self.log_level or default
+        self.log_json = self.log_json or json_lines
+        configure_logging(self.log_level, self.log_json, secrets)
+
+    def open(self, *, level: str = "error", config: Path | None = None) -> College:
+        """Open the college; log from the level that was asked for or configured, else from `level`."""
+        asked = self.log_level
+        self.configure()
+        college = College.open(config or self.config_path)
+        settings = college.config.settings.logging
+        self.log_level = asked
+        self.configure(
+            settings.level if "level" in settings.model_fields_set else level,
+            json_lines=settings.json_lines,
+            secrets=college.config.secrets,
+        )
+        _warn_of_plugins(college)
+        return college
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def _warn_of_plugins(college: College) -> None:
+    """Name the plugins that did not load and that the configuration may mean."""
+    config = college.config
+    configured = {one.config.type for one in (*config.instances, *config.channels, *config.enrichers)}
+    for plugin in college.host.plugins:
+        if plugin.state not in ("loaded", "blocked") and configured & {plugin.name, *plugin.connectors}:
+            click.echo(f"Warning: the plugin {plugin} was not loaded ({plugin.state}): {plugin.cause}", err=True)

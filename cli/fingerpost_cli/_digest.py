@@ -1,0 +1,97 @@
+"""`digest`: read what people would get."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from fingerpost import ConfigError
+from fingerpost_cli._app import App, pass_app
+from fingerpost_cli._output import as_json, many, print_json, table
+
+if TYPE_CHECKING:
+    from fingerpost import DigestPreview, Payload
+
+__all__ = ["digest", "part_of"]
+
+_Form: TypeAlias = Literal["text", "html"]
+
+
+@click.group()
+def digest() -> None:
+    """Look at the digests."""
+
+
+@digest.command()
+@click.option("--tutor", metavar="EMAIL", help="The digest of this person alone.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write each digest to this folder, as .eml, .html and .txt.",
+)
+@click.option("--html/--text", "html", default=False, help="What to print.  [default: --text]")
+@as_json
+@pass_app
+def preview(app: App, tutor: str | None, out: Path | None, html: bool, as_json: bool) -> None:
+    """Show the digests that people would get if they had been told nothing yet.
+
+    Nothing is sent and nothing is marked as told. Without --tutor the digests are listed.
+    """
+    with app.open() as college:
+        found = college.preview(recipient=tutor)
+    if out is not None:
+        _write(found, out)
+    form: _Form = "html" if html else "text"
+    if as_json:
+        print_json({"digests": [_as_dict(one, form if tutor else None) for one in found]})
+    elif not found:
+        click.echo("There is nothing to tell this person." if tutor else "There is nothing to tell anybody.")
+    elif tutor is None or out is not None:
+        headings = ("to", "role", "learners listed", "in all", "subject")
+        click.echo(table(headings, [
+            (one.digest.recipient.email, one.digest.role, len(one.digest.learners), one.digest.group_size,
+             one.payload.subject) for one in found
+        ]))  # fmt: skip
+        where = f"Wrote them to {out}." if out else "fingerpost digest preview --tutor EMAIL prints one."
+        click.echo(f"{many(len(found), 'digest')}. {where}")
+    else:
+        for one in found:
+            click.echo(f"To: {one.digest.recipient.email}\nSubject: {one.payload.subject}\n")
+            click.echo(part_of(one.payload, form))
+
+
+def part_of(payload: Payload, form: _Form) -> str:
+    """Return one form of a payload; what is no message is taken as it is."""
+    if payload.content_type.partition(";")[0].strip() != "message/rfc822":
+        return payload.content.decode("utf-8", "replace")
+    message = email.message_from_bytes(payload.content, policy=email.policy.default)
+    body = message.get_body(("plain",) if form == "text" else ("html",))
+    return str(body.get_content()) if body is not None else ""
+
+
+def _as_dict(one: DigestPreview, form: _Form | None) -> dict[str, object]:
+    listed = {
+        "channel": one.channel, "recipient": one.digest.recipient.email, "role": one.digest.role,
+        "subject": one.payload.subject, "learners": [learner.reference for learner in one.digest.learners],
+        "group_size": one.digest.group_size, "on_track": one.digest.on_track, "not_listed": one.digest.not_listed,
+    }  # fmt: skip
+    return listed if form is None else listed | {form: part_of(one.payload, form)}
+
+
+def _write(found: list[DigestPreview], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, one in enumerate(found, start=1):
+            who = re.sub(r"[^a-z0-9]+", "-", one.digest.recipient.email.partition("@")[0].lower()).strip("-")
+            stem = folder / f"{number:03d}-{who}"
+            stem.with_suffix(".eml").write_bytes(one.payload.content)
+            stem.with_suffix(".html").write_text(part_of(one.payload, "html"), encoding="utf-8")
+            stem.with_suffix(".txt").write_text(part_of(one.payload, "text"), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"The folder {folder} cannot be written to: {error.strerror}.") from error

@@ -1,0 +1,100 @@
+"""How results are printed: aligned tables of at most 100 columns, wrapped sentences, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+__all__ = ["WIDTH", "as_json", "day", "local", "many", "paragraph", "print_json", "safe_output", "table"]
+
+WIDTH = 100
+_GAP = "  "
+_NARROWEST = 8
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def as_json(command: _F) -> _F:
+    """Give a command the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")(command)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object; escapes keep it readable by every program in every encoding."""
+    click.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return an aligned table: numbers to the right; the widest columns give way where a line would be too long."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [all(isinstance(row[n], int | None) for row in rows) for n in range(len(headings))]
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+        widest = max((n for n in range(len(widths)) if not numeric[n]), key=lambda n: widths[n], default=None)
+        if widest is None or widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    lines = [headings, *cells]
+    return "\n".join(
+        _GAP.join(
+            cell.rjust(width) if right else _cut(cell, width).ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def paragraph(text: str, *, mark: str = "") -> str:
+    """Return a text wrapped to the width, hanging below `mark`."""
+    return textwrap.fill(
+        text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def many(count: int, one: str, more: str | None = None) -> str:
+    """Say how many of something there are."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def local(instant: str | None, zone: str) -> str:
+    """Return an instant as the college's clocks show it, to the minute."""
+    if instant is None:
+        return ""
+    return datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+def day(text: str | None) -> str:
+    """Return an ISO day as people write it, such as 2 March 2026."""
+    return "" if text is None else f"{int(text[8:10])} {date.fromisoformat(text):%B %Y}"
+
+
+def safe_output() -> None:
+    """Let a character that a Windows console does not have become a question mark instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")

@@ -1,0 +1,141 @@
+"""`gaps` and `explain`: who is missing what, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fingerpost_cli._app import App, pass_app
+from fingerpost_cli._output import as_json, day, many, paragraph, print_json, table
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from fingerpost import College, Explanation, Gap
+
+__all__ = ["explain", "gaps"]
+
+_LISTED = 50
+
+
+def _to_day(_ctx: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
+    return None if value is None else value.date()
+
+
+_as_of = click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    callback=_to_day,
+    help="What today's records say as of this day (YYYY-MM-DD), ignoring what is dated later.",
+)
+
+
+@click.command()
+@click.option("--criterion", multiple=True, metavar="ID", help="This criterion, such as 5.1. May be repeated.")
+@click.option("--tutor", metavar="EMAIL", help="The learners of this tutor.")
+@click.option("--group", metavar="NAME", help="The learners of this tutor group.")
+@click.option("--learner", metavar="REF", help="This learner, by reference.")
+@_as_of
+@click.option("--limit", type=click.IntRange(min=0), help=f"List so many; 0 means all.  [default: {_LISTED}]")
+@as_json
+@pass_app
+def gaps(
+    app: App,
+    criterion: tuple[str, ...],
+    tutor: str | None,
+    group: str | None,
+    learner: str | None,
+    as_of: date | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List what learners are still missing.
+
+    With --json everything is printed unless --limit says otherwise.
+    """
+    with app.open() as college:
+        for one in criterion:
+            college.framework.criterion(one)  # says which there are
+        report = college.gaps(as_of=as_of)
+    wanted = {"tutor": tutor, "group": group, "learner": learner}
+    found = [gap for gap in report.gaps if _matches(gap, criterion, wanted)]
+    if as_json:
+        print_json(replace(report, gaps=tuple(found[: limit or None])).as_dict())
+        return
+    shown = found[: _LISTED if limit is None else limit or None]
+    click.echo(f"As of {day(report.as_of)}, by {report.framework}: {many(len(found), 'gap')}.")
+    if shown:
+        click.echo(table(("learner", "group", "criterion", "", "period", "has", "due", "tutor"), _rows(college, shown)))
+    if len(shown) < len(found):
+        click.echo(f"{len(found) - len(shown):,} more are not listed; --limit 0 lists all.")
+
+
+def _matches(gap: Gap, criteria: tuple[str, ...], wanted: dict[str, str | None]) -> bool:
+    has = {"tutor": gap.tutors, "group": (gap.group or "",), "learner": (gap.learner,)}
+    return (not criteria or gap.criterion in criteria) and all(
+        value is None or value.casefold() in {one.casefold() for one in has[name]} for name, value in wanted.items()
+    )
+
+
+def _rows(college: College, gaps: list[Gap]) -> list[tuple[object, ...]]:
+    titles = {criterion.id: criterion.title for criterion in college.framework.criteria}
+    return [
+        (gap.learner, gap.group, gap.criterion, titles.get(gap.criterion), gap.period.removeprefix("programme:"),
+         f"{gap.have} of {gap.need}", gap.due, ", ".join(gap.tutors))
+        for gap in gaps
+    ]  # fmt: skip
+
+
+@click.command()
+@click.argument("learner")
+@_as_of
+@as_json
+@pass_app
+def explain(app: App, learner: str, as_of: date | None, as_json: bool) -> None:
+    """Show what is known of LEARNER (a reference or ULN) and why each criterion stands as it does.
+
+    What it prints is personal data.
+    """
+    with app.open() as college:
+        found = college.explain(learner, as_of=as_of)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        _describe(found)
+
+
+def _describe(found: Explanation) -> None:
+    click.echo(f"{found.learner} {found.name}, as of {day(found.as_of)}, by {found.framework}")
+    if found.also_known_as:
+        click.echo(f"Also known as {', '.join(found.also_known_as)}.")
+    click.echo(f"Told about them: {', '.join(found.tutors) or 'nobody'}.")
+    _section("What each source says (* stands)", ("field", "source", "value", ""),
+             [(one.field, one.connector, one.value, "*" if one.counts else "") for one in found.said])  # fmt: skip
+    _records("Programmes", found.programmes)
+    _records("Assignments", found.assignments)
+    click.echo("\nCriteria")
+    for one in found.criteria:
+        due = f", due {day(one.due)}" if one.due else ""
+        click.echo(f"  {one.criterion} {one.title} ({one.period.removeprefix('programme:')}): {one.status}, "
+                   f"{one.have} of {one.need}{due}")  # fmt: skip
+        if one.why:
+            click.echo(paragraph(one.why, mark="      "))
+        for item in one.evidence:
+            what = f"{item.day} {item.title or item.kind} [{item.record}]"
+            click.echo(paragraph(f"{what} {item.why or ''}", mark=f"      {item.outcome:<9} "))
+    _records("Faults in the data", found.warnings)
+
+
+def _records(title: str, rows: tuple[dict[str, Any], ...]) -> None:
+    """Print rows of which all have the same fields, without the fields that nobody fills."""
+    if rows:
+        names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+        _section(title, tuple(names), [tuple(row[name] for name in names) for row in rows])
+
+
+def _section(title: str, headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    click.echo(f"\n{title}")
+    click.echo("\n".join(f"  {line}" for line in table(headings, rows).splitlines()))

@@ -1,0 +1,848 @@
+"""The evaluator: each rule of the benchmarks on small examples, and what must hold for every learner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fingerpost_mappings
+from fingerpost._evaluate import academic_year, evaluate, lapse, mark_duplicates, next_booked
+from fingerpost._frameworks import Framework, FrameworkLibrary
+from fingerpost._settings import BenchmarkSettings
+from fingerpost._verdicts import GAP, Evidence, EvidenceUse, LearnerFacts, ProgrammeFacts, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLLEGES = FrameworkLibrary((Path(fingerpost_mappings.__file__).parent / "frameworks").glob("*.toml")).load(
+    "gatsby-colleges-2025"
+)
+TODAY = date(2026, 3, 2)
+ALL_KINDS = {kind for criterion, _ in COLLEGES.rules for kind in criterion.kinds}
+FRESH: dict[str, Literal["fresh", "stale"]] = dict.fromkeys(ALL_KINDS, "fresh")
+
+
+def programme(
+    start: date = date(2025, 9, 1),
+    planned: date | None = date(2026, 7, 3),
+    actual: date | None = None,
+    *,
+    key: str = "P1",
+    type: str | None = "study_programme",
+    status: str | None = "continuing",
+) -> ProgrammeFacts:
+    return ProgrammeFacts(key, "Course", type, "3", "Area", start, planned, actual, status)
+
+
+def activity(
+    kind: str = "employer_encounter",
+    day: date = date(2025, 11, 5),
+    state: str = "attended",
+    *,
+    ref: str | None = None,
+    connector: str = "log",
+    ends_on: date | None = None,
+    title: str | None = None,
+    event_key: str | None = None,
+    subject: str = "learner",
+    **attributes: object,
+) -> Evidence:
+    ref = ref or f"{connector}:{kind}-{day}-{state}-{'-'.join(map(str, attributes.values()))}-{event_key}"
+    return Evidence(ref, connector, kind, state, day, ends_on, title, event_key, subject, attributes)
+
+
+def learner(
+    *evidence: Evidence,
+    born: date | None = date(2008, 1, 15),
+    plan: bool | None = None,
+    programmes: tuple[ProgrammeFacts, ...] | None = None,
+    fed: Mapping[str, Literal["fresh", "stale"]] = FRESH,
+) -> LearnerFacts:
+    return LearnerFacts(
+        1, born, plan, None, (programme(),) if programmes is None else programmes, list(evidence), dict(fed)
+    )
+
+
+def judge(
+    criterion: str,
+    facts: LearnerFacts,
+    as_of: date = TODAY,
+    *,
+    unrecorded: Literal["count", "unknown"] = "count",
+    framework: Framework = COLLEGES,
+) -> Verdict:
+    verdicts = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
+    return next(verdict for verdict in verdicts if verdict.criterion == criterion)
+
+
+def configured(**values: Any) -> Framework:
+    return COLLEGES.configure(BenchmarkSettings(settings=values))
+
+
+def outcome(verdict: Verdict) -> tuple[str, str | None]:
+    return verdict.status, verdict.reason
+
+
+def only_use(verdict: Verdict) -> EvidenceUse:
+    assert len(verdict.uses) == 1
+    return verdict.uses[0]
+
+
+GOOD = {"meaningful": True}
+TALK = activity(day=date(2025, 10, 7), **GOOD)
+VISIT = activity(day=date(2025, 12, 9), **GOOD)
+THROUGH_COURSE = activity(day=date(2026, 1, 20), **GOOD, via_curriculum=True)
+
+
+# -------------------------------------------------------------------------------------- the traps of the field
+
+
+def test_a_college_counts_two_employers_every_year_and_not_one() -> None:
+    assert judge("5.1", learner(TALK)).status == "at_risk"
+    assert judge("5.1", learner(TALK, VISIT)).status == "met"
+
+
+def test_one_of_the_two_must_be_through_the_course_and_is_judged_on_its_own() -> None:
+    facts = learner(
+        replace(TALK, attributes={**GOOD, "via_curriculum": False}),
+        replace(VISIT, attributes={**GOOD, "via_curriculum": False}),
+    )
+    assert judge("5.1", facts).status == "met"
+    assert judge("5.2", facts).status == "at_risk"
+    assert {use.reason for use in judge("5.2", facts).uses} == {"not_via_curriculum"}
+    assert judge("5.2", learner(THROUGH_COURSE)).status == "met"
+
+
+def test_last_years_employers_do_not_count_this_year() -> None:
+    facts = learner(
+        activity(day=date(2025, 3, 3), **GOOD), TALK, programmes=(programme(date(2024, 9, 2), date(2026, 7, 3)),)
+    )
+    verdict = judge("5.1", facts)
+    assert (verdict.have, verdict.need, verdict.period) == (1, 2, "2025/26")
+    assert verdict.uses[0].reason == "outside_period"
+
+
+def test_a_workplace_of_the_first_year_counts_in_the_second() -> None:
+    facts = learner(
+        activity("workplace_experience", date(2025, 3, 3), **GOOD),
+        programmes=(programme(date(2024, 9, 2), date(2026, 7, 3)),),
+    )
+    verdict = judge("6.1", facts)
+    assert (verdict.status, verdict.period) == ("met", "programme:2024/25")
+
+
+def test_a_part_time_job_is_never_a_workplace_experience() -> None:
+    verdict = judge("6.1", learner(activity("parttime_job", **GOOD)))
+    assert verdict.status == "at_risk"
+    assert only_use(verdict)[1:] == ("rejected", "part_time_job")
+
+
+def test_a_simulated_placement_is_not_a_workplace() -> None:
+    verdict = judge("6.1", learner(activity("workplace_experience", mode="simulated", **GOOD)))
+    assert verdict.status == "at_risk"
+    assert only_use(verdict)[1:] == ("rejected", "simulated")
+
+
+def test_a_work_placement_row_of_planned_hours_is_not_attendance() -> None:
+    verdict = judge("6.1", learner(activity("workplace_experience", state="planned", hours=315.0, **GOOD)))
+    assert verdict.status == "at_risk"
+    assert only_use(verdict)[1:] == ("rejected", "planned")
+
+
+def test_two_visits_to_universities_are_one_kind_of_provider() -> None:
+    visits = [activity("he_visit", date(2025, 11, day), **GOOD) for day in (3, 4)]
+    verdict = judge("7.1", learner(*visits))
+    assert (verdict.status, verdict.have) == ("at_risk", 1)
+    assert [use.reason for use in verdict.uses] == [None, "not_distinct"]
+    both = judge("7.1", learner(*visits, activity("provider_encounter", provider_type="training_provider", **GOOD)))
+    assert (both.status, both.have) == ("met", 2)
+
+
+def test_apprenticeship_providers_are_training_providers_since_2025() -> None:
+    types = ("training_provider", "apprenticeship_provider")
+    facts = learner(*(activity("provider_encounter", provider_type=name, **GOOD) for name in types))
+    assert judge("7.1", facts).have == 1
+
+
+def test_how_many_kinds_of_provider_make_a_range_is_a_setting() -> None:
+    facts = learner(activity("provider_encounter", provider_type="university", **GOOD))
+    assert judge("7.1", facts).status == "at_risk"
+    assert judge("7.1", facts, framework=configured(provider_types_needed=1)).status == "met"
+
+
+def test_one_guidance_meeting_will_do_and_an_offer_will_not() -> None:
+    assert judge("8.1", learner(activity("guidance_meeting"))).status == "met"
+    offered = judge("8.1", learner(activity("guidance_offer")))
+    assert (offered.status, offered.uses) == ("at_risk", ())
+
+
+def test_adults_without_a_plan_are_outside_and_with_one_inside() -> None:
+    born = date(2004, 5, 1)  # 21 on 31 August 2025
+    for plan in (None, False):
+        assert outcome(judge("8.1", learner(born=born, plan=plan))) == ("not_applicable", "outside_scope_19_plus")
+    assert judge("8.1", learner(born=born, plan=True)).status == "at_risk"
+    too_old = learner(born=date(1999, 8, 31), plan=True)  # 26
+    assert outcome(judge("8.1", too_old)) == ("not_applicable", "outside_scope_19_plus")
+
+
+@pytest.mark.parametrize(
+    ("born", "inside"), [(date(2006, 8, 31), False), (date(2006, 9, 1), True), (date(2007, 8, 31), True)]
+)
+def test_age_is_taken_on_31_august(born: date, inside: bool) -> None:
+    assert (judge("8.1", learner(born=born)).status != "not_applicable") is inside
+
+
+def test_the_college_itself_is_never_judged_from_a_learners_records() -> None:
+    verdicts = evaluate(COLLEGES, learner(), TODAY, meaningful_unrecorded="count")
+    assert [verdict.criterion for verdict in verdicts] == [criterion.id for criterion, _ in COLLEGES.rules]
+    assert "1.1" not in {verdict.criterion for verdict in verdicts}
+
+
+# ------------------------------------------------------------------------------------------ who is judged at all
+
+
+def test_without_a_programme_nothing_can_be_said() -> None:
+    verdict = judge("5.1", learner(programmes=()))
+    assert outcome(verdict) == ("unknown", "no_programme")
+    assert verdict.programme is None
+
+
+@pytest.mark.parametrize("status", ["completed", "withdrawn"])
+def test_who_left_is_not_judged(status: str) -> None:
+    gone = learner(programmes=(programme(actual=date(2026, 1, 30), status=status),))
+    assert outcome(judge("6.1", gone)) == ("not_applicable", "left")
+    assert judge("6.1", gone, date(2026, 1, 30)).reason is None  # still there on the last day
+
+
+def test_who_left_without_a_last_day_on_record_has_left_all_the_same() -> None:
+    gone = learner(programmes=(programme(status="withdrawn"),))
+    assert outcome(judge("6.1", gone)) == ("not_applicable", "left")
+
+
+def test_a_break_is_not_judged_and_ends_with_the_next_programme() -> None:
+    paused = programme(actual=date(2025, 12, 1), status="on_break")
+    assert outcome(judge("6.1", learner(programmes=(paused,)))) == ("not_applicable", "on_break")
+    resumed = learner(programmes=(paused, programme(date(2026, 1, 12), key="P2")))
+    assert judge("6.1", resumed).status == "at_risk"
+    assert judge("6.1", resumed).period == "programme:2025/26"
+    without_end = programme(status="on_break")
+    assert outcome(judge("6.1", learner(programmes=(without_end,)))) == ("not_applicable", "on_break")
+
+
+def test_who_has_not_started_owes_nothing_yet() -> None:
+    verdict = judge("6.1", learner(programmes=(programme(date(2026, 3, 16)),)))
+    assert outcome(verdict) == ("not_due", "not_started")
+    assert verdict.next_change == date(2026, 3, 16)
+
+
+def test_who_withdrew_before_the_first_day_has_left() -> None:
+    never_came = learner(programmes=(programme(date(2026, 4, 1), status="withdrawn"),))
+    assert outcome(judge("6.1", never_came)) == ("not_applicable", "left")
+
+
+@pytest.mark.parametrize("kind", ["study_programme", "t_level", "supported_internship", "traineeship"])
+def test_without_a_birthday_the_type_of_programme_tells_who_is_young(kind: str) -> None:
+    assert judge("5.1", learner(born=None, programmes=(programme(type=kind),))).status == "at_risk"
+
+
+@pytest.mark.parametrize("kind", ["adult", "apprenticeship", "other", None])
+def test_without_a_birthday_other_programmes_leave_it_open(kind: str | None) -> None:
+    facts = learner(born=None, programmes=(programme(type=kind),))
+    assert outcome(judge("5.1", facts)) == ("unknown", "age_not_recorded")
+
+
+def test_an_apprentices_own_job_is_for_the_college_to_decide() -> None:
+    facts = learner(programmes=(programme(type="apprenticeship"),))
+    assert outcome(judge("6.1", facts)) == ("unknown", "apprentice_job")
+    assert judge("5.1", facts).status == "at_risk"
+    counted = judge("6.1", facts, framework=configured(apprentice_job_counts="yes"))
+    assert (*outcome(counted), counted.have, counted.quality_not_recorded) == ("met", "apprentice_job", 1, False)
+    assert outcome(judge("6.1", facts, framework=configured(apprentice_job_counts="no"))) == ("at_risk", None)
+    placed = learner(activity("workplace_experience", **GOOD), programmes=facts.programmes)
+    assert outcome(judge("6.1", placed)) == ("met", None)
+
+
+def test_short_courses_may_be_left_out_of_the_yearly_count_by_a_local_setting() -> None:
+    facts = learner(programmes=(programme(date(2026, 1, 5), date(2026, 2, 27), status="continuing"),))
+    assert judge("5.1", facts).status == "not_met"
+    local = configured(min_programme_weeks=12)
+    assert outcome(judge("5.1", facts, framework=local)) == ("not_applicable", "short_programme")
+    assert judge("8.1", facts, framework=local).status == "not_met"
+    assert judge("5.1", learner(), framework=local).status == "at_risk"
+
+
+# ------------------------------------------------------------------------------------------------ spells of study
+
+
+def test_programmes_a_summer_apart_are_one_spell() -> None:
+    first = programme(date(2024, 9, 2), date(2025, 7, 4), date(2025, 7, 4), key="Y1", status="completed")
+    second = programme(date(2025, 9, 1), date(2026, 7, 3), key="Y2")
+    facts = learner(activity("workplace_experience", date(2025, 5, 6), **GOOD), programmes=(second, first))
+    verdict = judge("6.1", facts)
+    assert (verdict.status, verdict.period, verdict.programme) == ("met", "programme:2024/25", "Y2")
+    assert judge("5.1", facts, date(2025, 8, 14)).status == "not_due"  # in the summer they have not left
+
+
+def test_a_longer_gap_starts_a_new_spell() -> None:
+    first = programme(date(2023, 9, 4), date(2024, 7, 5), date(2024, 7, 5), key="Y1", status="completed")
+    facts = learner(activity("workplace_experience", date(2024, 5, 6), **GOOD), programmes=(first, programme()))
+    verdict = judge("6.1", facts)
+    assert (verdict.status, verdict.period) == ("at_risk", "programme:2025/26")
+    assert only_use(verdict).reason == "outside_period"
+
+
+def test_exactly_62_days_is_still_a_summer() -> None:
+    end = date(2025, 7, 1)
+    for days, period in ((62, "programme:2024/25"), (63, "programme:2025/26")):
+        first = programme(date(2024, 9, 2), end, end, key="Y1", status="completed")
+        second = programme(end + timedelta(days=days), date(2026, 7, 3), key="Y2")
+        assert judge("6.1", learner(programmes=(first, second))).period == period
+
+
+def test_a_programme_is_due_on_the_latest_planned_day_of_what_is_still_running() -> None:
+    transferred = (
+        programme(date(2025, 9, 1), date(2027, 7, 2), date(2025, 10, 10), key="A", status="withdrawn"),
+        programme(date(2025, 10, 13), date(2026, 6, 26), key="B"),
+        programme(date(2025, 9, 1), date(2026, 5, 29), key="C"),
+    )
+    verdict = judge("6.1", learner(programmes=transferred))
+    assert (verdict.due, verdict.programme) == (date(2026, 6, 26), "C")  # C is the longer of the two that run
+
+
+def test_without_a_planned_end_the_year_is_the_end() -> None:
+    verdict = judge("6.1", learner(programmes=(programme(planned=None),)))
+    assert (verdict.status, verdict.due) == ("at_risk", date(2026, 7, 31))
+
+
+def test_a_year_is_due_when_the_studies_end_if_that_is_earlier() -> None:
+    assert judge("5.1", learner()).due == date(2026, 7, 3)
+    assert judge("5.1", learner(programmes=(programme(planned=date(2027, 7, 2)),))).due == date(2026, 7, 31)
+
+
+def test_who_stays_beyond_the_planned_end_is_overdue() -> None:
+    staying = learner(programmes=(programme(planned=date(2026, 2, 27)),))
+    assert judge("6.1", staying, date(2026, 2, 27)).status == "at_risk"
+    assert judge("6.1", staying, date(2026, 2, 28)).status == "not_met"
+    # A new year has its own last day.
+    assert judge("5.1", staying, date(2026, 9, 1)).due == date(2027, 7, 31)
+    assert judge("5.1", staying, date(2026, 9, 1)).status == "not_due"
+
+
+def test_a_source_without_status_means_its_planned_end() -> None:
+    facts = learner(programmes=(programme(planned=date(2026, 2, 27), status=None),))
+    assert judge("6.1", facts, date(2026, 2, 27)).status == "at_risk"
+    assert outcome(judge("6.1", facts, date(2026, 2, 28))) == ("not_applicable", "left")
+
+
+# ------------------------------------------------------------------------------------------------- due and soon
+
+
+def test_26_weeks_before_the_last_day_something_missing_is_due_soon() -> None:
+    facts = learner(programmes=(programme(planned=date(2027, 7, 2)),))
+    soon = date(2026, 7, 31) - timedelta(weeks=26)
+    before = judge("5.1", facts, soon - timedelta(days=1))
+    assert (before.status, before.next_change) == ("not_due", soon)
+    assert judge("5.1", facts, soon).status == "at_risk"
+    assert judge("6.1", facts, soon).status == "not_due"
+    assert judge("5.1", facts, soon, framework=configured(due_soon_weeks=4)).status == "not_due"
+
+
+def test_guidance_is_due_soon_from_the_middle_of_the_final_year() -> None:
+    facts = learner(programmes=(programme(date(2024, 9, 2), date(2026, 7, 3)),))
+    assert judge("8.1", facts, date(2025, 10, 1)).status == "not_due"
+    assert judge("8.1", facts, date(2026, 1, 2)).status == "at_risk"
+
+
+def test_intentions_are_due_by_the_end_of_february_of_the_final_year() -> None:
+    two_years = learner(programmes=(programme(date(2024, 9, 2), date(2026, 7, 3)),))
+    assert judge("3.5", two_years, date(2025, 3, 3)).due == date(2025, 7, 31)
+    assert judge("3.5", two_years, date(2026, 1, 5)).due == date(2026, 2, 28)
+    assert judge("3.5", two_years, date(2026, 1, 5)).status == "at_risk"
+    assert judge("3.5", two_years, date(2026, 3, 1)).status == "not_met"
+    assert judge("3.5", two_years, framework=configured(intentions_due_month=12)).due == date(2025, 12, 31)
+    leap = learner(programmes=(programme(date(2027, 9, 1), date(2028, 6, 30)),), born=date(2010, 1, 1))
+    assert judge("3.5", leap, date(2028, 1, 10)).due == date(2028, 2, 29)
+    early = learner(programmes=(programme(planned=date(2026, 1, 16)),))
+    assert judge("3.5", early, date(2026, 1, 5)).due == date(2026, 1, 16)
+
+
+def test_intentions_need_both_and_every_missing_one_fed() -> None:
+    one = activity("destination_intended")
+    assert judge("3.5", learner(one)).have == 1
+    assert judge("3.5", learner(one, activity("destination_intended", date(2026, 1, 9)))).have == 1
+    assert judge("3.5", learner(one, activity("aspiration"))).status == "met"
+    half_fed = {"destination_intended": "fresh"}
+    assert outcome(judge("3.5", learner(one, fed=half_fed))) == ("unknown", "not_fed")  # type: ignore[arg-type]
+    other_fed = {"aspiration": "fresh"}
+    assert outcome(judge("3.5", learner(one, fed=other_fed))) == ("not_met", None)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------------------------- sure and possible
+
+
+def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None:
+    facts = learner(activity(day=date(2025, 10, 7)), VISIT)
+    counted = judge("5.1", facts)
+    assert (counted.status, counted.have, counted.quality_not_recorded) == ("met", 2, True)
+    assert [use[1:] for use in counted.uses] == [("possible", "meaningful"), ("counted", None)]
+    strict = judge("5.1", facts, unrecorded="unknown")
+    assert (*outcome(strict), strict.have) == ("unknown", "quality_not_recorded", 1)
+    assert not judge("5.1", learner(TALK, VISIT)).quality_not_recorded
+
+
+def test_the_checklist_stands_in_for_a_judgement_that_nobody_recorded() -> None:
+    whole = {"purpose": True, "outcomes": True, "two_way": True, "reflection": True}
+    assert only_use(judge("5.1", learner(activity(**whole)))).outcome == "counted"
+    assert only_use(judge("5.1", learner(activity(purpose=True)))).outcome == "possible"
+    lacking = only_use(judge("5.1", learner(activity(**{**whole, "two_way": False}))))
+    assert lacking[1:] == ("rejected", "not_meaningful:two_way")
+    judged = only_use(judge("5.1", learner(activity(**{**whole, "two_way": False}, meaningful=True))))
+    assert judged.outcome == "counted"
+    assert only_use(judge("5.1", learner(activity(meaningful=False))))[1:] == ("rejected", "not_meaningful")
+
+
+def test_each_benchmark_has_its_own_checklist() -> None:
+    no_task = {"purpose": True, "outcomes": True, "two_way": True, "reflection": True, "task": False}
+    assert only_use(judge("5.1", learner(activity(**no_task)))).outcome == "counted"
+    placement = activity("workplace_experience", **no_task)
+    assert only_use(judge("6.1", learner(placement))).reason == "not_meaningful:task"
+    no_learners = activity("provider_encounter", provider_type="university", met_learners=False)
+    assert only_use(judge("7.1", learner(no_learners))).reason == "not_meaningful:met_learners"
+
+
+def test_an_attribute_that_decides_and_is_not_recorded_leaves_it_open() -> None:
+    unsaid = judge("5.2", learner(TALK))
+    assert outcome(unsaid) == ("unknown", "attribute_not_recorded:via_curriculum")
+    assert only_use(unsaid)[1:] == ("possible", "via_curriculum")
+    visits = [activity("provider_encounter", date(2025, 11, day), **GOOD) for day in (3, 4)]
+    assert outcome(judge("7.1", learner(*visits))) == ("unknown", "attribute_not_recorded:provider_type")
+    assert judge("7.1", learner(visits[0])).status == "at_risk"  # even as a kind of its own it would be one of two
+
+
+def test_a_virtual_activity_is_sure_only_if_it_is_recorded_as_meaningful() -> None:
+    online = activity("workplace_experience", mode="virtual")
+    meant = activity("workplace_experience", mode="virtual", **GOOD)
+    assert judge("6.1", learner(online)).quality_not_recorded
+    assert outcome(judge("6.1", learner(online), unrecorded="unknown")) == ("unknown", "quality_not_recorded")
+    assert outcome(judge("6.1", learner(meant))) == ("met", "virtual_only")
+    in_person = activity("workplace_experience", date(2026, 1, 8), mode="in_person", **GOOD)
+    assert outcome(judge("6.1", learner(meant, in_person))) == ("met", None)
+
+
+def test_whether_online_alone_will_do_is_a_setting() -> None:
+    online = [activity(day=date(2025, 11, day), mode="virtual", **GOOD) for day in (3, 4)]
+    never = judge("5.1", learner(*online), framework=configured(virtual="never"))
+    assert (never.status, never.have, never.uses[0].reason) == ("at_risk", 0, "virtual")
+    not_alone = configured(virtual="not_alone")
+    refused = judge("5.1", learner(*online), framework=not_alone)
+    assert (refused.status, refused.have) == ("at_risk", 1)
+    assert judge("5.1", learner(*online, TALK), framework=not_alone).status == "met"
+    assert judge("5.1", learner(TALK, VISIT), framework=not_alone).status == "met"
+
+
+def test_an_adviser_below_level_6_counts_with_a_remark() -> None:
+    verdict = judge("8.1", learner(activity("guidance_meeting", adviser_level=4)))
+    assert verdict.status == "met"
+    assert only_use(verdict)[1:] == ("counted", "adviser_level")
+    assert only_use(judge("8.1", learner(activity("guidance_meeting", adviser_level=6)))).reason is None
+
+
+# ---------------------------------------------------------------------------------------- what does not count
+
+
+@pytest.mark.parametrize("state", ["missed", "cancelled"])
+def test_only_what_was_attended_counts(state: str) -> None:
+    verdict = judge("8.1", learner(activity("guidance_meeting", state=state)))
+    assert verdict.status == "at_risk"
+    assert only_use(verdict)[1:] == ("rejected", state)
+
+
+def test_what_is_dated_later_does_not_count_until_its_day() -> None:
+    facts = learner(activity("guidance_meeting", date(2026, 3, 10)))
+    verdict = judge("8.1", facts)
+    assert (verdict.status, only_use(verdict).reason) == ("at_risk", "future")
+    assert verdict.next_change == date(2026, 3, 10)
+    assert judge("8.1", facts, date(2026, 3, 10)).status == "met"
+
+
+def test_the_next_booked_activity_is_the_earliest_that_would_count() -> None:
+    booked = [
+        activity(day=date(2026, 2, 3), state="planned", via_curriculum=True),  # its day has passed
+        activity(day=date(2026, 4, 1), state="planned", via_curriculum=False),
+        activity(day=date(2026, 5, 6), state="planned", via_curriculum=True),
+        activity(day=date(2026, 6, 2), state="planned", via_curriculum=True),
+        activity(day=date(2026, 9, 9), state="planned", via_curriculum=True),  # next year
+    ]
+    facts = learner(*booked)
+    verdict = judge("5.2", facts)
+    assert verdict.status == "at_risk"
+    assert next_booked(verdict, facts.evidence, TODAY) is booked[2]
+    assert [use.reason for use in verdict.uses] == [
+        "planned", "not_via_curriculum", "planned", "planned", "outside_period",
+    ]  # fmt: skip
+    assert next_booked(judge("5.1", facts), facts.evidence, TODAY) is booked[1]
+    assert next_booked(judge("8.1", facts), facts.evidence, TODAY) is None
+
+
+def test_a_placement_under_way_is_still_booked() -> None:
+    under_way = activity("workplace_experience", date(2026, 2, 2), "planned", ends_on=date(2026, 3, 13))
+    facts = learner(under_way)
+    assert next_booked(judge("6.1", facts), facts.evidence, TODAY) is under_way
+
+
+def test_a_duplicate_does_not_count() -> None:
+    twice = replace(VISIT, duplicate_of=TALK.ref)
+    verdict = judge("5.1", learner(TALK, twice))
+    assert (verdict.have, verdict.uses[1].reason) == (1, "duplicate")
+
+
+def test_one_event_under_two_kinds_counts_once() -> None:
+    facts = learner(
+        activity(event_key="E1", **GOOD),
+        activity("mock_interview", event_key="E1"),
+        activity("mock_interview", date(2026, 2, 4), **GOOD),
+    )
+    verdict = judge("5.1", facts)
+    assert verdict.have == 2
+    assert sorted(str(use.reason) for use in verdict.uses) == ["None", "None", "duplicate"]
+
+
+# ------------------------------------------------------------------------------------------ who feeds what
+
+
+def test_what_no_source_feeds_is_unknown_and_never_missing() -> None:
+    assert outcome(judge("5.1", learner(fed={}))) == ("unknown", "not_fed")
+    assert outcome(judge("5.1", learner(TALK, fed={}))) == ("unknown", "not_fed")
+    assert outcome(judge("5.1", learner(TALK, VISIT, fed={}))) == ("met", None)
+
+
+def test_a_kind_that_only_serves_as_another_does_not_feed_it() -> None:
+    assert outcome(judge("7.1", learner(fed={"he_visit": "fresh"}))) == ("unknown", "not_fed")
+
+
+def test_a_stale_source_proves_no_gap_and_undoes_nothing() -> None:
+    stale: dict[str, Literal["fresh", "stale"]] = {"employer_encounter": "stale"}
+    assert outcome(judge("5.1", learner(TALK, fed=stale))) == ("unknown", "stale")
+    assert judge("5.1", learner(TALK, VISIT, fed=stale)).status == "met"
+    assert judge("5.1", learner(activity(), TALK, fed=stale)).status == "met"
+    assert outcome(judge("5.1", learner(activity(), TALK, fed=stale), unrecorded="unknown")) == ("unknown", "stale")
+
+
+def test_advice_is_shown_and_never_missing() -> None:
+    one = judge("5.V", learner(activity(organisation="Acme Ltd"), activity(organisation="ACME Limited.")))
+    assert (*outcome(one), one.have) == ("not_due", "advisory", 1)
+    two = judge("5.V", learner(activity(organisation="Acme"), activity(organisation="Bolts & Sons")))
+    assert two.status == "met"
+    assert outcome(judge("5.V", learner(activity(), activity(day=date(2026, 1, 1))))) == (
+        "unknown",
+        "attribute_not_recorded:organisation",
+    )
+
+
+def test_what_is_unconfirmed_is_not_judged() -> None:
+    for criterion in ("3.2", "3.3", "3.4"):
+        assert outcome(judge(criterion, learner(TALK, activity("record_access")))) == ("unknown", "not_judged")
+
+
+def test_an_overlay_may_turn_it_on(tmp_path: Path) -> None:
+    (tmp_path / "frameworks").mkdir()
+    text = 'extends = "gatsby-colleges-2025"\n[[criterion]]\nid = "3.3"\nenabled_by_default = true\n'
+    (tmp_path / "frameworks" / "ours.toml").write_text(text, encoding="utf-8")
+    shipped = (Path(fingerpost_mappings.__file__).parent / "frameworks").glob("*.toml")
+    ours = FrameworkLibrary(shipped).load("ours", tmp_path)
+    early = activity("previous_record_import", date(2025, 6, 2))
+    assert judge("3.3", learner(early), framework=ours).status == "met"  # before the start, when places are offered
+    missing = judge("3.3", learner(), framework=ours)
+    assert (missing.status, missing.due) == ("not_met", date(2025, 10, 13))
+
+
+# --------------------------------------------------------------------------------------- periods and years
+
+
+@pytest.mark.parametrize(
+    ("day", "year"),
+    [(date(2025, 7, 31), "2024/25"), (date(2025, 8, 1), "2025/26"), (date(1999, 9, 1), "1999/00")],
+)
+def test_the_academic_year_begins_on_1_august(day: date, year: str) -> None:
+    assert academic_year(day) == year
+
+
+def test_a_stored_year_lapses_when_it_is_over() -> None:
+    assert not lapse("2025/26", date(2026, 7, 31))
+    assert lapse("2025/26", date(2026, 8, 1))
+    assert not lapse("2025/26", date(2025, 1, 1))
+    assert not lapse("programme:2020/21", date(2026, 8, 1))
+
+
+# ------------------------------------------------------------------------------- the same event, recorded twice
+
+RANK = {"ilp": 0, "log": 1}
+
+
+def marked(*evidence: Evidence) -> dict[str, str | None]:
+    mark_duplicates(list(evidence), RANK)
+    return {item.ref: item.duplicate_of for item in evidence}
+
+
+def test_a_shared_event_key_is_one_event_and_the_surest_record_stays() -> None:
+    assert marked(
+        activity(ref="a", state="planned", event_key="E", meaningful=True),
+        activity(ref="b", event_key="E"),
+        activity(ref="c", event_key="E", connector="ilp"),
+    ) == {"a": "c", "b": "c", "c": None}
+    assert marked(activity(ref="b", event_key="E", hours=2.0), activity(ref="c", event_key="E", connector="ilp")) == {
+        "b": None,
+        "c": "b",
+    }
+
+
+def test_same_day_kind_and_employer_in_two_systems_is_one_event() -> None:
+    assert marked(
+        activity(ref="a", organisation="Acme Ltd"), activity(ref="b", organisation=" ACME  limited", connector="ilp")
+    ) == {"a": "b", "b": None}
+
+
+def test_in_one_system_two_rows_are_two_events() -> None:
+    rows = (activity(ref="a", organisation="Acme"), activity(ref="b", organisation="Acme"))
+    assert set(marked(*rows).values()) == {None}
+    more = activity(ref="c", organisation="Acme", connector="ilp")
+    assert sorted(str(one) for one in marked(*rows, more).values()) == ["None", "None", "c"]
+
+
+def test_what_differs_or_is_not_recorded_is_not_the_same() -> None:
+    base = activity(ref="a", organisation="Acme")
+    for other in (
+        activity(ref="b", connector="ilp"),
+        activity(ref="b", connector="ilp", organisation="Bolts"),
+        activity("mock_interview", ref="b", connector="ilp", organisation="Acme"),
+        activity(day=date(2025, 11, 6), ref="b", connector="ilp", organisation="Acme"),
+    ):
+        assert set(marked(base, other).values()) == {None}
+
+
+def test_a_company_called_limited_is_still_somebody() -> None:
+    assert set(
+        marked(activity(ref="a", organisation="Ltd"), activity(ref="b", organisation="PLC", connector="ilp")).values()
+    ) == {None}
+
+
+def test_duplicates_of_duplicates_point_at_the_one_that_stays() -> None:
+    assert marked(
+        activity(ref="a", event_key="E"),
+        activity(ref="b", event_key="E", organisation="Acme"),
+        activity(ref="c", connector="ilp", organisation="Acme", hours=1.0),
+    ) == {"a": "c", "b": "c", "c": None}
+
+
+@pytest.mark.parametrize("state", ["missed", "cancelled"])
+@pytest.mark.parametrize(
+    ("group", "own"),
+    [
+        ({"event_key": "E"}, {"event_key": "E"}),
+        ({"organisation": "Acme Ltd"}, {"organisation": "acme"}),
+        ({"title": "A talk by Acme"}, {"title": "A talk by ACME"}),
+        ({"title": "A talk", "organisation": "Acme"}, {"title": "a  talk"}),
+    ],
+)
+def test_an_absence_beats_the_groups_attendance(state: str, group: dict[str, Any], own: dict[str, Any]) -> None:
+    for_all = activity(ref="g", subject="group", **group)
+    mark_duplicates([for_all, activity(ref="l", state=state, connector="ilp", **own)], RANK)
+    assert for_all.state == state
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"event_key": "F"},
+        {"organisation": "Bolts", "title": "A talk"},
+        {"title": "Another talk"},
+        {},
+        {"day": date(2025, 11, 6), "organisation": "Acme"},
+        {"kind": "lmi_use", "organisation": "Acme"},
+    ],
+)
+def test_another_absence_leaves_the_groups_attendance_alone(own: dict[str, Any]) -> None:
+    for_all = activity(ref="g", subject="group", event_key="E", title="A talk", organisation="Acme")
+    mark_duplicates([for_all, activity(ref="l", state="missed", **own)], RANK)
+    assert for_all.state == "attended"
+
+
+def test_an_absence_does_not_touch_what_was_recorded_for_the_learner() -> None:
+    own = activity(ref="a", event_key="E")
+    missed = activity(ref="b", event_key="E", state="missed")
+    mark_duplicates([own, missed], RANK)
+    assert (own.state, own.duplicate_of, missed.duplicate_of) == ("attended", None, "a")
+
+
+# ----------------------------------------------------------------------------------- what holds for everybody
+
+_DAYS = st.dates(date(2023, 8, 1), date(2027, 8, 31))
+_MAYBE = st.sampled_from([None, True, False])
+_KINDS = st.sampled_from([
+    "employer_encounter", "mock_interview", "workplace_experience", "parttime_job", "provider_encounter", "he_visit",
+    "guidance_meeting", "guidance_offer", "lmi_use", "curriculum_link", "aspiration", "destination_intended",
+])  # fmt: skip
+
+
+@st.composite
+def _activities(draw: st.DrawFn, states: tuple[str, ...] = ("attended", "planned", "missed", "cancelled")) -> Evidence:
+    drawn: dict[str, object] = {
+        "meaningful": draw(_MAYBE),
+        "via_curriculum": draw(_MAYBE),
+        "two_way": draw(_MAYBE),
+        "mode": draw(st.sampled_from([None, "in_person", "virtual", "simulated"])),
+        "provider_type": draw(st.sampled_from([None, "university", "fe_college", "apprenticeship_provider"])),
+        "organisation": draw(st.sampled_from([None, "Acme", "Acme Ltd", "Bolts"])),
+    }
+    return Evidence(
+        ref=draw(st.uuids()).hex,
+        connector=draw(st.sampled_from(["ilp", "log", "mis"])),
+        kind=draw(_KINDS),
+        state=draw(st.sampled_from(states)),
+        starts_on=draw(_DAYS),
+        event_key=draw(st.sampled_from([None, None, "E1", "E2"])),
+        subject=draw(st.sampled_from(["learner", "group"])),
+        attributes={name: value for name, value in drawn.items() if value is not None},
+    )
+
+
+@st.composite
+def _programmes(draw: st.DrawFn) -> ProgrammeFacts:
+    start = draw(_DAYS)
+    length = st.integers(0, 800).map(lambda days: start + timedelta(days=days))
+    return ProgrammeFacts(
+        key=draw(st.sampled_from(["A", "B", "C"])),
+        title=None,
+        type=draw(st.sampled_from([None, "study_programme", "apprenticeship", "adult"])),
+        level=None,
+        area=None,
+        starts_on=start,
+        planned_end=draw(st.none() | length),
+        actual_end=draw(st.none() | length),
+        status=draw(st.sampled_from([None, "continuing", "continuing", "completed", "withdrawn", "on_break"])),
+    )
+
+
+@st.composite
+def _learners(draw: st.DrawFn) -> LearnerFacts:
+    feeding = st.dictionaries(st.sampled_from(sorted(ALL_KINDS)), st.sampled_from(["fresh", "fresh", "stale"]))
+    ordinary = st.just((programme(date(2024, 9, 2), date(2026, 7, 3)),))
+    return LearnerFacts(
+        learner_id=1,
+        date_of_birth=draw(st.sampled_from([date(2008, 1, 15), date(2006, 10, 1), date(2003, 5, 5), None])),
+        ehc_plan=draw(_MAYBE),
+        considering_he=None,
+        programmes=draw(ordinary | st.lists(_programmes(), max_size=3).map(tuple)),
+        evidence=draw(st.lists(_activities(), max_size=12)),
+        fed=draw(st.just(FRESH) | feeding),
+    )
+
+
+_FRAMEWORKS = st.sampled_from([
+    COLLEGES,
+    configured(virtual="not_alone", provider_types_needed=3),
+    configured(virtual="never", apprentice_job_counts="yes", min_programme_weeks=20),
+])  # fmt: skip
+_UNRECORDED: st.SearchStrategy[Literal["count", "unknown"]] = st.sampled_from(["count", "unknown"])
+
+
+@given(_learners(), _activities(("attended",)), _DAYS, _UNRECORDED, _FRAMEWORKS)
+def test_more_attendance_never_undoes_what_is_met(
+    facts: LearnerFacts, more: Evidence, as_of: date, unrecorded: Literal["count", "unknown"], framework: Framework
+) -> None:
+    before = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
+    facts.evidence.append(more)
+    after = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
+    for old, new in zip(before, after, strict=True):
+        assert new.have >= old.have
+        assert old.status != "met" or new.status == "met"
+
+
+@given(_learners(), st.randoms(use_true_random=False), _DAYS)
+def test_the_order_of_the_evidence_does_not_matter(facts: LearnerFacts, random: Any, as_of: date) -> None:
+    shuffled = replace(facts, evidence=random.sample([replace(one) for one in facts.evidence], len(facts.evidence)))
+    for one in (facts, shuffled):
+        mark_duplicates(one.evidence, RANK)
+    assert {one.ref: (one.state, one.duplicate_of) for one in facts.evidence} == {
+        one.ref: (one.state, one.duplicate_of) for one in shuffled.evidence
+    }
+    assert evaluate(COLLEGES, facts, as_of, meaningful_unrecorded="count") == evaluate(
+        COLLEGES, shuffled, as_of, meaningful_unrecorded="count"
+    )
+
+
+@given(_learners(), _DAYS, _UNRECORDED)
+def test_judging_and_marking_again_changes_nothing(
+    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
+) -> None:
+    mark_duplicates(facts.evidence, RANK)
+    once = evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded)
+    before = [replace(one) for one in facts.evidence]
+    mark_duplicates(facts.evidence, RANK)
+    assert facts.evidence == before
+    assert evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded) == once
+
+
+@given(st.lists(_activities(), max_size=12))
+def test_a_duplicate_points_at_a_record_that_stays_and_is_at_least_as_sure(evidence: list[Evidence]) -> None:
+    mark_duplicates(evidence, RANK)
+    by_ref = {one.ref: one for one in evidence}
+    sure = {"attended": 0, "planned": 1, "missed": 2, "cancelled": 2}
+    for one in evidence:
+        if one.duplicate_of is not None:
+            kept = by_ref[one.duplicate_of]
+            assert kept.duplicate_of is None
+            assert kept.kind == one.kind
+            assert sure[kept.state] <= sure[one.state]
+
+
+@given(_learners(), _DAYS, _UNRECORDED)
+def test_nothing_is_missing_where_nothing_feeds_it(
+    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
+) -> None:
+    for verdict in evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded):
+        criterion = COLLEGES.criterion(verdict.criterion)
+        if verdict.status in GAP:
+            assert "fresh" in {facts.fed.get(kind) for kind in criterion.kinds}
+            assert criterion.enabled_by_default
+            assert not criterion.advisory
+            assert verdict.have < verdict.need
+            assert verdict.due is not None
+
+
+@settings(max_examples=60)
+@given(_learners(), _DAYS, _UNRECORDED, _FRAMEWORKS)
+def test_nothing_changes_before_the_next_change(
+    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"], framework: Framework
+) -> None:
+    verdicts = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
+    changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]
+    assert len(changes) == len(verdicts)
+    assert min(changes) > as_of
+    day = as_of + timedelta(days=1)
+    while day < max(changes):
+        later = evaluate(framework, facts, day, meaningful_unrecorded=unrecorded)
+        for then, now, change in zip(verdicts, later, changes, strict=True):
+            if day < change:
+                assert (now.status, now.reason, now.period, now.have, now.due, now.programme) == (
+                    then.status, then.reason, then.period, then.have, then.due, then.programme,
+                )  # fmt: skip
+        day += timedelta(days=3)
+
+
+@given(_learners(), _DAYS, _UNRECORDED)
+def test_every_record_of_a_criterions_kinds_is_accounted_for(
+    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
+) -> None:
+    kinds = {criterion.id: kinds for criterion, kinds in COLLEGES.rules if criterion.enabled_by_default}
+    for verdict in evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded):
+        looked_at = sorted(use.ref for use in verdict.uses)
+        ours = sorted(one.ref for one in facts.evidence if one.kind in kinds.get(verdict.criterion, ()))
+        assert looked_at == (ours if verdict.due is not None else [])
+        assert all(use.reason for use in verdict.uses if use.outcome != "counted")

@@ -1,0 +1,1291 @@
+"""The mapping engine: every operation, every refusal, and that neither ever shows a value."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerpost import ConfigError
+from fingerpost._mapping import (
+    CompiledMapping,
+    FieldTrace,
+    Issue,
+    Mapped,
+    MappingDocument,
+    MappingLibrary,
+    Reject,
+    compile_mapping,
+    load_kinds,
+)
+from fingerpost._records import MODELS, Activity, Assignment, CanonicalRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LONDON = ZoneInfo("Europe/London")
+KINDS = load_kinds()
+SHIPPED = sorted((Path(__file__).parents[2] / "mappings" / "fingerpost_mappings" / "sources").glob("*.toml"))
+LIBRARY = MappingLibrary(SHIPPED)
+
+HEAD = 'schema_version = 1\nstream = "activities"\n'
+ACTIVITY = """
+[fields.learner_ref]
+from = "ref"
+[fields.kind]
+const = "employer_encounter"
+[fields.starts_on]
+const = 2025-09-01
+"""
+
+
+def no_spaces(value: str) -> str:
+    return value.replace(" ", "")
+
+
+def shout(value: Any) -> Any:
+    if value == "boom":
+        raise ValueError("canary boom")
+    if value == "bug":
+        raise KeyError("canary bug")
+    return None if value == "nothing" else str(value).upper()
+
+
+CONVERTERS: dict[str, Callable[[Any], Any]] = {"no_spaces": no_spaces, "shout": shout}
+
+
+def document(text: str, tmp_path: Path | None = None, name: str = "m") -> MappingDocument:
+    if tmp_path is None:
+        data = tomllib.loads(text)
+        return MappingDocument.model_validate({**data, "name": name, "file": f"{name}.toml"})
+    folder = tmp_path / "mappings"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+    return LIBRARY.load(name, tmp_path)
+
+
+def build(
+    text: str,
+    converters: Mapping[str, Callable[[Any], Any]] = CONVERTERS,
+    never_ingest: Sequence[str] = (),
+    zone: ZoneInfo = LONDON,
+) -> CompiledMapping:
+    return compile_mapping(document(text), converters=converters, kinds=KINDS, never_ingest=never_ingest, timezone=zone)
+
+
+def activity(fields: str, skip: str = "", null_tokens: str = "") -> CompiledMapping:
+    """Compile a mapping of activities with these fields beside those that every activity needs."""
+    return build(f"{HEAD}{null_tokens}\n{ACTIVITY}\n{fields}\n{skip}")
+
+
+def one(mapping: CompiledMapping, **row: Any) -> Any:
+    """Map one row that must give a record without a warning."""
+    mapped = mapping.apply([{"ref": "L1", **row}])
+    assert mapped.issues == []
+    (record,) = mapped.records
+    assert isinstance(record, CanonicalRecord)
+    return record
+
+
+def issue(mapping: CompiledMapping, **row: Any) -> tuple[str, str]:
+    """Map one row that must give a record with exactly one field lost."""
+    mapped = mapping.apply([{"ref": "L1", **row}])
+    assert isinstance(mapped.records[0], CanonicalRecord)
+    ((index, field, code),) = mapped.issues
+    assert index == 0
+    assert getattr(mapped.records[0], field) is None
+    return field, code
+
+
+def reject(mapping: CompiledMapping, **row: Any) -> Reject:
+    mapped = mapping.apply([{"ref": "L1", **row}])
+    assert mapped.issues == []
+    (record,) = mapped.records
+    assert isinstance(record, Reject)
+    return record
+
+
+def refusal(text: str, tmp_path: Path, **options: Any) -> str:
+    """Return the sentence with which a mapping is refused; it names the file."""
+    with pytest.raises(ConfigError) as caught:
+        compile_mapping(
+            document(text, tmp_path),
+            **{"converters": CONVERTERS, "kinds": KINDS, "timezone": LONDON, **options},
+        )
+    assert "m.toml" in caught.value.message
+    return caught.value.message
+
+
+# -- where a field comes from -----------------------------------------------------------------------------------------
+
+
+def test_from_takes_a_column() -> None:
+    mapping = activity('[fields.title]\nfrom = "Name of event"')
+    assert one(mapping, **{"Name of event": "  Talk "}).title == "Talk"
+
+
+def test_from_follows_a_path_into_nested_data() -> None:
+    mapping = activity('[fields.title]\nfrom = "event.names[0].text"')
+    assert one(mapping, event={"names": [{"text": "Talk"}]}).title == "Talk"
+    assert one(mapping, event={}).title is None
+    assert one(mapping).title is None
+
+
+def test_a_plain_key_wins_over_a_path() -> None:
+    mapping = activity('[fields.title]\nfrom = "event.title"')
+    assert one(mapping, **{"event.title": "flat", "event": {"title": "deep"}}).title == "flat"
+
+
+def test_a_path_that_fails_on_a_row_gives_nothing() -> None:
+    mapping = activity("[fields.title]\nfrom = \"join(',', event.names)\"")
+    assert one(mapping, event={"names": ["a", "b"]}).title == "a,b"
+    assert one(mapping, event={"names": 3}).title is None
+
+
+def test_the_columns_read_include_the_roots_of_paths() -> None:
+    mapping = activity('[fields.title]\nfrom = "a.b"\n[fields.sector]\nfrom = "c.x || d[0].y"')
+    assert {"a", "a.b", "c", "d", "ref"} <= mapping.columns
+    assert mapping.unread(["a", "c", "ref", "notes"]) == ("notes",)
+
+
+def test_const_is_the_same_for_every_row() -> None:
+    mapping = activity('[fields.mode]\nconst = "virtual"\n[fields.hours]\nconst = 2\n[fields.stem]\nconst = false')
+    record = one(mapping)
+    assert (record.mode, record.hours, record.stem) == ("virtual", 2.0, False)
+
+
+def test_first_of_takes_the_first_that_is_not_empty() -> None:
+    mapping = activity('[fields.title]\nfirst_of = ["a", "b", "c"]')
+    assert one(mapping, a=" ", b="B", c="C").title == "B"
+    assert one(mapping, c="C").title == "C"
+    assert one(mapping, a="", b=None).title is None
+
+
+def test_first_of_works_row_by_row() -> None:
+    mapping = activity('[fields.title]\nfirst_of = ["a", "b"]')
+    mapped = mapping.apply([{"ref": "1", "a": "A", "b": "B"}, {"ref": "2", "a": "", "b": "B"}])
+    assert [record.title for record in mapped.records if isinstance(record, Activity)] == ["A", "B"]
+
+
+def test_join_leaves_out_what_is_empty() -> None:
+    mapping = activity('[fields.recorded_by]\njoin = ["first", "last"]\n[fields.title]\njoin = ["x", "y"]\nsep = "/"')
+    record = one(mapping, first="Zoë", last="", x="a", y=3)
+    assert (record.recorded_by, record.title) == ("Zoë", "a/3")
+    assert one(mapping, first=" ", last=None).recorded_by is None
+
+
+def test_join_refuses_what_is_no_text() -> None:
+    assert issue(activity('[fields.title]\njoin = ["x", "y"]'), x=[1], y="a") == ("title", "bad_value")
+
+
+@pytest.mark.parametrize(("index", "expected"), [(0, "a"), (1, "b"), (-1, "c"), (3, None), (-4, None)])
+def test_split_takes_one_part(index: int, expected: str | None) -> None:
+    mapping = activity(f'[fields.title]\nfrom = "t"\nsplit = ";"\nindex = {index}')
+    assert one(mapping, t="a; b ;c").title == expected
+
+
+def test_split_takes_the_first_part_unless_told() -> None:
+    assert one(activity('[fields.title]\nfrom = "t"\nsplit = "-"'), t="Talk - Acme").title == "Talk"
+
+
+def test_default_fills_what_is_empty_and_never_what_is_bad() -> None:
+    mapping = activity('[fields.hours]\nfrom = "h"\ndefault = 1.5')
+    assert one(mapping, h="").hours == 1.5
+    assert one(mapping).hours == 1.5
+    assert one(mapping, h="3").hours == 3
+    assert issue(mapping, h="long") == ("hours", "bad_number")
+
+
+def test_default_fills_empty_texts_too() -> None:
+    mapping = activity('[fields.title]\nfrom = "t"\ndefault = "Talk"')
+    assert [record.title for record in mapping.apply([{"ref": "1", "t": t} for t in ("a", "", " ")]).records
+            if isinstance(record, Activity)] == ["a", "Talk", "Talk"]  # fmt: skip
+
+
+def test_an_empty_field_takes_the_default_of_the_record() -> None:
+    assert one(activity('[fields.state]\nfrom = "s"'), s="").state == "attended"
+
+
+# -- empty words, stripping, code lists -------------------------------------------------------------------------------
+
+
+def test_null_tokens_are_matched_after_stripping() -> None:
+    mapping = activity(
+        '[fields.title]\nfrom = "t"\n[fields.sector]\nfrom = "s"\nnull_tokens = ["none"]',
+        null_tokens='null_tokens = ["N/A", "-"]',
+    )
+    assert one(mapping, t=" N/A ", s="-").title is None
+    assert one(mapping, t="n/a", s="-").sector == "-"
+    assert one(mapping, s=" none").sector is None
+    assert one(mapping, t="", s=" ").sector is None
+
+
+def test_strip_can_be_left_out_for_a_converter() -> None:
+    fields = '[fields.title]\nfrom = "t"\ntype = "text"\nconvert = "length"\n'
+    converters = {"length": lambda value: f"length {len(value)}"}
+    stripped = build(f"{HEAD}{ACTIVITY}{fields}", converters)
+    assert one(stripped, t=" a ").title == "length 1"
+
+
+def test_values_compare_stripped_folded_and_without_case() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "On  Site" = "in_person", "1" = "virtual" }')
+    assert one(mapping, m=" on site ").mode == "in_person"
+    assert one(mapping, m="ON\tSITE").mode == "in_person"
+    assert one(mapping, m=1).mode == one(mapping, m=1.0).mode == "virtual"
+
+
+def test_the_words_of_the_record_itself_always_count() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }')
+    assert one(mapping, m="In_Person").mode == "in_person"
+
+
+def test_an_unmatched_code_costs_an_optional_field() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }')
+    assert issue(mapping, m="carrier pigeon") == ("mode", "unmatched_code")
+
+
+def test_an_unmatched_code_can_cost_the_record() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }\notherwise = "reject"')
+    assert reject(mapping, m="carrier pigeon") == Reject("unmatched_code", "mode")
+    assert one(mapping, m="").mode is None
+
+
+def test_an_unmatched_code_can_have_a_value_of_its_own() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }\notherwise = { value = "mixed" }')
+    assert one(mapping, m="carrier pigeon").mode == "mixed"
+    assert one(mapping, m="").mode is None
+
+
+def test_an_unmatched_code_of_a_required_field_costs_the_record() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }\nrequired = true')
+    assert reject(mapping, m="carrier pigeon") == Reject("unmatched_code", "mode")
+    assert reject(mapping, m=" ") == Reject("missing_required", "mode")
+
+
+def test_a_word_for_a_missed_talk_never_becomes_attended() -> None:
+    mapping = activity('[fields.state]\nfrom = "s"\nvalues = { "Yes" = "attended" }')
+    assert reject(mapping, s="ill, sadly") == Reject("unmatched_code", "state")
+
+
+def test_values_can_be_of_any_type() -> None:
+    mapping = activity(
+        '[fields.stem]\nfrom = "s"\nvalues = { "STEM" = true, "arts" = false }\n'
+        '[fields.hours]\nfrom = "h"\nvalues = { "half day" = 3, "full day" = 6.5 }\n'
+        '[fields.ends_on]\nfrom = "e"\nvalues = { "autumn" = 2025-12-19 }\n'
+    )
+    record = one(mapping, s="stem", h="Full Day", e="Autumn")
+    assert (record.stem, record.hours, record.ends_on) == (True, 6.5, date(2025, 12, 19))
+    assert one(mapping, s="Arts").stem is False
+
+
+def test_kinds_are_known_by_their_keys_and_by_the_list() -> None:
+    mapping = build(
+        f'{HEAD}[fields.learner_ref]\nfrom = "ref"\n[fields.starts_on]\nconst = 2025-09-01\n'
+        '[fields.kind]\nfrom = "k"\ntype = "kind"\nvalues = { "Talk" = "employer_encounter" }\n'
+    )
+    assert one(mapping, k="talk").kind == "employer_encounter"
+    assert one(mapping, k="LMI_use").kind == "lmi_use"
+    assert reject(mapping, k="Holiday") == Reject("unmatched_code", "kind")
+    assert reject(mapping, k="") == Reject("missing_required", "kind")
+
+
+# -- types ------------------------------------------------------------------------------------------------------------
+
+
+def test_types_follow_from_the_field() -> None:
+    mapping = activity(
+        '[fields.uln]\nfrom = "u"\n[fields.hours]\nfrom = "h"\n[fields.stem]\nfrom = "s"\n'
+        '[fields.adviser_level]\nfrom = "l"\n[fields.ends_on]\nfrom = "e"\n'
+    )
+    record = one(mapping, u=" 1000000043", h="1:30", s="Y", l="6", e="2025-10-01")
+    assert (record.uln, record.hours, record.stem) == ("1000000043", 1.5, True)
+    assert (record.adviser_level, record.ends_on) == (6, date(2025, 10, 1))
+
+
+def test_values_of_json_keep_their_type() -> None:
+    mapping = activity(
+        '[fields.hours]\nfrom = "h"\n[fields.stem]\nfrom = "s"\n'
+        '[fields.title]\nfrom = "t"\n[fields.feedback]\nfrom = "f"'
+    )
+    mapped = mapping.apply(
+        [{"ref": 17, "h": 1, "s": True, "t": 1, "f": 0}, {"ref": "1", "h": True, "s": 1, "t": True, "f": False}]
+    )
+    first, second = mapped.records
+    assert isinstance(first, Activity)
+    assert isinstance(second, Activity)
+    assert (first.learner_ref, first.hours, first.stem, first.title, first.feedback) == ("17", 1.0, True, "1", False)
+    assert (second.stem, second.title, second.feedback, second.hours) == (True, "true", False, None)
+    assert mapped.issues == [Issue(1, "hours", "bad_number")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("hours", "lots", "bad_number"),
+        ("hours", "2001", "out_of_range"),
+        ("hours", "-1", "out_of_range"),
+        ("hours", [1], "bad_value"),
+        ("stem", "maybe", "bad_bool"),
+        ("adviser_level", "9", "out_of_range"),
+        ("adviser_level", "six", "bad_number"),
+        ("ends_on", "01/10/2025", "bad_date"),
+        ("ends_on", "1025-10-01", "out_of_range"),
+        ("title", "x" * 301, "too_long"),
+        ("title", {"a": 1}, "bad_value"),
+        ("uln", "1000000044", "bad_uln"),
+        ("mode", "by owl", "unmatched_code"),
+        ("event_key", "x" * 61, "too_long"),
+    ],
+)
+def test_a_bad_optional_field_costs_the_field(field: str, value: object, code: str) -> None:
+    assert issue(activity(f'[fields.{field}]\nfrom = "x"'), x=value) == (field, code)
+
+
+@pytest.mark.parametrize(
+    ("stream", "field", "value", "code"),
+    [
+        ("learners", "email", "not an address", "bad_email"),
+        ("learners", "soc_code", "12", "bad_value"),
+        ("programmes", "academic_year", "2025/27", "bad_academic_year"),
+        ("programmes", "level", "x" * 11, "too_long"),
+    ],
+)
+def test_a_bad_field_of_another_stream(stream: str, field: str, value: str, code: str) -> None:
+    start = "[fields.starts_on]\nconst = 2025-09-01\n" if stream == "programmes" else ""
+    mapping = build(
+        f'schema_version = 1\nstream = "{stream}"\n[fields.learner_ref]\nfrom = "ref"\n{start}'
+        f'[fields.{field}]\nfrom = "x"\n'
+    )
+    assert issue(mapping, x=value) == (field, code)
+
+
+def test_a_bad_required_field_costs_the_record() -> None:
+    mapping = activity('[fields.hours]\nfrom = "h"\nrequired = true')
+    assert reject(mapping, h="lots") == Reject("bad_number", "hours")
+    assert reject(mapping, h="9999") == Reject("out_of_range", "hours")
+    assert reject(mapping, h=None) == Reject("missing_required", "hours")
+    assert reject(mapping) == Reject("missing_required", "hours")
+
+
+def test_dates_are_read_in_the_declared_formats() -> None:
+    mapping = activity('[fields.ends_on]\nfrom = "e"\nformats = ["%d/%m/%Y", "%d %b %Y"]')
+    assert one(mapping, e="01/10/2025").ends_on == one(mapping, e="1 Oct 2025").ends_on == date(2025, 10, 1)
+    assert issue(mapping, e="2025-10-01") == ("ends_on", "bad_date")
+
+
+def test_an_instant_falls_on_its_day_in_the_college() -> None:
+    text = f'{HEAD}{ACTIVITY}[fields.ends_on]\nfrom = "e"\ntype = "datetime"\n'
+    assert one(build(text), e="2025-09-30T23:30:00Z").ends_on == date(2025, 10, 1)
+    assert one(build(text, zone=ZoneInfo("UTC")), e="2025-09-30T23:30:00Z").ends_on == date(2025, 9, 30)
+    assert one(build(text), e=datetime(2025, 9, 30, 23, 30, tzinfo=UTC)).ends_on == date(2025, 10, 1)
+
+
+def test_a_postcode_can_be_kept_in_a_text() -> None:
+    mapping = activity('[fields.sector]\nfrom = "p"\ntype = "postcode"')
+    assert one(mapping, p="st42de").sector == "ST4 2DE"
+    assert issue(mapping, p="nowhere") == ("sector", "bad_postcode")
+
+
+def test_academic_years_have_one_spelling() -> None:
+    mapping = build(
+        'schema_version = 1\nstream = "programmes"\n[fields.learner_ref]\nfrom = "ref"\n'
+        '[fields.starts_on]\nconst = 2025-09-01\n[fields.academic_year]\nfrom = "y"\n'
+    )
+    assert one(mapping, y="2526").academic_year == one(mapping, y=" 25/26").academic_year == "2025/26"
+
+
+def test_control_characters_do_not_reach_the_record() -> None:
+    mapping = activity('[fields.title]\nfrom = "t"')
+    assert one(mapping, t="two\r\nlines\x00").title == "two lines"
+    assert one(mapping, t="\x00").title is None
+
+
+# -- converters -------------------------------------------------------------------------------------------------------
+
+
+def test_a_converter_gets_the_value_after_its_type() -> None:
+    mapping = activity('[fields.title]\nfrom = "t"\nconvert = "shout"')
+    assert one(mapping, t=" quiet ").title == "QUIET"
+    assert one(mapping, t="nothing").title is None
+    assert one(mapping, t="").title is None
+
+
+def test_a_converter_can_make_another_type() -> None:
+    mapping = build(
+        f'{HEAD}{ACTIVITY}[fields.hours]\nfrom = "d"\ntype = "int"\nconvert = "days"\n', {"days": lambda days: days * 6}
+    )
+    assert one(mapping, d="2").hours == 12
+
+
+def test_a_converter_works_on_the_words_of_a_code_list() -> None:
+    mapping = activity('[fields.title]\nfrom = "t"\nvalues = { "1" = "one" }\nconvert = "shout"')
+    assert one(mapping, t="1").title == "ONE"
+    assert issue(mapping, t="2") == ("title", "unmatched_code")
+
+
+@pytest.mark.parametrize("value", ["boom", "bug"])
+def test_a_converter_that_fails_costs_the_field_and_tells_nothing(value: str) -> None:
+    assert issue(activity('[fields.title]\nfrom = "t"\nconvert = "shout"'), t=value) == ("title", "convert_failed")
+
+
+def test_what_a_converter_returns_is_checked() -> None:
+    mapping = activity('[fields.mode]\nfrom = "m"\nconvert = "shout"')
+    assert issue(mapping, m="in_person") == ("mode", "unmatched_code")
+    text = f'{HEAD}[fields.learner_ref]\nfrom = "ref"\n[fields.starts_on]\nconst = 2025-09-01\n'
+    kind = build(f'{text}[fields.kind]\nfrom = "k"\nconvert = "no_spaces"\n')
+    assert one(kind, k="lmi _use").kind == "lmi_use"
+    assert reject(kind, k="lmi use") == Reject("unmatched_code", "kind")
+
+
+# -- when and skip ----------------------------------------------------------------------------------------------------
+
+
+WHEN = """
+[fields.via_curriculum]
+from = "via"
+[[fields.via_curriculum.when]]
+if = [{ field = "where", is = "Class" }, { field = "hours", empty = false }]
+value = true
+[[fields.via_curriculum.when]]
+if = [{ field = "where", in = ["class", "workshop"] }]
+value = false
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"where": " class ", "hours": "1"}, True),
+        ({"where": "class", "hours": ""}, False),
+        ({"where": "Workshop", "hours": "1", "via": "y"}, False),
+        ({"where": "hall", "via": "y"}, True),
+        ({"where": "hall"}, None),
+        ({"via": "n"}, False),
+        ({}, None),
+    ],
+)
+def test_the_first_when_whose_conditions_all_hold_decides(row: dict[str, str], expected: bool | None) -> None:
+    assert one(activity(WHEN), **row).via_curriculum is expected
+
+
+def test_a_when_overrides_a_bad_value() -> None:
+    assert one(activity(WHEN), where="workshop", via="perhaps").via_curriculum is False
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "holds"),
+    [
+        ('is = "A b"', " a  B ", True),
+        ('is = "a"', "ab", False),
+        ("is = true", True, True),
+        ("is = true", "TRUE", True),
+        ("is = 1", 1.0, True),
+        ("is = 2025-09-01", date(2025, 9, 1), True),
+        ('is = ""', "", False),
+        ('in = ["a", "b"]', "B", True),
+        ('in = ["a", "b"]', "c", False),
+        ('in = ["a"]', ["a"], False),
+        ("empty = true", " N/A ", True),
+        ("empty = true", None, True),
+        ("empty = true", "x", False),
+        ("empty = false", "x", True),
+        ("empty = false", ["a"], True),
+        ('matches = "t[ -]?level.*"', "T Level Digital", True),
+        ('matches = "level"', "T Level", False),
+        ('matches = ".*"', "", False),
+        ('matches = ".*"', None, False),
+    ],
+)
+def test_conditions(condition: str, value: object, holds: bool) -> None:
+    mapping = activity(
+        f'[[fields.stem.when]]\nif = [{{ field = "x", {condition} }}]\nvalue = true\n',
+        null_tokens='null_tokens = ["N/A"]',
+    )
+    assert one(mapping, x=value).stem is (True if holds else None)
+
+
+def test_a_condition_can_look_into_nested_data() -> None:
+    mapping = activity('[[fields.stem.when]]\nif = [{ field = "a.b", is = "x" }]\nvalue = true\n')
+    assert one(mapping, a={"b": "X"}).stem is True
+    assert one(mapping, a={}).stem is None
+
+
+SKIP = """
+[[skip]]
+if = [{ field = "type", in = ["Holiday", "Room booking"] }]
+[[skip]]
+if = [{ field = "type", is = "Staff" }, { field = "ref", empty = true }]
+"""
+
+
+def test_skipped_rows_are_no_records_and_no_rejects() -> None:
+    mapping = activity('[fields.hours]\nfrom = "h"', SKIP)
+    rows = [
+        {"ref": "1", "type": "holiday", "h": "bad"},
+        {"ref": "2", "type": "Talk", "h": "bad"},
+        {"ref": "", "type": "Staff", "h": "1"},
+        {"ref": "3", "type": "Staff", "h": "1"},
+        {"ref": "", "type": "Talk", "h": "1"},
+    ]
+    mapped = mapping.apply(rows)
+    assert mapped.records[0] is mapped.records[2] is None
+    assert isinstance(mapped.records[1], Activity)
+    assert isinstance(mapped.records[3], Activity)
+    assert mapped.records[4] == Reject("missing_required", "learner_ref")
+    assert mapped.issues == [Issue(1, "hours", "bad_number")]
+    assert [mapping.skips(row) for row in rows] == [True, False, True, False, False]
+
+
+def test_all_rows_can_be_skipped() -> None:
+    assert activity("", SKIP).apply([{"type": "Holiday"}] * 3) == Mapped([None, None, None], [])
+
+
+def test_no_rows_give_no_records() -> None:
+    assert activity("", SKIP).apply([]) == Mapped([], [])
+
+
+# -- rules on whole records -------------------------------------------------------------------------------------------
+
+
+def stream_mapping(stream: str) -> CompiledMapping:
+    """Compile a mapping in which every field has a column of its own name."""
+    info = MODELS[stream].model_fields  # type: ignore[index]
+    fields = "".join(f'[fields.{name}]\nfrom = "{name}"\n' for name in info)
+    return build(f'schema_version = 1\nstream = "{stream}"\n{fields}')
+
+
+DAY = "2025-09-01"
+
+
+@pytest.mark.parametrize(
+    ("stream", "row", "lacks"),
+    [
+        ("learners", {"learner_ref": "1"}, None),
+        ("learners", {"uln": "1000000043"}, None),
+        ("learners", {"given_names": "Zoë"}, "learner_ref"),
+        ("learners", {"uln": "9999999999"}, "learner_ref"),
+        ("programmes", {"learner_ref": "1", "starts_on": DAY}, None),
+        ("programmes", {"starts_on": DAY}, "learner_ref"),
+        ("programmes", {"learner_ref": "1"}, "starts_on"),
+        ("destinations", {"uln": "1000000043"}, None),
+        ("destinations", {"title": "Leeds"}, "learner_ref"),
+        ("assignments", {"learner_ref": "1", "group": "A"}, None),
+        ("assignments", {"learner_ref": "1", "tutor_email": "a@b.uk"}, None),
+        ("assignments", {"group": "A", "tutor_email": "a@b.uk"}, None),
+        ("assignments", {"group": "A"}, None),
+        ("assignments", {"tutor_email": "a@b.uk"}, "learner_ref"),
+        ("assignments", {"learner_ref": "1", "tutor_name": "Ms B"}, "tutor_email"),
+        ("activities", {"learner_ref": "1", "kind": "lmi_use", "starts_on": DAY}, None),
+        ("activities", {"uln": "1000000043", "kind": "lmi_use", "starts_on": DAY}, None),
+        ("activities", {"kind": "lmi_use", "starts_on": DAY}, "learner_ref"),
+        ("activities", {"group": "A", "kind": "lmi_use", "starts_on": DAY}, "learner_ref"),
+        ("activities", {"subject": "group", "group": "A", "kind": "lmi_use", "starts_on": DAY}, None),
+        ("activities", {"subject": "group", "learner_ref": "1", "kind": "lmi_use", "starts_on": DAY}, "group"),
+        ("activities", {"subject": "programme", "programme": "P", "kind": "lmi_use", "starts_on": DAY}, None),
+        ("activities", {"subject": "programme", "group": "A", "kind": "lmi_use", "starts_on": DAY}, "programme"),
+        ("activities", {"learner_ref": "1", "starts_on": DAY}, "kind"),
+        ("activities", {"learner_ref": "1", "kind": "lmi_use"}, "starts_on"),
+    ],
+)
+def test_a_record_must_be_about_somebody(stream: str, row: dict[str, str], lacks: str | None) -> None:
+    (record,) = stream_mapping(stream).apply([row]).records
+    if lacks is None:
+        assert isinstance(record, CanonicalRecord)
+    else:
+        assert record == Reject("missing_required", lacks)
+
+
+def test_the_reason_of_a_reject_is_the_bad_value_behind_it() -> None:
+    mapped = stream_mapping("learners").apply([{"learner_ref": "x" * 41}])
+    assert mapped == Mapped([Reject("too_long", "learner_ref")], [])
+
+
+def test_a_bad_uln_costs_nothing_but_the_uln() -> None:
+    mapped = stream_mapping("learners").apply([{"learner_ref": "1", "uln": "1000000044"}])
+    assert mapped.issues == [Issue(0, "uln", "bad_uln")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "end"),
+    [("activities", "ends_on"), ("programmes", "planned_end"), ("programmes", "actual_end"), ("assignments", "ends_on"),
+     ("destinations", "ends_on")],
+)  # fmt: skip
+def test_an_end_before_its_start_is_lost(stream: str, end: str) -> None:
+    row = {"learner_ref": "1", "group": "A", "kind": "lmi_use", "starts_on": DAY}
+    mapping = stream_mapping(stream)
+    mapped = mapping.apply([{**row, end: "2025-08-31"}, {**row, end: DAY}, {**row, end: ""}])
+    ends = [getattr(record, end) for record in mapped.records]
+    assert ends == [None, date(2025, 9, 1), None]
+    assert mapped.issues == [Issue(0, end, "ends_before_start")]
+
+
+def test_a_required_end_before_its_start_costs_the_record() -> None:
+    text = f'{HEAD}[fields.learner_ref]\nfrom = "ref"\n[fields.kind]\nconst = "lmi_use"\n'
+    mapping = build(f'{text}[fields.starts_on]\nfrom = "s"\n[fields.ends_on]\nfrom = "e"\nrequired = true\n')
+    assert reject(mapping, s="2025-09-02", e=DAY) == Reject("ends_before_start", "ends_on")
+
+
+# -- the outcome is that of the models, and does not depend on the cut ------------------------------------------------
+
+CELLS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", " ", "N/A", "L1", "a", "y", "no", "perhaps", "2025-09-01", "2024-01-01", "31/02/2025", "1.5", "90 mins",
+         "99999", "lmi_use", "Employer talk", "attended", "missed", "virtual", "group", "programme", "boom", "bug",
+         "1000000043", "9999999999", "1000000044", "x" * 500, "a\x00b", "\ufeff", "a@b.uk", "6", "Level 6", "tutor"]
+    ),
+    st.text(max_size=8),
+    st.integers(-5, 3000),
+    st.floats(),
+    st.booleans(),
+    st.dates(),
+    st.datetimes(),
+    st.lists(st.text(max_size=2), max_size=2),
+)  # fmt: skip
+
+
+@st.composite
+def chunks(draw: st.DrawFn, columns: Sequence[str]) -> list[dict[str, Any]]:
+    wanted = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=8, unique=True))
+    whole = st.fixed_dictionaries(dict.fromkeys(wanted, CELLS))
+    some = st.dictionaries(st.sampled_from(wanted), CELLS)
+    return draw(st.lists(st.one_of(whole, some) if draw(st.booleans()) else whole, min_size=1, max_size=12))
+
+
+SHIPPED_MAPPINGS = {
+    name: compile_mapping(LIBRARY.load(name, Path("nowhere")), converters={}, kinds=KINDS, timezone=LONDON)
+    for name in ("careers-log", "assignments", "learners", "programmes", "destinations")
+}
+ODD = activity(
+    WHEN + '[fields.title]\njoin = ["a", "b"]\nconvert = "shout"\n[fields.sector]\nfrom = "a"\nsplit = ";"\n'
+    '[fields.state]\nfrom = "s"\n[fields.hours]\nfrom = "hours"\ndefault = 1\n[fields.recorded_by]\nfrom = "a.b"\n',
+    SKIP,
+)
+ALL_MAPPINGS = [*SHIPPED_MAPPINGS.values(), *map(stream_mapping, MODELS), ODD]
+CASES = st.sampled_from(ALL_MAPPINGS).flatmap(
+    lambda mapping: st.tuples(st.just(mapping), chunks(sorted(mapping.columns)))
+)
+
+
+@given(CASES, st.data())
+def test_any_cut_gives_the_same(case: tuple[CompiledMapping, list[dict[str, Any]]], data: st.DataObject) -> None:
+    mapping, rows = case
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
+    whole = mapping.apply(rows)
+    records: list[CanonicalRecord | Reject | None] = []
+    issues: list[Issue] = []
+    for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
+        part = mapping.apply(rows[start:end])
+        records += part.records
+        issues += [Issue(index + start, field, code) for index, field, code in part.issues]
+    assert (records, issues) == whole
+    assert len(whole.records) == len(rows)
+
+
+@given(CASES)
+def test_every_record_is_one_that_its_model_accepts(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
+    mapping, rows = case
+    model = MODELS[mapping.stream]
+    for record in mapping.apply(rows).records:
+        if isinstance(record, CanonicalRecord):
+            assert type(record) is model
+            assert model.model_validate(record.model_dump()) == record
+            assert list(record.__dict__) == list(model.model_fields)
+            copy = record.model_copy(update={"learner_ref": "other"})
+            assert copy.learner_ref == "other"
+
+
+@given(CASES)
+def test_explain_tells_what_apply_does(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
+    mapping, rows = case
+    for row in rows:
+        mapped = mapping.apply([row])
+        traces = mapping.explain(row)
+        (record,) = mapped.records
+        if isinstance(record, CanonicalRecord):
+            assert {trace.field: trace.result for trace in traces} == {
+                trace.field: getattr(record, trace.field) for trace in traces
+            }
+            problems = {trace.field: trace.problem for trace in traces if trace.problem}
+            assert problems == {issue.field: issue.code for issue in mapped.issues}
+        elif isinstance(record, Reject):
+            assert (record.field, record.reason) in [(trace.field, trace.problem) for trace in traces]
+
+
+@given(st.lists(st.sampled_from(["Acme", " Acme ", "x" * 301, "", "N/A", "a\tb", None, 3]), min_size=1, max_size=200))
+def test_long_columns_of_text_go_the_same_way(titles: list[str | int | None]) -> None:
+    mapping = activity('[fields.title]\nfrom = "t"', null_tokens='null_tokens = ["N/A"]')
+    rows = [{"ref": str(number), "t": title} for number, title in enumerate(titles)]
+    assert mapping.apply(rows).records == [mapping.apply([row]).records[0] for row in rows]
+
+
+def test_more_distinct_values_than_are_remembered() -> None:
+    mapping = activity('[fields.hours]\nfrom = "h"')
+    rows = [{"ref": "1", "h": f"{number / 100}"} for number in range(25_000)]
+    hours = [record.hours for record in mapping.apply(rows).records if isinstance(record, Activity)]
+    assert hours == [number / 100 for number in range(25_000)]
+
+
+def test_records_are_apart_from_each_other() -> None:
+    first, second = activity("").apply([{"ref": "1"}, {"ref": "2"}]).records
+    assert isinstance(first, Activity)
+    assert isinstance(second, Activity)
+    first.title = "changed"
+    assert second.title is None
+
+
+# -- explaining a row -------------------------------------------------------------------------------------------------
+
+
+def traces_of(mapping: CompiledMapping, **row: Any) -> dict[str, FieldTrace]:
+    return {trace.field: trace for trace in mapping.explain({"ref": "L1", **row})}
+
+
+def test_a_trace_shows_columns_raw_values_steps_and_result() -> None:
+    mapping = activity('[fields.ends_on]\nfirst_of = ["e", "f"]\nformats = ["%d/%m/%Y"]\n' + WHEN)
+    traces = traces_of(mapping, f=" 01/10/2025", where="workshop", via="no")
+    ends = traces["ends_on"]
+    assert (ends.columns, ends.raw, ends.result) == (("e", "f"), (None, " 01/10/2025"), date(2025, 10, 1))
+    assert ends.steps == (
+        "take the first column that is not empty",
+        'strip it: "01/10/2025"',
+        "read it as a date, %d/%m/%Y: 2025-10-01",
+        "check it against the careers record: 2025-10-01",
+    )
+    via = traces["via_curriculum"]
+    assert via.columns == ("via", "where", "hours")
+    assert via.steps == ('the when on "where" applies: false',)
+    assert traces["kind"].steps == ('it is always: "employer_encounter"',)
+
+
+def test_a_trace_shows_where_it_stopped() -> None:
+    trace = traces_of(activity('[fields.hours]\nfrom = "h"'), h="soon")["hours"]
+    assert (trace.result, trace.problem) == (None, "bad_number")
+    assert trace.steps[-1] == "read it as hours: refused (bad_number)"
+
+
+def test_a_trace_of_a_rejected_row_names_the_reason() -> None:
+    trace = traces_of(activity(""), ref="")["learner_ref"]
+    assert trace.problem == "missing_required"
+    assert trace.steps == ("strip it: nothing",)
+
+
+def test_the_repr_of_a_trace_shows_no_value() -> None:
+    trace = traces_of(activity('[fields.title]\nfrom = "t"'), t="Zoë canary")["title"]
+    assert "canary" not in repr(trace)
+
+
+# -- columns of a source ----------------------------------------------------------------------------------------------
+
+
+def test_missing_columns_are_those_without_which_every_row_would_be_refused() -> None:
+    mapping = SHIPPED_MAPPINGS["careers-log"]
+    assert mapping.missing(["learner_ref", "activity_type", "activity_date"]) == ()
+    assert mapping.missing(["tutor_group", "activity_type", "date"]) == ()
+    assert mapping.missing(["learner_ref"]) == ("activity_type", "date or activity_date or start_date")
+    assert mapping.missing(["activity_type", "date"]) == ("learner_ref or uln or group or tutor_group or programme",)
+    assert SHIPPED_MAPPINGS["assignments"].missing(["learner_ref"]) == ("tutor_email or tutor_group or group",)
+    assert SHIPPED_MAPPINGS["learners"].missing(["email"]) == ("learner_ref or uln",)
+
+
+def test_constants_and_defaults_need_no_column() -> None:
+    assert activity('[fields.hours]\nfrom = "h"\nrequired = true\ndefault = 1').missing(["ref"]) == ()
+    assert activity('[fields.hours]\nfrom = "h"\nrequired = true').missing(["ref"]) == ("h",)
+    assert activity('[fields.title]\nfrom = "a.b"\nrequired = true').missing(["ref", "a"]) == ()
+
+
+def test_unread_columns_keep_their_order() -> None:
+    assert SHIPPED_MAPPINGS["learners"].unread(["z", "email", "notes", "learner_ref"]) == ("z", "notes")
+
+
+# -- the fingerprint --------------------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_is_stable_and_ignores_the_description() -> None:
+    text = f"{HEAD}{ACTIVITY}"
+    assert build(text).fingerprint == build(f'description = "words"\n{text}').fingerprint
+    int(build(text).fingerprint, 16)
+
+
+def test_the_fingerprint_ignores_the_order_of_tables() -> None:
+    fields = ['[fields.title]\nfrom = "t"\n', '[fields.mode]\nfrom = "m"\nvalues = { a = "mixed", b = "virtual" }\n']
+    assert activity("".join(fields)).fingerprint == activity("".join(reversed(fields))).fingerprint
+
+
+def test_the_fingerprint_changes_with_whatever_changes_a_record() -> None:
+    text = f'{HEAD}{ACTIVITY}[fields.title]\nfrom = "t"\nconvert = "shout"\n'
+    variants = [
+        build(text),
+        build(text, {"shout": no_spaces}),
+        build(text.replace('"t"', '"u"')),
+        build(text.replace('"employer_encounter"', '"lmi_use"')),
+        build(text, zone=ZoneInfo("UTC")),
+        build(f'{text}[[skip]]\nif = [{{ field = "x", is = "y" }}]\n'),
+        build(f'{text}[[skip]]\nif = [{{ field = "x", is = true }}]\n'),
+        build(f"{text}required = true\n"),
+        compile_mapping(document(text), converters=CONVERTERS, kinds=["employer_encounter"], timezone=LONDON),
+    ]
+    assert len({mapping.fingerprint for mapping in variants}) == len(variants)
+
+
+def test_converters_that_are_not_used_do_not_count() -> None:
+    text = f"{HEAD}{ACTIVITY}"
+    assert build(text, {}).fingerprint == build(text, CONVERTERS).fingerprint
+
+
+def test_a_converter_without_source_has_a_fingerprint() -> None:
+    text = f'{HEAD}{ACTIVITY}[fields.title]\nfrom = "t"\nconvert = "c"\n'
+    assert build(text, {"c": str.upper}).fingerprint != build(text, {"c": str.lower}).fingerprint
+
+
+# -- refusals of the document -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'{HEAD}{ACTIVITY}[fields.title]\nform = "t"\n', ['fields.title.form', 'did you mean "from"?']),
+        (f'{HEAD}kye = ["a"]\n{ACTIVITY}', ["kye", 'did you mean "key"?']),
+        (f'{HEAD}name = "x"\n{ACTIVITY}', ["name", "file name"]),
+        (HEAD, ["fields is missing", "[fields.NAME]"]),
+        (f"{HEAD}[fields]\n", ["fields is not right"]),
+        (f'schema_version = 1\n{ACTIVITY}', ["stream is missing", "learners, programmes"]),
+        (f'schema_version = 1\nstream = "people"\n{ACTIVITY}', ["stream is not right", "learners, programmes"]),
+        (f'stream = "activities"\n{ACTIVITY}', ["schema_version = 1"]),
+        (f'schema_version = 2\nstream = "activities"\n{ACTIVITY}', ["schema_version"]),
+        (f'{HEAD}{ACTIVITY}[fields.title]\nfrom = "t"\ntype = "txt"\n', ["fields.title.type", "text, int, decimal"]),
+        (f'{HEAD}{ACTIVITY}[fields.title]\nfrom = ["t"]\n', ["fields.title.from", "one column"]),
+        (f'{HEAD}{ACTIVITY}[fields.title]\nfirst_of = "t"\n', ["fields.title.first_of", "list of columns"]),
+        (f'{HEAD}{ACTIVITY}[fields.title]\nfrom = "t"\nrequired = "yes"\n', ["required", "true or false"]),
+        (f'{HEAD}{ACTIVITY}[fields.mode]\nfrom = "t"\notherwise = "ignore"\n', ["otherwise", '"reject", "null"']),
+        (f'{HEAD}{ACTIVITY}[fields.mode]\nfrom = "t"\notherwise = {{ val = 1 }}\n', ["otherwise", '"reject"']),
+        (f'{HEAD}{ACTIVITY}[fields.mode]\nfrom = "t"\nvalues = ["a"]\n', ["fields.mode.values"]),
+        (f'{HEAD}{ACTIVITY}[fields.mode]\nfrom = "t"\nvalues = {{ a = ["b"] }}\n', ["fields.mode.values.a"]),
+        (f'{HEAD}{ACTIVITY}[fields.ends_on]\nfrom = "t"\nformats = "%d"\n', ["formats", "list of formats"]),
+        (f"{HEAD}{ACTIVITY}[fields.title]\nconst = [1]\n", ["fields.title.const"]),
+        (f'{HEAD}{ACTIVITY}[[fields.stem.when]]\nvalue = true\n', ["fields.stem.when number 1.if is missing"]),
+        (f"{HEAD}{ACTIVITY}[[fields.stem.when]]\nif = []\nvalue = true\n", ["when number 1.if"]),
+        (
+            f'{HEAD}{ACTIVITY}[[fields.stem.when]]\nif = [{{ feild = "x", is = 1 }}]\nvalue = true\n',
+            ["fields.stem.when number 1.if number 1", "field"],
+        ),
+        (f'{HEAD}{ACTIVITY}[[skip]]\nif = [{{ field = "x", equals = 1 }}]\n', ["skip number 1.if number 1.equals"]),
+        (f'{HEAD}{ACTIVITY}[fields.title]\nfrom = "t\n', ["not valid TOML", "line"]),
+    ],
+)  # fmt: skip
+def test_a_document_that_is_not_right_is_refused(text: str, says: list[str], tmp_path: Path) -> None:
+    message = refusal(text, tmp_path)
+    for words in says:
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ('[fields.titel]\nfrom = "t"', ["fields.titel", 'did you mean "title"?']),
+        ('[fields.title]\nfrom = "t"\nconst = "x"', ["both const and from"]),
+        ('[fields.title]\nfrom = "t"\nfirst_of = ["a"]', ["both first_of and from"]),
+        ("[fields.title]\nrequired = true", ["where it comes from"]),
+        ("[fields.title]", ["where it comes from"]),
+        ('[fields.title]\nconst = "x"\ntype = "text"', ["type", "from, first_of or join"]),
+        ('[fields.title]\nconst = "x"\ndefault = "y"', ["default", "const"]),
+        ('[fields.title]\nfrom = "t"\nsep = "-"', ["sep needs join"]),
+        ('[fields.title]\nfrom = "t"\nindex = 1', ["index needs split"]),
+        ('[fields.title]\njoin = ["a", "b"]\nsplit = ";"', ["split needs from"]),
+        ('[fields.title]\nfrom = "t"\ntype = "date"', ['type = "date"', "title", "text or postcode"]),
+        ('[fields.stem]\nfrom = "t"\ntype = "int"', ['type = "int"', "bool"]),
+        ('[fields.uln]\nfrom = "t"\ntype = "text"', ['type = "text"', "uln"]),
+        ('[fields.title]\nfrom = "t"\nformats = ["%d/%m/%Y"]', ["formats are for dates"]),
+        ('[fields.title]\nfrom = "t"\ntype = "text"\nformats = ["%d/%m/%Y"]', ["formats are for dates"]),
+        ('[fields.ends_on]\nfrom = "t"\nformats = ["%d/%m"]', ["fields.ends_on.formats", '"%d/%m"', "year"]),
+        ('[fields.ends_on]\nfrom = "t"\ntype = "datetime"\nformats = ["%H"]', ['"%H"', "day"]),
+        ('[fields.title]\nfrom = "t"\nconvert = "shoot"', ['converter called "shoot"', 'did you mean "shout"?']),
+        ('[fields.title]\nfrom = "t"\notherwise = "null"', ["otherwise", "values"]),
+        ('[fields.mode]\nfrom = "t"\nvalues = { a = "virtal" }', ['fields.mode.values."a"', 'did you mean "virtual"?']),
+        ('[fields.mode]\nfrom = "t"\nvalues = { a = "mixed", A = "virtual" }', ['"A"', "twice"]),
+        ('[fields.mode]\nconst = "virtal"', ["fields.mode.const", 'did you mean "virtual"?']),
+        ('[fields.mode]\nfrom = "t"\ndefault = "virtal"', ["fields.mode.default", 'did you mean "virtual"?']),
+        ('[fields.mode]\nfrom = "t"\notherwise = { value = "v" }', ["fields.mode.otherwise"]),
+        ('[fields.state]\nfrom = "t"\notherwise = "null"', ["state cannot be empty", '"reject"']),
+        ('[fields.stem]\nfrom = "t"\nvalues = { a = "true" }', ["true or false, without quotes"]),
+        ('[fields.ends_on]\nfrom = "t"\nvalues = { a = "2025-09-01" }', ["a date without quotes"]),
+        ('[fields.hours]\nconst = "2"', ["a number without quotes"]),
+        ("[fields.hours]\nconst = 2001", ["cannot hold this value"]),
+        ("[fields.title]\nconst = 3", ["cannot hold this value"]),
+        ('[[fields.mode.when]]\nif = [{ field = "x", is = "y" }]\nvalue = "v"', ["fields.mode.when"]),
+        ('[[fields.stem.when]]\nif = [{ field = "x" }]\nvalue = true', ["exactly one of is, in, empty and matches"]),
+        ('[[fields.stem.when]]\nif = [{ field = "x", is = 1, in = [2] }]\nvalue = true', ["exactly one"]),
+        ('[[fields.stem.when]]\nif = [{ field = "x", matches = "(" }]\nvalue = true', ["not a regular expression"]),
+        ('[[skip]]\nif = [{ field = "x" }]', ["skip number 1", "exactly one"]),
+    ],
+)
+def test_a_mapping_that_cannot_work_is_refused(fields: str, says: list[str], tmp_path: Path) -> None:
+    message = refusal(f"{HEAD}{ACTIVITY}{fields}\n", tmp_path)
+    for words in says:
+        assert words in message
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    start = f'{HEAD}[fields.learner_ref]\nfrom = "r"\n[fields.starts_on]\nfrom = "s"\n[fields.kind]\n'
+    message = refusal(f'{start}from = "k"\nvalues = {{ Talk = "employer_encouter" }}\n', tmp_path)
+    assert 'fields.kind.values."Talk"' in message
+    assert 'did you mean "employer_encounter"?' in message
+    assert "not a kind" in refusal(f'{start}const = "employer"\n', tmp_path)
+    assert "did you mean" in refusal(f'{HEAD}feeds = ["lmi_us"]\n{ACTIVITY}', tmp_path)
+
+
+def test_feeds_are_for_activities_only(tmp_path: Path) -> None:
+    text = 'schema_version = 1\nstream = "learners"\nfeeds = ["lmi_use"]\n[fields.learner_ref]\nfrom = "r"\n'
+    assert "only activities have kinds" in refusal(text, tmp_path)
+
+
+def test_a_field_that_no_record_can_do_without_must_be_mapped(tmp_path: Path) -> None:
+    text = f'{HEAD}[fields.learner_ref]\nfrom = "ref"\n[fields.kind]\nconst = "lmi_use"\n'
+    assert "fields.starts_on: is missing" in refusal(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stream", "field", "needs"),
+    [("learners", "email", "learner_ref, uln"), ("destinations", "title", "learner_ref, uln"),
+     ("assignments", "tutor_email", "learner_ref, uln, group"), ("assignments", "learner_ref", "tutor_email, group")],
+)  # fmt: skip
+def test_a_mapping_must_say_whom_it_is_about(stream: str, field: str, needs: str, tmp_path: Path) -> None:
+    text = f'schema_version = 1\nstream = "{stream}"\n[fields.{field}]\nfrom = "x"\n'
+    assert f"at least one of {needs}" in refusal(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '[fields.title]\nfrom = "notes"',
+        '[fields.title]\nfirst_of = ["t", "notes"]',
+        '[fields.title]\njoin = ["t", "notes"]',
+        '[fields.title]\nfrom = "notes.text"',
+        '[[fields.stem.when]]\nif = [{ field = "notes", is = "y" }]\nvalue = true',
+        '[[skip]]\nif = [{ field = "notes", is = "y" }]',
+    ],
+)
+def test_a_mapping_may_not_read_what_is_never_taken_in(fields: str, tmp_path: Path) -> None:
+    message = refusal(f"{HEAD}{ACTIVITY}{fields}\n", tmp_path, never_ingest=["Notes", "notes"])
+    assert "never_ingest" in message
+    assert '"notes' in message
+
+
+def test_columns_that_are_never_taken_in_and_not_read_do_not_matter() -> None:
+    assert build(f"{HEAD}{ACTIVITY}", never_ingest=["notes"]).unread(["notes"]) == ("notes",)
+
+
+# -- the library and extends ------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+def test_names_are_those_of_the_shipped_mappings() -> None:
+    assert MappingLibrary([Path("b/two.toml"), Path("a/one.toml")]).names() == ("one", "two")
+
+
+def test_a_bare_name_means_the_local_mapping_first(tmp_path: Path) -> None:
+    shipped = write(tmp_path / "shipped", "log", f'{HEAD}description = "shipped"\n{ACTIVITY}')
+    library = MappingLibrary([shipped])
+    assert library.load("log", tmp_path).description == "shipped"
+    write(tmp_path / "mappings", "log", f'{HEAD}description = "local"\n{ACTIVITY}')
+    assert library.load("log", tmp_path).description == "local"
+    assert library.load("log", tmp_path).name == "log"
+
+
+def test_the_first_of_two_shipped_mappings_stands(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", "log", f'{HEAD}description = "first"\n{ACTIVITY}')
+    second = write(tmp_path / "b", "log", f'{HEAD}description = "second"\n{ACTIVITY}')
+    assert MappingLibrary([first, second]).load("log", tmp_path).description == "first"
+
+
+@pytest.mark.parametrize("name", ["other/log.toml", "log.toml", "./log.toml"])
+def test_a_path_starts_at_the_configuration(name: str, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / name).write_text(f"{HEAD}{ACTIVITY}", encoding="utf-8")
+    assert LIBRARY.load(name, tmp_path).name == "log"
+
+
+def test_a_path_without_a_file_is_refused(tmp_path: Path) -> None:
+    for name in ("gone.toml", "folder/gone"):
+        with pytest.raises(ConfigError, match="there is no mapping file"):
+            LIBRARY.load(name, tmp_path)
+
+
+def test_an_unknown_name_gets_the_nearest_spelling(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='did you mean "careers-log"'):
+        LIBRARY.load("carers-log", tmp_path)
+    write(tmp_path / "mappings", "our-own-log", f"{HEAD}{ACTIVITY}")
+    with pytest.raises(ConfigError, match='did you mean "our-own-log"'):
+        LIBRARY.load("our-own-lgo", tmp_path)
+    with pytest.raises(ConfigError, match="there are none"):
+        MappingLibrary([]).load("x", tmp_path / "empty")
+
+
+def test_notepad_may_write_its_mark(tmp_path: Path) -> None:
+    write(tmp_path, "m", f"{HEAD}{ACTIVITY}", encoding="utf-8-sig")
+    assert LIBRARY.load("m.toml", tmp_path).stream == "activities"
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "m", f'{HEAD}description = "Zoë"\n{ACTIVITY}', encoding="cp1252")
+    with pytest.raises(ConfigError, match=r"m\.toml.*UTF-8"):
+        LIBRARY.load("m.toml", tmp_path)
+
+
+def fields_of(mapping: MappingDocument) -> dict[str, Any]:
+    dumped: dict[str, Any] = mapping.model_dump(mode="json", by_alias=True)["fields"]
+    return dumped
+
+
+BASE = f'{HEAD}key = ["id"]\n{ACTIVITY}[fields.title]\nfrom = "t"\nrequired = true\n{SKIP}'
+
+
+def test_an_overlay_replaces_fields_by_name(tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", BASE)
+    text = 'schema_version = 1\nextends = "base"\n[fields.title]\nfrom = "u"\n[fields.sector]\nfrom = "s"\n'
+    top = document(text, tmp_path)
+    base = LIBRARY.load("base", tmp_path)
+    assert (top.stream, top.key, top.skip) == ("activities", ["id"], base.skip)
+    assert top.fields["title"].from_ == "u"
+    assert top.fields["title"].required is False
+    assert set(top.fields) == {*base.fields, "sector"}
+
+
+def test_an_overlay_replaces_skip_and_key(tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", BASE)
+    assert document('schema_version = 1\nextends = "base"\nskip = []\nkey = ["a"]\n', tmp_path).skip == []
+    assert document('schema_version = 1\nextends = "base"\nskip = []\nkey = ["a"]\n', tmp_path).key == ["a"]
+
+
+def test_an_empty_table_takes_a_field_out(tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", BASE)
+    top = document('schema_version = 1\nextends = "base"\n[fields.title]\n', tmp_path)
+    assert "title" not in top.fields
+
+
+def test_a_local_mapping_may_extend_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    top = document(
+        'schema_version = 1\nextends = "careers-log"\n[fields.title]\nfrom = "Thema"\n', tmp_path, "careers-log"
+    )
+    assert top.fields["title"].from_ == "Thema"
+    assert top.fields["kind"] == LIBRARY.load("careers-log", tmp_path / "elsewhere").fields["kind"]
+
+
+def test_the_stream_of_what_is_extended_stays(tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", BASE)
+    assert "stream differs" in refusal('schema_version = 1\nextends = "base"\nstream = "learners"\n', tmp_path)
+
+
+@pytest.mark.parametrize("extends", ["base", "m", "nothing-like-it", "../x.toml"])
+def test_circles_and_gaps_in_extends_are_refused(extends: str, tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", 'schema_version = 1\nextends = "m"\n')
+    message = refusal(f'schema_version = 1\nextends = "{extends}"\n', tmp_path) if extends != "base" else ""
+    if extends == "base":
+        with pytest.raises(ConfigError, match="leads back to this file"):
+            document('schema_version = 1\nextends = "base"\n', tmp_path)
+    elif extends == "m":
+        assert "leads back to this file" in message
+    else:
+        assert "extends: there is no mapping" in message
+
+
+def test_extends_must_be_one_name(tmp_path: Path) -> None:
+    assert "extends is not right" in refusal('schema_version = 1\nextends = ["a", "b"]\n', tmp_path)
+
+
+OPTIONAL = ["title", "sector", "organisation", "recorded_by"]
+OVERLAYS = st.dictionaries(st.sampled_from(OPTIONAL), st.sampled_from(["one", "two", "three"]))
+
+
+def as_toml(head: str, fields: Mapping[str, str]) -> str:
+    tables = "".join(f"[fields.{name}]\nfrom = {json.dumps(column)}\n" for name, column in fields.items())
+    return f"schema_version = 1\n{head}\n{tables}"
+
+
+@given(OVERLAYS, OVERLAYS, OVERLAYS)
+def test_the_laws_of_extends(
+    tmp_path_factory: pytest.TempPathFactory, one: dict[str, str], two: dict[str, str], three: dict[str, str]
+) -> None:
+    folder = tmp_path_factory.mktemp("college")
+    mappings = folder / "mappings"
+    write(mappings, "base", f"{HEAD}{ACTIVITY}{as_toml('', one).replace('schema_version = 1', '')}")
+    write(mappings, "nothing", as_toml('extends = "base"', {}))
+    write(mappings, "over", as_toml('extends = "base"', two))
+    write(mappings, "twice", as_toml('extends = "over"', two))
+    write(mappings, "chain", as_toml('extends = "over"', three))
+    write(mappings, "at-once", as_toml('extends = "base"', {**two, **three}))
+    loaded = {name: fields_of(LIBRARY.load(name, folder)) for name in
+              ("base", "nothing", "over", "twice", "chain", "at-once")}  # fmt: skip
+    assert loaded["nothing"] == loaded["base"]
+    assert loaded["twice"] == loaded["over"]
+    assert loaded["chain"] == loaded["at-once"]
+    assert {name: loaded["over"][name]["from"] for name in two} == two
+
+
+# -- what is shipped --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LIBRARY.names())
+def test_every_shipped_mapping_compiles(name: str) -> None:
+    shipped = LIBRARY.load(name, Path("nowhere"))
+    mapping = compile_mapping(shipped, converters={}, kinds=KINDS, timezone=LONDON)
+    assert shipped.description
+    assert set(mapping.key) <= mapping.columns | {"activity_id"}
+
+
+def test_kinds_are_in_plain_words() -> None:
+    assert list(KINDS) == [kind.key for kind in KINDS.values()]
+    for kind in KINDS.values():
+        words = f"{kind.singular} {kind.plural} {kind.description}"
+        assert kind.singular != kind.plural
+        assert kind.description.endswith(".")
+        for jargon in ("LMI", "via curriculum", "encounter", "criterion", "gap", "at risk"):
+            assert jargon not in words
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Employer talk", "employer_encounter"), ("CAREERS FAIR", "employer_encounter"),
+        ("Alumni talk", "employer_encounter"), ("Mock interview", "mock_interview"),
+        ("Work experience", "workplace_experience"), ("workplace  visit", "workplace_experience"),
+        ("Industry placement", "workplace_experience"), ("Part-time job", "parttime_job"),
+        ("University visit", "provider_encounter"), ("UCAS fair", "provider_encounter"),
+        ("Apprenticeship talk", "provider_encounter"), ("Guidance interview", "guidance_meeting"),
+        ("Careers interview", "guidance_meeting"), ("1:1 careers meeting", "guidance_meeting"),
+        ("LMI session", "lmi_use"), ("Careers research", "lmi_use"), ("CV workshop", "employability_session"),
+        ("Subject careers link", "curriculum_link"), ("guidance_meeting", "guidance_meeting"),
+    ],
+)  # fmt: skip
+def test_a_careers_log_knows_everyday_words(words: str, kind: str) -> None:
+    record = logged(activity_type=words)
+    assert isinstance(record, Activity)
+    assert record.kind == kind
+
+
+def logged(**row: str) -> CanonicalRecord | Reject | None:
+    base = {"learner_ref": "L1", "activity_type": "Employer talk", "date": "01/09/2025"}
+    (record,) = SHIPPED_MAPPINGS["careers-log"].apply([{**base, **row}]).records
+    return record
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "value"),
+    [
+        ({}, "subject", "learner"),
+        ({"group": "TG1"}, "subject", "learner"),
+        ({"learner_ref": "", "group": "TG1"}, "subject", "group"),
+        ({"learner_ref": " ", "tutor_group": "TG1"}, "group", "TG1"),
+        ({"learner_ref": "", "programme": "P1"}, "subject", "programme"),
+        ({"activity_type": "UCAS fair"}, "provider_type", "university"),
+        ({"activity_type": "Apprenticeship talk"}, "provider_type", "apprenticeship_provider"),
+        ({"activity_type": "UCAS fair", "provider_type": "College"}, "provider_type", "fe_college"),
+        ({"activity_type": "Provider talk"}, "provider_type", None),
+        ({"activity_type": "Simulated work experience"}, "mode", "simulated"),
+        ({"mode": "Face to face"}, "mode", "in_person"),
+        ({"status": "DNA"}, "state", "missed"),
+        ({"status": "Booked"}, "state", "planned"),
+        ({"status": ""}, "state", "attended"),
+        ({"via_course": "Y"}, "via_curriculum", True),
+        ({"meaningful": ""}, "meaningful", None),
+        ({"hours": "90 mins"}, "hours", 1.5),
+        ({"date": "2025-10-02", "end_date": "3 Oct 2025"}, "ends_on", date(2025, 10, 3)),
+        ({"employer": "-"}, "organisation", None),
+        ({"adviser_level": "Level 6"}, "adviser_level", 6),
+    ],
+)
+def test_a_careers_log_is_read(row: dict[str, str], field: str, value: object) -> None:
+    record = logged(**row)
+    assert isinstance(record, Activity)
+    assert getattr(record, field) == value
+
+
+@pytest.mark.parametrize(
+    ("row", "refused"),
+    [
+        ({"activity_type": "Tea"}, Reject("unmatched_code", "kind")),
+        ({"date": "soon"}, Reject("bad_date", "starts_on")),
+        ({"learner_ref": ""}, Reject("missing_required", "learner_ref")),
+        ({"status": "who knows"}, Reject("unmatched_code", "state")),
+    ],
+)
+def test_a_careers_log_refuses(row: dict[str, str], refused: Reject) -> None:
+    assert logged(**row) == refused
+
+
+ROSTER = {
+    "learner_ref": "LRN0000001", "uln": "1000000043", "given_names": "Zoë", "family_name": "Ní-Bhriain",
+    "date_of_birth": "01/09/2007", "email": "zoe1@Students.example.ac.uk", "tutor_name": "Mei Brown",
+    "tutor_email": "mei.brown@staff.example.ac.uk", "tutor_group": "TG0001", "programme": "T Level Digital",
+    "level": "3", "start_date": "08/09/2025", "planned_end_date": "10/07/2027", "ehcp": "Y", "lac": "N",
+    "intended_destination": "University",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("learners", {"uln": "1000000043", "date_of_birth": date(2007, 9, 1), "ehc_plan": True, "looked_after": False,
+                      "email": "zoe1@students.example.ac.uk", "intended_destination": "University"}),
+        ("programmes", {"title": "T Level Digital", "type": "t_level", "level": "3", "starts_on": date(2025, 9, 8),
+                        "planned_end": date(2027, 7, 10)}),
+        ("assignments", {"group": "TG0001", "tutor_name": "Mei Brown", "role": "tutor",
+                         "tutor_email": "mei.brown@staff.example.ac.uk"}),
+    ],
+)  # fmt: skip
+def test_one_roster_feeds_three_streams(name: str, expected: dict[str, Any]) -> None:
+    mapping = SHIPPED_MAPPINGS[name]
+    assert mapping.missing(ROSTER) == ()
+    assert set(mapping.key) <= set(ROSTER)
+    mapped = mapping.apply([ROSTER])
+    assert mapped.issues == []
+    (record,) = mapped.records
+    assert isinstance(record, CanonicalRecord)
+    assert record.learner_ref == "LRN0000001"
+    assert {field: getattr(record, field) for field in expected} == expected
+
+
+def test_an_unknown_role_gets_no_mail() -> None:
+    mapped = SHIPPED_MAPPINGS["assignments"].apply([{**ROSTER, "role": "Progress coach"}, {**ROSTER, "role": "Parent"}])
+    assert isinstance(mapped.records[0], Assignment)
+    assert mapped.records[1] == Reject("unmatched_code", "role")
+
+
+# -- no value is ever shown -------------------------------------------------------------------------------------------
+
+
+@given(CASES)
+def test_reasons_and_codes_are_from_a_closed_set(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
+    codes = {
+        "missing_required", "bad_date", "bad_uln", "bad_bool", "bad_number", "out_of_range", "too_long", "bad_email",
+        "unmatched_code", "bad_value", "bad_academic_year", "convert_failed", "ends_before_start",
+    }  # fmt: skip
+    mapping, rows = case
+    mapped = mapping.apply(rows)
+    fields = set(MODELS[mapping.stream].model_fields)
+    for record in mapped.records:
+        if isinstance(record, Reject):
+            assert record.reason in codes
+            assert record.field in fields
+    for _, field, code in mapped.issues:
+        assert code in codes
+        assert field in fields
+
+
+def test_the_repr_of_a_mapping_shows_no_value_it_has_seen() -> None:
+    mapping = activity('[fields.title]\nfrom = "t"\n[fields.hours]\nfrom = "h"')
+    mapping.apply([{"ref": "canary", "t": "canary", "h": "canary"}] * 100)
+    assert "canary" not in repr(mapping)
