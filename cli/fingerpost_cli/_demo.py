@@ -83,8 +83,12 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
     for gap in gaps:
         learners[gap.criterion].add(gap.learner)
     click.echo(f"\n{many(len({gap.learner for gap in gaps}), 'learner')} still need something this year:")
-    rows = [(one.title, one.id, len(learners[one.id])) for one in college.framework.criteria if one.id in learners]
-    click.echo(table(("what", "Gatsby criterion", "learners"), rows))
+    rows = [
+        (len(learners[one.id]), (one.words.closes_none or one.words.closes).format(need=one.need), one.id)
+        for one in college.framework.criteria
+        if one.id in learners and one.words is not None
+    ]
+    click.echo(table(("learners", "what they need", "Gatsby criterion"), rows))
 
 
 def _describe_outbox(college: College) -> None:

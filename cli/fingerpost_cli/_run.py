@@ -123,12 +123,14 @@ def _describe_status(report: StatusReport) -> None:
         ]  # fmt: skip
         click.echo(table(("run", "started", "ended", "status", "exit", "what it did"), rows))
     click.echo()
-    rows = [
+    standing = [
         (one.connector, one.stream, _standing(one.state, one.stale, one.configured), local(one.complete_at, zone),
          local(one.data_at, zone), one.live, one.quarantined, sum(one.warnings.values()))
         for one in report.sources
     ]  # fmt: skip
-    click.echo(table(("source", "stream", "state", "last complete", "data of", "rows", "rejected", "warnings"), rows))
+    click.echo(
+        table(("source", "stream", "state", "last complete", "data of", "rows", "rejected", "warnings"), standing)
+    )
     for one in report.sources:
         if one.warnings:
             told = ", ".join(f"{code} {count:,}" for code, count in one.warnings.items())

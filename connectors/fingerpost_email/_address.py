@@ -40,6 +40,8 @@ def clean(text: str) -> str:
     Records come from systems where people paste: a line end could fake a line of the message, a direction mark could
     reverse what follows it. Letters of every script stay as they are.
     """
+    if text.isprintable():  # nearly every text: no invisible character and no white space but the plain blank
+        return " ".join(text.split())
     visible = "".join(
         char if char in _JOINERS or not unicodedata.category(char).startswith("C") else " " if char.isspace() else ""
         for char in text

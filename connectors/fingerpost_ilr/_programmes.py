@@ -7,10 +7,9 @@ with an aim is left without one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,8 +38,7 @@ _LEVELS = {"2": "3", "3": "2", "20": "4", "21": "5", "22": "6", "23": "7", _T_LE
 """Level by programme type; the level of anything else is in no ILR file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(NamedTuple):
     """One learning aim of a learner (ILR LearningDelivery): codes as they stand, dates empty where they are not."""
 
     ref: str
@@ -55,8 +53,7 @@ class Aim:
     area: str
 
 
-@dataclass(frozen=True, slots=True)
-class Programme:
+class Programme(NamedTuple):
     """One programme: `slug` tells it from the learner's others, whatever order the file has them in."""
 
     slug: str

@@ -106,7 +106,7 @@ def _stored(college: College, connection: sa.Connection) -> Iterator[tuple[int, 
         .where(verdict.c.framework == college.framework.name, verdict.c.status.in_(GAP))
     )
     for row in connection.execute(select.execution_options(yield_per=2_000)).mappings():
-        yield row.learner_id, dict(row._mapping)
+        yield row["learner_id"], dict(row)
 
 
 def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:

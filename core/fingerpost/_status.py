@@ -138,7 +138,7 @@ def _sources(
     live = _live(connection, names)
     last, states = _last_reads(connection, names), _states(connection, names)
     warnings, quarantined = _warnings(connection, names), _quarantined(connection, names)
-    waiting = {(one.connector, one.stream): one.rows for one in held}
+    waiting: dict[_Key, int] = {(one.connector, one.stream): one.rows for one in held}
     fresh_for: dict[_Key, float | None] = {
         (instance.name, str(spec.name)): getattr(instance.config, "fresh_for", None)
         for instance in college.config.instances
@@ -165,7 +165,7 @@ def _sources(
 
 
 def _live(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int]:
-    counts = {}
+    counts: dict[_Key, int] = {}
     for stream, table in schema.SOURCE_TABLES.items():
         select = sa.select(table.c.connector, sa.func.count()).where(table.c.deleted_run.is_(None))
         for number, count in connection.execute(select.group_by(table.c.connector)):

@@ -94,7 +94,8 @@ def only_use(verdict: Verdict) -> EvidenceUse:
     return verdict.uses[0]
 
 
-GOOD = {"meaningful": True}
+GOOD: dict[str, Any] = {"meaningful": True}
+CHECKED: dict[str, Any] = {"purpose": True, "outcomes": True, "two_way": True, "reflection": True}
 TALK = activity(day=date(2025, 10, 7), **GOOD)
 VISIT = activity(day=date(2025, 12, 9), **GOOD)
 THROUGH_COURSE = activity(day=date(2026, 1, 20), **GOOD, via_curriculum=True)
@@ -109,10 +110,8 @@ def test_a_college_counts_two_employers_every_year_and_not_one() -> None:
 
 
 def test_one_of_the_two_must_be_through_the_course_and_is_judged_on_its_own() -> None:
-    facts = learner(
-        replace(TALK, attributes={**GOOD, "via_curriculum": False}),
-        replace(VISIT, attributes={**GOOD, "via_curriculum": False}),
-    )
+    outside = {**GOOD, "via_curriculum": False}
+    facts = learner(replace(TALK, attributes=outside), replace(VISIT, attributes=outside))
     assert judge("5.1", facts).status == "met"
     assert judge("5.2", facts).status == "at_risk"
     assert {use.reason for use in judge("5.2", facts).uses} == {"not_via_curriculum"}
@@ -340,6 +339,37 @@ def test_a_source_without_status_means_its_planned_end() -> None:
     assert outcome(judge("6.1", facts, date(2026, 2, 28))) == ("not_applicable", "left")
 
 
+def test_the_main_programme_is_the_one_planned_longest_even_if_a_shorter_one_overruns() -> None:
+    overrun = programme(date(2025, 9, 1), date(2026, 1, 16), key="A")
+    main = programme(date(2026, 1, 5), date(2026, 7, 3), key="B")
+    assert judge("6.1", learner(programmes=(overrun, main)), date(2026, 5, 1)).programme == "B"
+
+
+def test_a_later_programme_joins_an_overrunning_one_a_summer_before_it_starts() -> None:
+    overrun = programme(date(2024, 9, 2), date(2025, 7, 4), key="A")
+    later = programme(date(2026, 1, 5), date(2026, 7, 3), key="B")
+    facts = learner(programmes=(overrun, later))
+    joins = date(2026, 1, 5) - timedelta(days=62)
+    before = judge("6.1", facts, joins - timedelta(days=1))
+    assert (before.status, before.next_change) == ("not_met", joins)
+    assert (judge("6.1", facts, joins).status, judge("6.1", facts, joins).due) == ("not_due", date(2026, 7, 3))
+
+
+def test_a_last_day_in_the_future_ends_it_on_that_day() -> None:
+    leaving = learner(programmes=(programme(actual=date(2026, 3, 6), status="withdrawn"),))
+    verdict = judge("6.1", leaving)
+    assert (verdict.status, verdict.next_change) == ("at_risk", date(2026, 3, 7))
+    assert outcome(judge("6.1", leaving, date(2026, 3, 7))) == ("not_applicable", "left")
+
+
+def test_the_first_to_end_of_two_programmes_may_change_the_verdict() -> None:
+    short = programme(date(2025, 9, 1), date(2026, 3, 6), key="A", status=None)
+    facts = learner(born=None, programmes=(short, programme(type="adult", key="B")))
+    verdict = judge("6.1", facts)
+    assert (verdict.status, verdict.next_change) == ("at_risk", date(2026, 3, 7))
+    assert outcome(judge("6.1", facts, date(2026, 3, 7))) == ("unknown", "age_not_recorded")
+
+
 # ------------------------------------------------------------------------------------------------- due and soon
 
 
@@ -364,6 +394,7 @@ def test_intentions_are_due_by_the_end_of_february_of_the_final_year() -> None:
     assert judge("3.5", two_years, date(2025, 3, 3)).due == date(2025, 7, 31)
     assert judge("3.5", two_years, date(2026, 1, 5)).due == date(2026, 2, 28)
     assert judge("3.5", two_years, date(2026, 1, 5)).status == "at_risk"
+    assert judge("3.5", two_years, date(2026, 1, 5)).next_change == date(2026, 3, 1)
     assert judge("3.5", two_years, date(2026, 3, 1)).status == "not_met"
     assert judge("3.5", two_years, framework=configured(intentions_due_month=12)).due == date(2025, 12, 31)
     leap = learner(programmes=(programme(date(2027, 9, 1), date(2028, 6, 30)),), born=date(2010, 1, 1))
@@ -397,18 +428,17 @@ def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None
 
 
 def test_the_checklist_stands_in_for_a_judgement_that_nobody_recorded() -> None:
-    whole = {"purpose": True, "outcomes": True, "two_way": True, "reflection": True}
-    assert only_use(judge("5.1", learner(activity(**whole)))).outcome == "counted"
+    assert only_use(judge("5.1", learner(activity(**CHECKED)))).outcome == "counted"
     assert only_use(judge("5.1", learner(activity(purpose=True)))).outcome == "possible"
-    lacking = only_use(judge("5.1", learner(activity(**{**whole, "two_way": False}))))
+    lacking = only_use(judge("5.1", learner(activity(**{**CHECKED, "two_way": False}))))
     assert lacking[1:] == ("rejected", "not_meaningful:two_way")
-    judged = only_use(judge("5.1", learner(activity(**{**whole, "two_way": False}, meaningful=True))))
+    judged = only_use(judge("5.1", learner(activity(**{**CHECKED, "two_way": False}, meaningful=True))))
     assert judged.outcome == "counted"
     assert only_use(judge("5.1", learner(activity(meaningful=False))))[1:] == ("rejected", "not_meaningful")
 
 
 def test_each_benchmark_has_its_own_checklist() -> None:
-    no_task = {"purpose": True, "outcomes": True, "two_way": True, "reflection": True, "task": False}
+    no_task = {**CHECKED, "task": False}
     assert only_use(judge("5.1", learner(activity(**no_task)))).outcome == "counted"
     placement = activity("workplace_experience", **no_task)
     assert only_use(judge("6.1", learner(placement))).reason == "not_meaningful:task"
@@ -444,6 +474,14 @@ def test_whether_online_alone_will_do_is_a_setting() -> None:
     assert (refused.status, refused.have) == ("at_risk", 1)
     assert judge("5.1", learner(*online, TALK), framework=not_alone).status == "met"
     assert judge("5.1", learner(TALK, VISIT), framework=not_alone).status == "met"
+    # An online visit to a kind of place that was visited in person takes nothing away.
+    places = [
+        activity("provider_encounter", date(2026, 1, 6), provider_type="university", **GOOD),
+        activity("provider_encounter", date(2026, 1, 7), provider_type="fe_college", mode="virtual", **GOOD),
+    ]
+    more = activity("provider_encounter", date(2026, 1, 5), provider_type="university", mode="virtual", **GOOD)
+    assert judge("7.1", learner(*places), framework=not_alone).status == "met"
+    assert judge("7.1", learner(*places, more), framework=not_alone).status == "met"
 
 
 def test_an_adviser_below_level_6_counts_with_a_remark() -> None:
@@ -511,6 +549,12 @@ def test_one_event_under_two_kinds_counts_once() -> None:
     verdict = judge("5.1", facts)
     assert verdict.have == 2
     assert sorted(str(use.reason) for use in verdict.uses) == ["None", "None", "duplicate"]
+
+
+def test_of_one_event_the_better_recorded_one_counts() -> None:
+    vague = activity("mock_interview", date(2025, 11, 4), event_key="E1")
+    verdict = judge("5.1", learner(vague, activity(event_key="E1", **GOOD)))
+    assert [use[1:] for use in verdict.uses] == [("rejected", "duplicate"), ("counted", None)]
 
 
 # ------------------------------------------------------------------------------------------ who feeds what
@@ -731,7 +775,8 @@ def _programmes(draw: st.DrawFn) -> ProgrammeFacts:
 
 @st.composite
 def _learners(draw: st.DrawFn) -> LearnerFacts:
-    feeding = st.dictionaries(st.sampled_from(sorted(ALL_KINDS)), st.sampled_from(["fresh", "fresh", "stale"]))
+    states: st.SearchStrategy[Literal["fresh", "stale"]] = st.sampled_from(["fresh", "fresh", "stale"])
+    feeding = st.dictionaries(st.sampled_from(sorted(ALL_KINDS)), states)
     ordinary = st.just((programme(date(2024, 9, 2), date(2026, 7, 3)),))
     return LearnerFacts(
         learner_id=1,
