@@ -303,8 +303,8 @@ def snapshot(store: Store, *, live: bool = False) -> Snapshot:
     replaced by the names they stand for. With `live`, rows that were softly deleted are left out.
     """
     with store.reading() as connection:
-        names = dict(connection.execute(sa.select(schema.connector.c.id, schema.connector.c.name)).tuples().all())
-        people = dict(connection.execute(sa.select(schema.learner.c.id, schema.learner.c.identity)).tuples().all())
+        names = dict(connection.execute(sa.select(schema.connector.c.id, schema.connector.c.name)).all())
+        people = dict(connection.execute(sa.select(schema.learner.c.id, schema.learner.c.identity)).all())
         digests = {
             row.id: (row.channel, row.key)
             for row in connection.execute(sa.select(schema.outbox.c.id, schema.outbox.c.channel, schema.outbox.c.key))
@@ -316,7 +316,7 @@ def snapshot(store: Store, *, live: bool = False) -> Snapshot:
                 deleted = row.get("deleted_run") is not None
                 if live and deleted:
                     continue
-                kept = {"deleted": deleted}
+                kept: dict[str, Any] = {"deleted": deleted}
                 for column, value in row.items():
                     if column in _OF_A_RUN and not (column == "content_hash" and table is not schema.outbox):
                         continue

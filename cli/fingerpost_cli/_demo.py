@@ -82,13 +82,15 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
     learners: dict[str, set[str]] = defaultdict(set)
     for gap in gaps:
         learners[gap.criterion].add(gap.learner)
-    click.echo(f"\n{many(len({gap.learner for gap in gaps}), 'learner')} still need something this year:")
+    click.echo(
+        f"\n{many(len({gap.learner for gap in gaps}), 'learner')} still need something for the Gatsby Benchmarks:"
+    )
     rows = [
         (len(learners[one.id]), (one.words.closes_none or one.words.closes).format(need=one.need), one.id)
         for one in college.framework.criteria
         if one.id in learners and one.words is not None
     ]
-    click.echo(table(("learners", "what they need", "Gatsby criterion"), rows))
+    click.echo(table(("learners", "what they need", "criterion"), rows))
 
 
 def _describe_outbox(college: College) -> None:

@@ -53,7 +53,7 @@ def preview(app: App, tutor: str | None, out: Path | None, html: bool, as_json: 
     elif not found:
         click.echo("There is nothing to tell this person." if tutor else "There is nothing to tell anybody.")
     elif tutor is None or out is not None:
-        headings = ("to", "role", "learners listed", "in all", "subject")
+        headings = ("to", "role", "listed", "of", "subject")
         click.echo(table(headings, [
             (one.digest.recipient.email, one.digest.role, len(one.digest.learners), one.digest.group_size,
              one.payload.subject) for one in found

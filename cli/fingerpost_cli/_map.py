@@ -44,8 +44,8 @@ def check(app: App, connector: str, stream: str | None, limit: int | None, as_js
 
 def _describe(one: MappingCheck) -> None:
     rejected = sum(count.rows for count in one.rejected)
-    click.echo(f"{one.connector}, {one.stream}, by the mapping {one.mapping}: {one.rows:,} rows, {one.ok:,} records, "
-               f"{one.skipped:,} skipped, {rejected:,} rejected.")  # fmt: skip
+    counts = f"{one.rows:,} rows, {one.ok:,} records, {one.skipped:,} skipped, {rejected:,} rejected"
+    click.echo(paragraph(f"{one.connector}, {one.stream}, by the mapping {one.mapping}: {counts}."))
     faults = [("rejected", one.rejected), ("field lost", one.issues)]
     rows = [(what, count.field, count.code, count.rows) for what, counts in faults for count in counts]
     if rows:
@@ -81,15 +81,15 @@ def explain(app: App, connector: str, row: str, stream: str | None, as_json: boo
 
 def _describe_row(found: RowTrace) -> None:
     reason = f" ({found.reason})" if found.reason else ""
-    click.echo(f"{found.connector}, {found.stream}, row {found.key}, by the mapping {found.mapping}: "
-               f"{found.outcome}{reason}.")  # fmt: skip
+    where = f"{found.connector}, {found.stream}, row {found.key}, by the mapping {found.mapping}"
+    click.echo(paragraph(f"{where}: {found.outcome}{reason}."))
     empty = []
     for one in found.fields:
         if not one.problem and one.result is None and not any(one.raw):
             empty.append(one.field)
             continue
-        click.echo(f"{one.field} = {'nothing' if one.result is None else one.result}"
-                   f"{f'   PROBLEM: {one.problem}' if one.problem else ''}")  # fmt: skip
+        problem = f"   PROBLEM: {one.problem}" if one.problem else ""
+        click.echo(paragraph(f"{'nothing' if one.result is None else one.result}{problem}", mark=f"{one.field} = "))
         given = ", ".join(
             f"{column}: {value!r}"
             for column, value in zip(one.columns, one.raw, strict=True)

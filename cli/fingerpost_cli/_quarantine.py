@@ -22,18 +22,14 @@ def list_(app: App, as_json: bool) -> None:
     """List the rejected records and why each was rejected, without what they say."""
     with app.open() as college:
         found = college.quarantine()
-        zone = college.config.settings.college.timezone
     if as_json:
         print_json({"records": [one.as_dict() for one in found]})
         return
     if not found:
         click.echo("No record is rejected.")
         return
-    rows = [
-        (one.number, one.connector, one.stream, one.key, one.reason, one.field, one.where, local(one.since, zone))
-        for one in found
-    ]
-    click.echo(table(("number", "source", "stream", "key", "reason", "field", "where", "since"), rows))
+    rows = [(one.number, one.connector, one.stream, one.key, one.reason, one.field, one.where) for one in found]
+    click.echo(table(("no.", "source", "stream", "key", "reason", "field", "where"), rows))
     click.echo(paragraph(
         f"{many(len(found), 'record')}. fingerpost quarantine show NUMBER prints one. Correct them in the source, or "
         "correct the mapping and run fingerpost quarantine retry."
@@ -48,13 +44,15 @@ def show(app: App, number: int, as_json: bool) -> None:
     """Print what the rejected record NUMBER says. It is personal data."""
     with app.open() as college:
         shown = college.show_quarantined(number)
+        zone = college.config.settings.college.timezone
     if as_json:
         print_json(shown.as_dict())
         return
     one = shown.record
     field = f" in {one.field}" if one.field else ""
     where = f", {one.where}" if one.where else ""
-    click.echo(f"{one.connector}, {one.stream}, key {one.key}{where}: {one.reason}{field}.")
+    since = local(one.since, zone)
+    click.echo(paragraph(f"{one.connector}, {one.stream}, key {one.key}{where}: {one.reason}{field}, since {since}."))
     if one.kept:
         click.echo(table(("column", "value"), list(shown.raw.items())))
     else:

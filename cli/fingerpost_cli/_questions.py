@@ -13,7 +13,7 @@ from fingerpost_cli._output import as_json, day, many, paragraph, print_json, ta
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from fingerpost import College, Explanation, Gap
+    from fingerpost import Explanation, Gap
 
 __all__ = ["explain", "gaps"]
 
@@ -68,7 +68,10 @@ def gaps(
     shown = found[: _LISTED if limit is None else limit or None]
     click.echo(f"As of {day(report.as_of)}, by {report.framework}: {many(len(found), 'gap')}.")
     if shown:
-        click.echo(table(("learner", "group", "criterion", "", "period", "has", "due", "tutor"), _rows(college, shown)))
+        click.echo(table(("learner", "group", "criterion", "period", "has", "due", "tutor"), _rows(shown)))
+        for known in college.framework.criteria:
+            if any(gap.criterion == known.id for gap in shown):
+                click.echo(paragraph(known.title, mark=f"  {known.id:<5}"))
     if len(shown) < len(found):
         click.echo(f"{len(found) - len(shown):,} more are not listed; --limit 0 lists all.")
 
@@ -80,11 +83,10 @@ def _matches(gap: Gap, criteria: tuple[str, ...], wanted: dict[str, str | None])
     )
 
 
-def _rows(college: College, gaps: list[Gap]) -> list[tuple[object, ...]]:
-    titles = {criterion.id: criterion.title for criterion in college.framework.criteria}
+def _rows(gaps: list[Gap]) -> list[tuple[object, ...]]:
     return [
-        (gap.learner, gap.group, gap.criterion, titles.get(gap.criterion), gap.period.removeprefix("programme:"),
-         f"{gap.have} of {gap.need}", gap.due, ", ".join(gap.tutors))
+        (gap.learner, gap.group, gap.criterion, gap.period.removeprefix("programme:"), f"{gap.have} of {gap.need}",
+         gap.due, ", ".join(gap.tutors))
         for gap in gaps
     ]  # fmt: skip
 
@@ -119,8 +121,9 @@ def _describe(found: Explanation) -> None:
     click.echo("\nCriteria")
     for one in found.criteria:
         due = f", due {day(one.due)}" if one.due else ""
-        click.echo(f"  {one.criterion} {one.title} ({one.period.removeprefix('programme:')}): {one.status}, "
-                   f"{one.have} of {one.need}{due}")  # fmt: skip
+        period, standing = one.period.removeprefix("programme:"), one.status.replace("_", " ")
+        line = f"{one.title} ({period}): {standing}, {one.have} of {one.need}{due}"
+        click.echo(paragraph(line, mark=f"  {one.criterion:<4}"))
         if one.why:
             click.echo(paragraph(one.why, mark="      "))
         for item in one.evidence:

@@ -113,7 +113,7 @@ def status(app: App, runs: int, as_json: bool) -> None:
 
 def _describe_status(report: StatusReport) -> None:
     zone = report.timezone
-    click.echo(f"{report.college}, store {report.store}. Times are those of {zone}.")
+    click.echo(f"{report.college}. Times are those of {zone}.\nStore: {report.store}")
     if report.runs:
         click.echo()
         rows = [

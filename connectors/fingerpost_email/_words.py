@@ -38,7 +38,7 @@ def words(digest: Digest) -> dict[str, Any]:
         "title": _title(digest, needing),
         "about": _about(digest, needing),
         "learners": [_learner(learner, digest.as_of) for learner in learners],
-        "more": _more(needing - len(learners)),
+        "more": _more(digest.not_listed),
         "done": [_learner(learner, digest.as_of) for learner in digest.closed],
         "counts": _counts(digest, needing),
         "record": _record(digest),
@@ -63,8 +63,7 @@ def subject(digest: Digest) -> str:
 
 
 def _needing(digest: Digest) -> int:
-    # The planner passes the most urgent learners and counts them all; the rest is what is neither fine nor unknown.
-    return max(len(digest.learners), digest.group_size - digest.on_track - digest.cannot_tell)
+    return len(digest.learners) + digest.not_listed
 
 
 def _title(digest: Digest, needing: int) -> str:
@@ -135,10 +134,8 @@ def _due(line: DigestLine, as_of: date) -> str:
 def _more(count: int) -> str:
     if count <= 0:
         return ""
-    one = count == 1
-    return (
-        f"{_learners(count, 'more')} {_need(count)} something less urgent and {'is' if one else 'are'} not listed here."
-    )
+    were = "was listed before or is" if count == 1 else "were listed before or are"
+    return f"{_learners(count, 'more')} {_need(count)} something and {were} listed next time."
 
 
 def _counts(digest: Digest, needing: int) -> list[str]:

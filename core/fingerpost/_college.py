@@ -208,7 +208,7 @@ class College:
         with self.store.reading() as connection:
             audiences = list(self.planner(connection).audiences())
         people = sum(1 for audience in audiences if audience.role != "careers_leader")
-        without = sum(len(audience.learners) for audience in audiences if audience.role == "careers_leader")
+        without = sum(len(audience.untutored) for audience in audiences)
         if audiences:
             findings.append(Finding("ok", f"{people} tutors have learners assigned to them."))
         if without:
@@ -286,7 +286,7 @@ class College:
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""
         table = schema.connector
-        return dict(connection.execute(sa.select(table.c.id, table.c.name)).tuples().all())
+        return dict(connection.execute(sa.select(table.c.id, table.c.name)).all())
 
     def feeds(self, connection: sa.Connection) -> Any:
         """Return which kinds of activity are fed, for whom, and by whom too late."""

@@ -124,7 +124,7 @@ def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterato
             )
         }
         names = sa.select(learner.c.id, learner.c.identity).where(learner.c.id.in_(batch))
-        identities = dict(connection.execute(names).tuples().all())
+        identities = dict(connection.execute(names).all())
         for number, verdicts in judge_learners(college, connection, batch, as_of):
             for verdict in verdicts:
                 if verdict.status not in GAP:

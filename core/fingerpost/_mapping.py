@@ -34,6 +34,7 @@ from typing import (
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fingerpost._errors import ConfigError
@@ -149,6 +150,12 @@ def _roots(node: Mapping[str, Any]) -> set[str]:
     return set().union(*(_roots(child) for child in (children[:1] if node["type"] in descends else children)))
 
 
+def _functions(node: Mapping[str, Any]) -> set[str]:
+    """Return the functions that a JMESPath expression calls."""
+    own = {node["value"]} if node["type"] == "function_expression" else set()
+    return own.union(*(_functions(child) for child in node["children"] if isinstance(child, Mapping)))
+
+
 class _Column:
     """One source column, or a path into nested JSON where the name reads as one and no plain key has it."""
 
@@ -158,10 +165,12 @@ class _Column:
         self.reads = frozenset((name,))
         if not name.isidentifier():
             try:
-                self.path = jmespath.compile(name)
+                path = jmespath.compile(name)
             except JMESPathError:
                 return  # just a column with a blank or a hyphen in its name
-            self.reads |= _roots(self.path.parsed)
+            if _functions(path.parsed) <= Functions.FUNCTION_TABLE.keys():  # "Employer (name)" calls no function
+                self.path = path
+                self.reads |= _roots(path.parsed)
 
     def get(self, row: Mapping[str, Any]) -> Any:
         if self.path is None or self.name in row:
@@ -510,6 +519,11 @@ class CompiledMapping:
     _model: type[CanonicalRecord] = dataclasses.field(repr=False)
     _plans: tuple[_Plan, ...] = dataclasses.field(repr=False)
     _skips: tuple[_Tests, ...] = dataclasses.field(repr=False)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The canonical fields that it fills; every other field keeps the model's default."""
+        return frozenset(plan.name for plan in self._plans)
 
     def apply(self, rows: Sequence[Mapping[str, Any]]) -> Mapped:
         """Map and validate a chunk of rows; about 1,000 are best. The outcome does not depend on where it is cut."""

@@ -165,9 +165,10 @@ _HINTS = {
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that refuses `word`: the nearest known spelling, or all of them."""
     choices = sorted(known)
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    if not close:  # spelt right but for the case, or much shortened
+    if not close:  # spelt right but for the case
         close = [choice for choice in choices if choice.casefold() == word.casefold()]
     if close:
         return f'; did you mean "{close[0]}"?'
@@ -234,10 +235,10 @@ def _overlay(base: dict[str, Any], top: dict[str, Any], path: Path) -> dict[str,
     """Lay `top` over `base`: its fields replace those of the same name, its other keys those of the base."""
     if top.get("stream", base.get("stream")) != base.get("stream"):
         raise ConfigError(f"{path}: stream differs from that of the mapping it extends; take the line away")
-    fields = top.get("fields", {})
-    if not isinstance(fields, dict):
+    below, above = base.get("fields", {}), top.get("fields", {})
+    if not isinstance(below, dict) or not isinstance(above, dict):
         raise ConfigError(f"{path}: fields is not right; {_HINTS['fields']}")
-    merged = {**base.get("fields", {}), **fields}
+    merged = {**below, **above}
     # An empty table takes a field out: there is no other way to stop reading a column.
     return {**base, **top, "fields": {name: table for name, table in merged.items() if table != {}}}
 

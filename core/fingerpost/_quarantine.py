@@ -160,22 +160,22 @@ def retry(college: College, now: datetime) -> RetryReport:
 
 
 def _retry(run: Run) -> RetryReport:
-    crosswalk, digest = load_crosswalk(run.config.settings.identity.crosswalk)
-    identities = Identities(run, crosswalk)
+    identities = Identities(run, load_crosswalk(run.config))
     waiting, total = _waiting(run)
+    read = skipped = rejected = 0
     for name in STREAMS:
         for instance in run.config.instances:
             for spec in instance.streams:
                 records = waiting.get((instance.name, spec.name))
                 if spec.name == name and records:
-                    reader = stream_reader(run, instance, spec, identities, digest, full=True)
+                    reader = stream_reader(run, instance, spec, identities, full=True)
                     reader.retry(records)
-                    reader.report.state = "complete"
-                    run.report.streams.append(reader.report)
-    tried = run.report.streams
-    skipped, rejected = sum(one.skipped for one in tried), sum(one.rejected for one in tried)
-    read = sum(one.read for one in tried)
-    return RetryReport(run.id, read - skipped - rejected, skipped, rejected, total - read)
+                    read += reader.report.read
+                    skipped += reader.report.skipped
+                    rejected += reader.report.rejected
+    report = RetryReport(run.id, read - skipped - rejected, skipped, rejected, total - read)
+    run.report.messages.append(f"quarantine retry: {report.stored:,} stored, {total - report.stored:,} not")
+    return report
 
 
 def _waiting(run: Run) -> tuple[dict[tuple[str, str], list[Record]], int]:

@@ -118,6 +118,8 @@ def _summary(stored: str | None) -> str:
     if "command" in report:
         return str(report["command"])
     streams = report.get("streams", [])
+    if not streams and report.get("messages"):
+        return str(report["messages"][0])
     counts = {name: sum(stream[name] for stream in streams) for name in ("new", "changed", "deleted", "rejected")}
     counts["digests sent"] = report.get("digests", {}).get("sent", 0)
     told = [f"{count:,} {name}" for name, count in counts.items() if count]

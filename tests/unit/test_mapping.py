@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerpost import ConfigError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LONDON = ZoneInfo("Europe/London")
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = load_kinds()
 SHIPPED = sorted((Path(__file__).parents[2] / "mappings" / "fingerpost_mappings" / "sources").glob("*.toml"))
 LIBRARY = MappingLibrary(SHIPPED)
@@ -141,6 +142,13 @@ def test_from_follows_a_path_into_nested_data() -> None:
 def test_a_plain_key_wins_over_a_path() -> None:
     mapping = activity('[fields.title]\nfrom = "event.title"')
     assert one(mapping, **{"event.title": "flat", "event": {"title": "deep"}}).title == "flat"
+
+
+@pytest.mark.parametrize("name", ["Employer (name)", "start-date", "Übung", "1st choice", "a b.c"])
+def test_a_column_name_that_only_looks_like_a_path_is_one_column(name: str) -> None:
+    mapping = activity(f'[fields.title]\nfrom = "{name}"')
+    assert one(mapping, **{name: "Talk"}).title == "Talk"
+    assert mapping.columns == {"ref", name}
 
 
 def test_a_path_that_fails_on_a_row_gives_nothing() -> None:
@@ -674,6 +682,7 @@ CASES = st.sampled_from(ALL_MAPPINGS).flatmap(
 )
 
 
+@untimed
 @given(CASES, st.data())
 def test_any_cut_gives_the_same(case: tuple[CompiledMapping, list[dict[str, Any]]], data: st.DataObject) -> None:
     mapping, rows = case
@@ -689,6 +698,7 @@ def test_any_cut_gives_the_same(case: tuple[CompiledMapping, list[dict[str, Any]
     assert len(whole.records) == len(rows)
 
 
+@untimed
 @given(CASES)
 def test_every_record_is_one_that_its_model_accepts(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
     mapping, rows = case
@@ -702,6 +712,7 @@ def test_every_record_is_one_that_its_model_accepts(case: tuple[CompiledMapping,
             assert copy.learner_ref == "other"
 
 
+@untimed
 @given(CASES)
 def test_explain_tells_what_apply_does(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
     mapping, rows = case
@@ -719,6 +730,7 @@ def test_explain_tells_what_apply_does(case: tuple[CompiledMapping, list[dict[st
             assert (record.field, record.reason) in [(trace.field, trace.problem) for trace in traces]
 
 
+@untimed
 @given(st.lists(st.sampled_from(["Acme", " Acme ", "x" * 301, "", "N/A", "a\tb", None, 3]), min_size=1, max_size=200))
 def test_long_columns_of_text_go_the_same_way(titles: list[str | int | None]) -> None:
     mapping = activity('[fields.title]\nfrom = "t"', null_tokens='null_tokens = ["N/A"]')
@@ -1102,6 +1114,13 @@ def test_circles_and_gaps_in_extends_are_refused(extends: str, tmp_path: Path) -
         assert "extends: there is no mapping" in message
 
 
+def test_fields_must_be_tables_in_an_overlay_too(tmp_path: Path) -> None:
+    write(tmp_path / "mappings", "base", f"{HEAD}fields = 3\n")
+    assert "fields is not right" in refusal('schema_version = 1\nextends = "base"\n', tmp_path)
+    write(tmp_path / "mappings", "base", BASE)
+    assert "fields is not right" in refusal('schema_version = 1\nextends = "base"\nfields = 3\n', tmp_path)
+
+
 def test_extends_must_be_one_name(tmp_path: Path) -> None:
     assert "extends is not right" in refusal('schema_version = 1\nextends = ["a", "b"]\n', tmp_path)
 
@@ -1115,6 +1134,7 @@ def as_toml(head: str, fields: Mapping[str, str]) -> str:
     return f"schema_version = 1\n{head}\n{tables}"
 
 
+@untimed
 @given(OVERLAYS, OVERLAYS, OVERLAYS)
 def test_the_laws_of_extends(
     tmp_path_factory: pytest.TempPathFactory, one: dict[str, str], two: dict[str, str], three: dict[str, str]
@@ -1267,6 +1287,7 @@ def test_an_unknown_role_gets_no_mail() -> None:
 # -- no value is ever shown -------------------------------------------------------------------------------------------
 
 
+@untimed
 @given(CASES)
 def test_reasons_and_codes_are_from_a_closed_set(case: tuple[CompiledMapping, list[dict[str, Any]]]) -> None:
     codes = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerpost._parsers import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONDON = ZoneInfo("Europe/London")
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DAYS = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 
 
@@ -60,6 +61,7 @@ def with_check_digit(nine: int) -> str | None:
 NINE_DIGITS = st.integers(100_000_000, 999_999_999)
 
 
+@untimed
 @given(NINE_DIGITS)
 def test_exactly_one_check_digit_is_right_or_none(nine: int) -> None:
     right = with_check_digit(nine)
@@ -93,6 +95,7 @@ def test_what_is_no_uln(text: str) -> None:
 # -- academic years ---------------------------------------------------------------------------------------------------
 
 
+@untimed
 @given(st.integers(2000, 2098))
 def test_every_spelling_of_an_academic_year_means_the_same(start: int) -> None:
     canonical = f"{start}/{(start + 1) % 100:02d}"
@@ -104,6 +107,7 @@ def test_every_spelling_of_an_academic_year_means_the_same(start: int) -> None:
     assert {parse_academic_year(spelling) for spelling in spellings} == {canonical}
 
 
+@untimed
 @given(DAYS)
 def test_a_day_lies_within_its_academic_year(day: date) -> None:
     first, last = academic_year_bounds(academic_year_of(day))
@@ -112,6 +116,7 @@ def test_a_day_lies_within_its_academic_year(day: date) -> None:
     assert last.year == first.year + 1
 
 
+@untimed
 @given(st.dates(date(2000, 8, 1), date(2099, 7, 31)))
 def test_the_name_of_a_year_is_read_as_itself(day: date) -> None:
     assert parse_academic_year(academic_year_of(day)) == academic_year_of(day)
@@ -142,12 +147,14 @@ MONTHS = ["January", "February", "March", "April", "May", "June", "July", "Augus
           "November", "December"]  # fmt: skip
 
 
+@untimed
 @given(DAYS, st.sampled_from(UNAMBIGUOUS))
 def test_what_a_format_writes_it_reads(day: date, pattern: str) -> None:
     written = datetime(day.year, day.month, day.day, 13, 5, 9).strftime(pattern)
     assert date_parser([pattern], LONDON)(written) == day
 
 
+@untimed
 @given(DAYS, st.booleans(), st.booleans())
 def test_months_are_english_words_in_any_case(day: date, short: bool, capitals: bool) -> None:
     month = MONTHS[day.month - 1]
@@ -156,6 +163,7 @@ def test_months_are_english_words_in_any_case(day: date, short: bool, capitals: 
     assert date_parser(["%d %b %Y"], LONDON)(text) == date_parser(["%d %B %Y"], LONDON)(text) == day
 
 
+@untimed
 @given(st.dates(date(1969, 1, 1), date(2068, 12, 31)))
 def test_two_digit_years_turn_at_69(day: date) -> None:
     assert date_parser(["%d/%m/%y"], LONDON)(day.strftime("%d/%m/%y")) == day
@@ -287,6 +295,7 @@ def test_hours_are_read(text: str, hours: float) -> None:
     assert parse_hours(text) == hours
 
 
+@untimed
 @given(st.integers(0, 99), st.integers(0, 59))
 def test_hours_and_minutes_are_read_alike_in_every_spelling(hours: int, minutes: int) -> None:
     expected = round(hours + minutes / 60, 4)
@@ -305,6 +314,7 @@ def test_whole_numbers_are_read(value: object, number: int) -> None:
     assert type(parse_int(value)) is int
 
 
+@untimed
 @given(st.integers(-(10**30), 10**30))
 def test_long_whole_numbers_keep_every_digit(number: int) -> None:
     assert parse_int(str(number)) == number
@@ -385,6 +395,7 @@ def test_text_is_one_clean_line(value: object, text: str | None) -> None:
     assert parse_text(value) == text
 
 
+@untimed
 @given(st.text(st.characters(exclude_categories=[])))
 def test_clean_text_can_be_stored_and_stays_as_it_is(text: str) -> None:
     cleaned = fold_controls(text)
@@ -399,6 +410,7 @@ def test_what_is_no_scalar(value: object) -> None:
     assert code_of(text_of, value) == "bad_value"
 
 
+@untimed
 @given(st.text())
 def test_folding_twice_changes_nothing_for_ascii(text: str) -> None:
     ascii_only = text.encode("ascii", "ignore").decode("ascii")
@@ -418,6 +430,7 @@ ANYTHING = st.one_of(
 )
 
 
+@untimed
 @given(ANYTHING, st.sampled_from(ALL))
 def test_a_parser_returns_a_value_or_a_known_code(value: object, parse: Callable[[Any], object]) -> None:
     try:

@@ -53,19 +53,27 @@ class Dialect:
         yield
 
     def upsert(
-        self, table: sa.Table, *, conflict: Sequence[str], keep: Iterable[str] = (), omit: Iterable[str] = ()
+        self,
+        table: sa.Table,
+        *,
+        conflict: Sequence[str],
+        keep: Iterable[str] = (),
+        omit: Iterable[str] = (),
+        null: Iterable[str] = (),
     ) -> str:
         """Return an upsert of whole rows for the driver's `executemany`, one positional parameter for each column.
 
-        A row whose `conflict` columns exist is updated but for the columns in `keep`. The columns in `omit` are left to
-        the database and take no parameter.
+        A row whose `conflict` columns exist is updated but for the columns in `keep`. Two sorts of column take no
+        parameter: those in `omit` are left to the database, those in `null` are set to null. The sort `null` is there
+        because SQLite's driver takes far longer to bind a null than a value.
         """
-        names = [column.name for column in table.columns if column.name not in set(omit)]
+        absent = {*omit, *null}
+        names = [column.name for column in table.columns if column.name not in absent]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
         kept = {*conflict, *keep}
         statement = statement.on_conflict_do_update(
             index_elements=[table.c[name] for name in conflict],
-            set_={name: statement.excluded[name] for name in names if name not in kept},
+            set_={name: statement.excluded[name] for name in names if name not in kept} | dict.fromkeys(null, sa.null()),
         )
         return self.positional(statement, names)
 

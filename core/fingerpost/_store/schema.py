@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -73,7 +74,7 @@ def _source_table(name: str, *columns: Column[object]) -> Table:
         Column("connector", Integer, ForeignKey("connector.id"), nullable=False),
         Column("key", Text, nullable=False),
         Column("part", Text, nullable=False),
-        Column("row_hash", LargeBinary, nullable=False),
+        Column("row_hash", BigInteger, nullable=False),
         Column("first_run", Integer, nullable=False),
         Column("changed_run", Integer, nullable=False),
         Column("deleted_run", Integer),
@@ -306,7 +307,7 @@ quarantine = Table(
     Column("part", Text, nullable=False),
     # The record before mapping, mapped columns only, as JSON: a corrected mapping can be tried on it.
     Column("raw", Text, nullable=False),
-    Column("raw_hash", LargeBinary, nullable=False),
+    Column("raw_hash", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("field", Text, nullable=False),
     Column("where", Text, nullable=False),

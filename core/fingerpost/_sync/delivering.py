@@ -16,13 +16,16 @@ from fingerpost._errors import FingerpostError
 from fingerpost._failpoints import hit
 from fingerpost._items import Payload, Receipt
 from fingerpost._store import schema
-from fingerpost._sync.context import HookContext, utc_text
+from fingerpost._sync.context import utc_text
+from fingerpost._sync.telling import ADDRESS_NOT_ALLOWED, MAY_HAVE_ARRIVED, allowed
 
 if TYPE_CHECKING:
-    from fingerpost._host import Instance
-    from fingerpost._sync.context import Run
+    from collections.abc import Sequence
 
-__all__ = ["count_waiting", "deliver"]
+    from fingerpost._host import Instance
+    from fingerpost._sync.context import HookContext, Run
+
+__all__ = ["count_waiting", "deliver", "recover"]
 
 BATCH = 20
 """Payloads claimed together: a kill leaves at most so many to look for."""
@@ -33,46 +36,68 @@ RESEND_AFTER = timedelta(minutes=15)
 _outbox = schema.outbox
 
 
-def deliver(run: Run, channel: Instance, context: HookContext) -> None:
-    """Deliver everything that waits for one channel."""
-    _recover(run, channel)
-    _expire(run, channel)
-    _settle_unknown(run, channel, context)
-    while True:
-        claimed = _claim(run, channel)
-        if not claimed:
-            break
-        _hand_over(run, channel, context, claimed)
-        if any(_state_of(run, number) == "pending" for number in claimed):
-            break  # put off by the channel: the next run tries again
-    count_waiting(run)
+def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
+    """Settle what earlier runs left in the outbox, before anything new is planned.
 
-
-def _recover(run: Run, channel: Instance) -> None:
-    """Call unknown what a dead run had claimed: it may have gone, and under the lock nobody is sending it now."""
+    Whoever is told nothing because a digest of theirs waits must be told as soon as it is dropped, so this comes first.
+    Reconciling comes before dropping: what is found has been told, however old it is.
+    """
     with run.unit.transaction() as connection:
+        # Claimed by a dead run: it may have gone, and under the lock nobody is sending it now.
         connection.execute(
-            sa.update(_outbox)
-            .where(_outbox.c.channel == channel.name, _outbox.c.state == "sending")
-            .values(state="unknown", detail="interrupted")
+            sa.update(_outbox).where(_outbox.c.state == "sending").values(state="unknown", detail="interrupted")
         )
+    for channel, context in channels:
+        _settle_unknown(run, channel, context)
+    _expire(run)
 
 
-def _expire(run: Run, channel: Instance) -> None:
-    """Drop what is too old to be true: the next digest carries what it said."""
+def deliver(run: Run, channel: Instance, context: HookContext) -> None:
+    """Deliver everything that waits for one channel; what it puts off waits for the next run."""
+    _check_addresses(run, channel)
+    last = 0
+    while claimed := _claim(run, channel, last):
+        _hand_over(run, channel, context, claimed)
+        last = max(claimed)
+        if _all_put_off(run, claimed):
+            break  # the channel is down: the rest would only wait for the same answer
+
+
+def _check_addresses(run: Run, channel: Instance) -> None:
+    """Hold what may not go to its address, and let go what may now."""
+    waiting = (_outbox.c.id, _outbox.c.recipient, _outbox.c.state)
+    with run.unit.transaction() as connection:
+        rows = connection.execute(
+            sa.select(*waiting).where(
+                _outbox.c.channel == channel.name,
+                sa.or_(
+                    _outbox.c.state == "pending",
+                    sa.and_(_outbox.c.state == "held", _outbox.c.detail == ADDRESS_NOT_ALLOWED),
+                ),
+            )
+        ).all()
+    for row in rows:
+        if allowed(row.recipient, run.config.allowed_domains):
+            if row.state == "held":
+                _set(run, row.id, state="pending", detail=None)
+        elif row.state == "pending":
+            _set(run, row.id, state="held", detail=ADDRESS_NOT_ALLOWED)
+
+
+def _expire(run: Run) -> None:
+    """Drop what is too old to be true, also of a channel that is gone: the next digest carries what it said."""
     limit = run.now - timedelta(hours=run.config.settings.alerts.max_age_hours)
     with run.unit.transaction() as connection:
         expired = connection.execute(
             sa.update(_outbox)
-            .where(
-                _outbox.c.channel == channel.name,
-                _outbox.c.state.in_(("pending", "unknown", "held")),
-                _outbox.c.planned_at < utc_text(limit),
+            .where(_outbox.c.state.in_(("pending", "unknown", "held")), _outbox.c.planned_at < utc_text(limit))
+            .values(
+                state="expired", content=None, settled_at=run.now_text,
+                detail=sa.case((_outbox.c.state == "unknown", MAY_HAVE_ARRIVED), else_=_outbox.c.detail),
             )
-            .values(state="expired", content=None, settled_at=run.now_text)
-        ).rowcount
+        ).rowcount  # fmt: skip
     if expired:
-        run.log.warning("digests_expired", channel=channel.name, count=expired)
+        run.log.warning("digests_expired", count=expired)
 
 
 def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
@@ -92,7 +117,7 @@ def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
     for row in rows:
         answer = answers.get(row.key)
         status = answer.status if answer is not None else "unknown"
-        if answer is not None and status == "sent":
+        if answer is not None and status in ("sent", "permanent"):
             _settle(run, row.id, answer)
         elif status == "temporary" or (row.attempts < 2 and _rested(row, run.now)):
             _set(run, row.id, state="pending", detail=f"again after {row.detail}")
@@ -102,12 +127,12 @@ def _rested(row: Any, now: datetime) -> bool:
     return row.attempted_at is None or now - datetime.fromisoformat(row.attempted_at) >= RESEND_AFTER
 
 
-def _claim(run: Run, channel: Instance) -> dict[int, Any]:
+def _claim(run: Run, channel: Instance, last: int) -> dict[int, Any]:
     """Take the next payloads, and say so in the store before anything leaves."""
     with run.unit.transaction() as connection:
         rows = connection.execute(
             sa.select(_outbox)
-            .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending")
+            .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending", _outbox.c.id > last)
             .order_by(_outbox.c.id)
             .limit(BATCH)
         ).all()
@@ -151,8 +176,11 @@ def _settle(run: Run, number: int, receipt: Receipt) -> None:
     elif receipt.status == "permanent":
         run.report.digests.failed += 1
         _set(run, number, state="failed", content=None, settled_at=run.now_text, detail=receipt.detail)
+    elif receipt.status == "temporary":
+        # It certainly did not go: only attempts that may have reached somebody count.
+        _set(run, number, state="pending", attempts=_outbox.c.attempts - 1, detail=receipt.detail)
     else:
-        _set(run, number, state="pending" if receipt.status == "temporary" else "unknown", detail=receipt.detail)
+        _set(run, number, state="unknown", detail=receipt.detail)
 
 
 def _set(run: Run, number: int, **values: Any) -> None:
@@ -160,10 +188,10 @@ def _set(run: Run, number: int, **values: Any) -> None:
         connection.execute(sa.update(_outbox).where(_outbox.c.id == number).values(**values))
 
 
-def _state_of(run: Run, number: int) -> str | None:
+def _all_put_off(run: Run, claimed: dict[int, Any]) -> bool:
     with run.unit.transaction() as connection:
-        state: str | None = connection.scalar(sa.select(_outbox.c.state).where(_outbox.c.id == number))
-        return state
+        found = set(connection.scalars(sa.select(_outbox.c.state).where(_outbox.c.id.in_(claimed))))
+    return found == {"pending"}
 
 
 def count_waiting(run: Run) -> None:

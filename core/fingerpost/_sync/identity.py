@@ -1,13 +1,14 @@
 """Recognise the learners of several systems as one, link every row to its learner, and merge what sources say.
 
 Identity is deterministic: the provider's reference first; then the ULN, where it is valid, permanent and unique among
-live learners on both sides; then the crosswalk file, which is applied when a row is read. Never the name. A link
-between two identities is a row of its own, with its evidence, so that it can be undone.
+live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity that its source gave it;
+that two identities are one learner is a row of its own, with its evidence, so that it can be undone.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,9 +23,10 @@ from fingerpost._sync.reading import Touched, mark_dirty
 from fingerpost._sync.rows import Identify, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from fingerpost._config import Configuration
     from fingerpost._host import Instance
     from fingerpost._messages import StreamName
     from fingerpost._sync.context import Run
@@ -34,42 +36,69 @@ __all__ = ["Identities", "link", "load_crosswalk"]
 LISTED_UNKNOWN = 1_000
 """Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
 
+MERGE_BATCH = 2_000
+"""Learners merged and stored in one transaction."""
+
 _LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations")
 
+_CROSSWALK = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
 
-def load_crosswalk(path: Path | None) -> tuple[dict[str, str], str]:
-    """Read the crosswalk file; return identity to identity, and a digest of the file.
+
+def load_crosswalk(config: Configuration) -> dict[str, str]:
+    """Read the crosswalk file, if there is one; return which identity is the same as which.
 
     Raises `ConfigError` naming file, line and column.
     """
+    path = config.settings.identity.crosswalk
     if path is None:
-        return {}, ""
-    columns = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
+        return {}
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"[identity] crosswalk: the file {path} cannot be read: {error.strerror}.") from error
     try:
-        rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
+        rows = csv.DictReader(content.decode("utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
         raise ConfigError(f"[identity] crosswalk: {path.name} is not UTF-8; save it as CSV UTF-8.") from error
+    lacking = [column for column in _CROSSWALK if column not in (rows.fieldnames or ())]
+    if lacking:
+        raise ConfigError(f"[identity] crosswalk: {path.name} has no column {', '.join(lacking)}.")
+    providers = _providers(config)
     links: dict[str, str] = {}
     for line, row in enumerate(rows, start=2):
-        values = [(row.get(column) or "").strip() for column in columns]
-        if not all(values):
-            lacking = ", ".join(name for name, value in zip(columns, values, strict=True) if not value)
-            raise ConfigError(f"[identity] crosswalk: {path.name} line {line} has no {lacking}.")
-        links[f"{values[0]}:{values[1]}"] = f"{values[2]}:{values[3]}"
-    for start in links:
-        end = start
-        for _ in range(len(links) + 1):
-            if end not in links:
-                break
-            end = links[end]
-        else:
-            raise ConfigError(f"[identity] crosswalk: {path.name} leads in a circle.")
-        links[start] = end
-    return links, xxhash.xxh3_64_hexdigest(content)
+        ukprn, reference, same_as_ukprn, same_as_reference = _crosswalk_row(row, path, line, providers)
+        links[f"{ukprn}:{reference}"] = f"{same_as_ukprn}:{same_as_reference}"
+    return {start: _end(links, start, path) for start in links}
+
+
+def _providers(config: Configuration) -> set[str]:
+    """Return the providers whose learners there may be: the college, what it was before, and the sources' own."""
+    college = config.settings.college
+    own = (getattr(instance.config, "ukprn", None) for instance in config.instances)
+    return {str(number) for number in (college.ukprn, *college.former_ukprns, *own) if number}
+
+
+def _crosswalk_row(row: Mapping[str, str | None], path: Path, line: int, providers: Collection[str]) -> list[str]:
+    values = [(row[column] or "").strip() for column in _CROSSWALK]
+    for column, value in zip(_CROSSWALK, values, strict=True):
+        if not value:
+            raise ConfigError(f"[identity] crosswalk: {path.name} line {line} has no {column}.")
+        if "ukprn" in column and value not in providers:
+            raise ConfigError(
+                f"[identity] crosswalk: {path.name} line {line}: the {column} is not that of the college. If it is a "
+                "college that merged into yours, add it to [college] former_ukprns; otherwise correct it."
+            )
+    return values
+
+
+def _end(links: Mapping[str, str], start: str, path: Path) -> str:
+    """Follow the links to the identity that is no other's."""
+    end = links[start]
+    for _ in links:
+        if end not in links:
+            return end
+        end = links[end]
+    raise ConfigError(f"[identity] crosswalk: {path.name} leads in a circle.")
 
 
 class Identities:
@@ -88,17 +117,18 @@ class Identities:
     def load(self) -> None:
         """Read again what is stored: at the start, and after a transaction was rolled back."""
         connection, learner, alias = self.run.unit.connection, schema.learner, schema.identity_link
+        self._learners.clear()
+        self._new.clear()
         with self.run.unit.transaction():
-            self._learners = dict(connection.execute(sa.select(learner.c.identity, learner.c.id)).tuples().all())
+            for number, identity in connection.execute(sa.select(learner.c.id, learner.c.identity)):
+                self._learners[identity] = number
             for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as)):
                 self._learners[identity] = self._learners[same_as]
             self._next_id = 1 + (connection.scalar(sa.select(sa.func.max(learner.c.id))) or 0)
-        self._new.clear()
 
     def for_instance(self, instance: Instance) -> Identify:
-        """Return how this instance's rows name learners: its own UKPRN, or the college's."""
-        ukprn = getattr(instance.config, "ukprn", None) or self.run.config.settings.college.ukprn
-        return identify(ukprn, self.crosswalk)
+        """Return how this instance's rows name learners: with its own UKPRN, or the college's."""
+        return identify(getattr(instance.config, "ukprn", None) or self.run.config.settings.college.ukprn)
 
     @property
     def learner_of(self) -> Callable[[str], int | None]:
@@ -109,11 +139,28 @@ class Identities:
         """Return the learner of an identity, making one where there is none; `write_new` stores it."""
         number = self._learners.get(identity)
         if number is None:
-            number = self._next_id
-            self._next_id += 1
+            same = self.crosswalk.get(identity)
+            number = self._make(identity) if same is None else self.ensure(same)
             self._learners[identity] = number
-            self._new.append((number, identity))
         return number
+
+    def _make(self, identity: str) -> int:
+        number = self._next_id
+        self._next_id += 1
+        self._new.append((number, identity))
+        return number
+
+    def own(self, identities: Collection[str], *, make: bool = False) -> dict[str, int]:
+        """Return the learners that bear these identities as their own, making those that are lacking on request."""
+        learner, connection = schema.learner, self.run.unit.connection
+        found: dict[str, int] = {}
+        for some in _batches(identities):
+            select = sa.select(learner.c.identity, learner.c.id).where(learner.c.identity.in_(some))
+            found.update((row.identity, row.id) for row in connection.execute(select))
+        if make:
+            found.update((identity, self._make(identity)) for identity in sorted(set(identities) - found.keys()))
+            self.write_new()
+        return found
 
     def write_new(self) -> None:
         """Store the learners that were made, before the rows that point to them."""
@@ -133,18 +180,26 @@ class Identities:
         self._new.clear()
 
 
+def _batches(values: Collection[str], size: int = 500) -> Iterator[list[str]]:
+    """Sort values and cut them into lists that a database takes as parameters."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
 def link(run: Run, identities: Identities) -> None:
     """Bring identities, links and merged learners up to date with what was read."""
     unit = run.unit
     with unit.transaction() as connection:
         run.store.ensure_indexes(connection)
-        if _merges_pending(connection):
-            _bridge(run, identities)
+        _merge_all_if_trust_changed(run, identities)
+        named = _named_by_rows(connection)
+        if named or _merges_pending(connection):
+            _bridge(run, identities, named)
         for stream in _LINKED:
             _link_stream(run, stream)
         hit("link_written")
     hit("link_committed")
-    identities.load()
     _merge(run)
     with unit.transaction():
         _list_unknown(run)
@@ -155,93 +210,242 @@ def _merges_pending(connection: sa.Connection) -> bool:
     return connection.scalar(sa.select(dirty.c.learner_id).where(dirty.c.merge).limit(1)) is not None
 
 
-# -- ULN ---------------------------------------------------------------------------------------------------------
+def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
+    """Merge every learner again where the order of trust or the crosswalk is not what it was."""
+    connection, store, settings = run.unit.connection, run.store, run.config.settings
+    trust = [instance.name for instance in run.config.instances]
+    decides = repr((trust, sorted(settings.precedence.items()), sorted(identities.crosswalk.items())))
+    merged_by = xxhash.xxh3_64_hexdigest(decides.encode())
+    before = store.get_state(connection, "merged_by")
+    if before == merged_by:
+        return
+    store.set_state(connection, "merged_by", merged_by)
+    if before is not None:
+        connection.execute(sa.update(schema.dirty).values(merge=True))
+        everybody: Any = sa.select(schema.learner.c.id, sa.true())
+        connection.execute(store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], everybody))
+
+
+# -- who is the same as whom -------------------------------------------------------------------------------------
 
 
 def _usable(rows: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(rows.c.deleted_run.is_(None), rows.c.uln.is_not(None), rows.c.uln != TEMPORARY_ULN)
 
 
-def _ambiguous(rows: sa.Table) -> sa.Select[Any]:
-    """Select the ULNs that two references of one source share: they identify nobody."""
-    return (
-        sa.select(rows.c.uln)
-        .where(_usable(rows))
-        .group_by(rows.c.connector, rows.c.uln)
-        .having(sa.func.count(sa.distinct(rows.c.identity)) > 1)
-    )
+def _unlinked(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.learner_id.is_(None), table.c.identity.is_not(None))
 
 
-def _bridge(run: Run, identities: Identities) -> None:
-    """Let identities that share a usable ULN be one learner, under the name the most trusted source gives them."""
-    connection, rows = run.unit.connection, schema.source_learner
-    ambiguous = set(connection.scalars(_ambiguous(rows)))
-    _warn_ambiguous(run, ambiguous)
-    shared = (
-        sa.select(rows.c.uln)
-        .where(_usable(rows))
-        .group_by(rows.c.uln)
-        .having(sa.func.count(sa.distinct(rows.c.identity)) > 1)
-    )
-    ranks = {number: run.rank(name) for name, number in run.connector_ids.items()}
-    members: dict[str, dict[str, int]] = {}
-    for uln, identity, source in connection.execute(
-        sa.select(rows.c.uln, rows.c.identity, rows.c.connector).where(_usable(rows), rows.c.uln.in_(shared))
-    ):
-        if uln not in ambiguous:
-            rank = ranks.get(source, len(ranks))
-            known = members.setdefault(uln, {})
-            known[identity] = min(rank, known.get(identity, rank))
-    wanted: dict[str, str] = {}
-    for known in members.values():
-        # A reference outranks a bare ULN; then the most trusted source; then the spelling, to be deterministic.
-        first = min(known, key=lambda identity: (identity.startswith("uln:"), known[identity], identity))
-        wanted.update((identity, first) for identity in known if identity != first)
-    _rewrite_links(run, identities, wanted)
+def _named_by_rows(connection: sa.Connection) -> dict[str, set[str]]:
+    """Return the identities, and their ULNs, of rows that name a learner by a reference that no learner has."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for stream in _LINKED:
+        rows = schema.SOURCE_TABLES[stream]
+        select = sa.select(rows.c.identity, rows.c.uln).distinct().where(_unlinked(rows), _usable(rows))
+        for identity, uln in connection.execute(select):
+            named[identity].add(uln)
+    return named
 
 
-def _rewrite_links(run: Run, identities: Identities, wanted: Mapping[str, str]) -> None:
+def _bridge(run: Run, identities: Identities, named: dict[str, set[str]]) -> None:
+    """Decide which identities are one learner, under the name that the most trusted source gives them.
+
+    Learners who share a usable ULN are one; so are those whom the crosswalk joins. A row that names nobody by its
+    reference is for the learner who has its ULN.
+    """
     connection, alias = run.unit.connection, schema.identity_link
-    stored: dict[str, str] = dict(connection.execute(sa.select(alias.c.identity, alias.c.same_as)).tuples().all())
-    if stored == wanted:
-        return
-    own = dict(connection.execute(sa.select(schema.learner.c.identity, schema.learner.c.id)).tuples().all())
-    for identity in sorted({*wanted, *stored}):
-        target = wanted.get(identity)
-        if target == stored.get(identity):
-            continue
-        connection.execute(sa.delete(alias).where(alias.c.identity == identity))
-        if target is not None:
-            connection.execute(sa.insert(alias).values(identity=identity, same_as=target, evidence="uln", run=run.id))
-        _move(run, identity, own[target if target is not None else identity])
-        touched = {own[name] for name in (identity, target, stored.get(identity)) if name is not None}
-        mark_dirty(connection, run.store.dialect, Touched(merges=touched))
+    stored = {row.identity: (row.same_as, row.evidence) for row in connection.execute(sa.select(alias))}
+    _add_linked_rows(connection, stored, named)
+    people = _People(run, identities.crosswalk, {uln for ulns in named.values() for uln in ulns})
+    _warn_ambiguous(run, people.ambiguous)
+    wanted = {identity: (same_as, "uln") for identity, same_as in people.same_as.items()}
+    known = _held(connection, named)
+    for identity, ulns in named.items():
+        owners = {people.owner[uln] for uln in ulns if uln in people.owner}
+        if identity not in known and len(owners) == 1:
+            wanted[identity] = (owners.pop(), "uln")
+    ours = identities.own({*identities.crosswalk, *identities.crosswalk.values()})
+    for identity, same_as in identities.crosswalk.items():
+        if identity in ours or same_as in ours:
+            wanted[identity] = (people.same_as.get(same_as, same_as), "crosswalk")
+        else:
+            wanted.pop(identity, None)
+    _rewrite_links(run, identities, stored, {name: link for name, link in wanted.items() if name != link[0]})
 
 
-def _move(run: Run, identity: str, learner: int) -> None:
-    """Point every row that names an identity to another learner."""
-    for table in schema.SOURCE_TABLES.values():
-        run.unit.connection.execute(
-            sa.update(table)
-            .where(table.c.identity == identity, table.c.learner_id.is_not(None), table.c.learner_id != learner)
-            .values(learner_id=learner)
+def _add_linked_rows(
+    connection: sa.Connection, stored: Mapping[str, tuple[str, str]], named: dict[str, set[str]]
+) -> None:
+    """Add what was linked by the ULN of a row before, so that it is decided again."""
+    alias, learner = schema.identity_link, schema.learner
+    for identity in stored:
+        if identity.startswith("uln:"):
+            named[identity].add(identity.removeprefix("uln:"))
+    for stream in _LINKED:
+        rows = schema.SOURCE_TABLES[stream]
+        select = (
+            sa.select(rows.c.identity, rows.c.uln)
+            .distinct()
+            .join_from(alias, learner, learner.c.identity == alias.c.same_as)
+            .join(rows, sa.and_(rows.c.learner_id == learner.c.id, rows.c.identity == alias.c.identity))
+            .where(alias.c.identity.not_like("uln:%"), _usable(rows))
         )
+        for identity, uln in connection.execute(select):
+            named[identity].add(uln)
+
+
+def _held(connection: sa.Connection, identities: Collection[str]) -> set[str]:
+    """Return which of these identities a source holds as a learner."""
+    rows = schema.source_learner
+    found: set[str] = set()
+    for some in _batches(identities):
+        select = sa.select(rows.c.identity).where(rows.c.identity.in_(some), rows.c.deleted_run.is_(None))
+        found.update(connection.scalars(select))
+    return found
+
+
+class _People:
+    """Know which learners the sources' ULNs show to be one.
+
+    `same_as` maps an identity to the one that names the learner, `owner` a ULN to the name of the learner who has it,
+    `ambiguous` holds the ULNs that identify nobody: one source gives them to two learners, or they would make two of
+    its learners one. `wanted` are ULNs to look up beside those that learners share.
+    """
+
+    def __init__(self, run: Run, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
+        self._ranks = {number: run.rank(name) for name, number in run.connector_ids.items()}
+        self._members: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        self._read(run.unit.connection, crosswalk, wanted)
+        self.ambiguous = {uln for uln, members in self._members.items() if _clash([members])}
+        self.same_as: dict[str, str] = {}
+        self.owner: dict[str, str] = {}
+        for ulns in self._groups():
+            if _clash([self._members[uln] for uln in ulns]):
+                self.ambiguous.update(ulns)
+            else:
+                self._settle(ulns)
+        for identity, same_as in crosswalk.items():
+            if same_as in self.same_as:
+                self.same_as[identity] = self.same_as[same_as]
+
+    def _read(self, connection: sa.Connection, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
+        rows = schema.source_learner
+        shared = (
+            sa.select(rows.c.uln)
+            .where(_usable(rows))
+            .group_by(rows.c.uln)
+            .having(sa.func.count(sa.distinct(rows.c.identity)) > 1)
+        )
+        select = sa.select(rows.c.uln, rows.c.identity, rows.c.connector).where(_usable(rows))
+        for condition in (rows.c.uln.in_(shared), *(rows.c.uln.in_(some) for some in _batches(wanted))):
+            for uln, identity, source in connection.execute(select.where(condition)):
+                self._members[uln][crosswalk.get(identity, identity)].add(source)
+
+    def _groups(self) -> list[list[str]]:
+        """Put ULNs together that a learner has had one after the other."""
+        group_of: dict[str, list[str]] = {}
+        for uln in sorted(self._members.keys() - self.ambiguous):
+            joined = [uln]
+            for other in {id(group): group for name in self._members[uln] if (group := group_of.get(name))}.values():
+                joined += other
+            for one in joined:
+                group_of.update(dict.fromkeys(self._members[one], joined))
+        return list({id(group): group for group in group_of.values()}.values())
+
+    def _settle(self, ulns: Collection[str]) -> None:
+        ranks: dict[str, int] = {}
+        last = len(self._ranks)
+        for uln in ulns:
+            for identity, sources in self._members[uln].items():
+                rank = min(self._ranks.get(source, last) for source in sources)
+                ranks[identity] = min(rank, ranks.get(identity, last))
+        # A reference outranks a bare ULN; then the most trusted source; then the spelling, to be deterministic.
+        first = min(ranks, key=lambda identity: (identity.startswith("uln:"), ranks[identity], identity))
+        self.same_as.update((identity, first) for identity in ranks if identity != first)
+        self.owner.update(dict.fromkeys(ulns, first))
+
+
+def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
+    """Say whether one source holds two of these identities: they cannot be one learner."""
+    held: dict[int, str] = {}
+    return any(
+        held.setdefault(source, identity) != identity
+        for identities in members
+        for identity, sources in identities.items()
+        for source in sources
+    )
+
+
+def _rewrite_links(
+    run: Run,
+    identities: Identities,
+    stored: Mapping[str, tuple[str, str]],
+    wanted: Mapping[str, tuple[str, str]],
+) -> None:
+    """Store what has changed among the links, and point the rows to their learners."""
+    connection, alias = run.unit.connection, schema.identity_link
+    changed = {identity for identity in {*stored, *wanted} if stored.get(identity) != wanted.get(identity)}
+    if not changed:
+        return
+    undone = changed - wanted.keys()
+    targets = {wanted[identity][0] for identity in changed - undone}
+    learners = identities.own(targets | _held(connection, undone), make=True)
+    learners |= identities.own({*changed, *(stored[identity][0] for identity in changed & stored.keys())})
+    for some in _batches(changed):
+        connection.execute(sa.delete(alias).where(alias.c.identity.in_(some)))
+    executemany(
+        connection,
+        run.store.dialect.insert_ignore(alias),
+        [(identity, *wanted[identity], run.id) for identity in sorted(changed - undone)],
+    )
+    before = {
+        identity: {learners[name] for name in (identity, stored.get(identity, ("",))[0]) if name in learners}
+        for identity in changed
+    }
+    _point_to_learners(run, before)
+    after = {learners[wanted[identity][0]] for identity in changed - undone}
+    touched = after.union(*before.values())
+    mark_dirty(connection, run.store.dialect, Touched(merges=touched))
+
+
+def _point_to_learners(run: Run, before: Mapping[str, Collection[int]]) -> None:
+    """Point the rows that bear these identities, and stand with these learners, to whom they are for now."""
+    for table in schema.SOURCE_TABLES.values():
+        learner = sa.func.coalesce(_by_link(table), _by_identity(table))
+        for some in _batches(before.keys()):
+            numbers = {number for identity in some for number in before[identity]}
+            run.unit.connection.execute(
+                sa.update(table)
+                .where(table.c.learner_id.in_(sorted(numbers)), table.c.identity.in_(some))
+                .values(learner_id=learner)
+            )
+
+
+def _by_link(table: sa.Table) -> sa.ScalarSelect[int]:
+    """Find the learner whom a row's identity stands for by a link."""
+    learner, alias = schema.learner, schema.identity_link
+    return (
+        sa.select(learner.c.id)
+        .join(alias, alias.c.same_as == learner.c.identity)
+        .where(alias.c.identity == table.c.identity)
+        .scalar_subquery()
+    )
+
+
+def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
+    """Find the learner who bears a row's identity."""
+    learner = schema.learner
+    return sa.select(learner.c.id).where(learner.c.identity == table.c.identity).scalar_subquery()
 
 
 def _warn_ambiguous(run: Run, ulns: Iterable[str]) -> None:
     """List the rows whose ULN identifies nobody; drop what was listed and no longer holds."""
     rows = schema.source_learner
-    listed = sorted(ulns)
     found: set[tuple[int, str]] = set()
-    for start in range(0, len(listed), 500):
-        found.update(
-            (row.connector, row.key)
-            for row in run.unit.connection.execute(
-                sa.select(rows.c.connector, rows.c.key).where(
-                    rows.c.deleted_run.is_(None), rows.c.uln.in_(listed[start : start + 500])
-                )
-            )
-        )
+    for some in _batches(list(ulns)):
+        select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), rows.c.uln.in_(some))
+        found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
     _replace_warnings(run, "learners", "uln", "ambiguous_uln", found)
 
 
@@ -270,36 +474,16 @@ def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[
 
 
 def _link_stream(run: Run, stream: StreamName) -> None:
-    """Attach rows that came before their learner: by identity, by a linked identity, by a unique ULN."""
+    """Attach rows that came before their learner: by a linked identity, then by their own."""
     connection = run.unit.connection
     table = schema.SOURCE_TABLES[stream]
     if connection.scalar(sa.select(table.c.id).where(_unlinked(table)).limit(1)) is None:
         return
-    learner, alias = schema.learner, schema.identity_link
-    by_alias = (
-        sa.select(learner.c.id)
-        .join(alias, alias.c.same_as == learner.c.identity)
-        .where(alias.c.identity == table.c.identity)
-        .scalar_subquery()
-    )
-    by_identity = sa.select(learner.c.id).where(learner.c.identity == table.c.identity).scalar_subquery()
-    people = schema.source_learner
-    by_uln = (
-        sa.select(sa.func.min(people.c.learner_id))
-        .where(_usable(people), people.c.uln == table.c.uln, people.c.uln.not_in(_ambiguous(people)))
-        .having(sa.func.count(sa.distinct(people.c.learner_id)) == 1)
-        .scalar_subquery()
-    )
-    dialect, dirty = run.store.dialect, schema.dirty
-    for found in (by_alias, by_identity, by_uln):
+    for found in (_by_link(table), _by_identity(table)):
         linked = sa.and_(_unlinked(table), found.is_not(None))
         marks = sa.select(found, sa.false()).distinct().where(linked)
-        connection.execute(dialect.insert_from(dirty, ["learner_id", "merge"], marks))
+        connection.execute(run.store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], marks))
         connection.execute(sa.update(table).where(linked).values(learner_id=found))
-
-
-def _unlinked(table: sa.Table) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.learner_id.is_(None), table.c.identity.is_not(None))
 
 
 # -- merging -----------------------------------------------------------------------------------------------------
@@ -312,7 +496,7 @@ def _merge(run: Run) -> None:
         with run.unit.transaction() as connection:
             batch = list(
                 connection.scalars(
-                    sa.select(dirty.c.learner_id).where(dirty.c.merge).order_by(dirty.c.learner_id).limit(2_000)
+                    sa.select(dirty.c.learner_id).where(dirty.c.merge).order_by(dirty.c.learner_id).limit(MERGE_BATCH)
                 )
             )
             if not batch:
@@ -369,10 +553,10 @@ class _Merger:
         """Return the merged fields."""
         last = len(self._rank) + 1
         # Within one source the newest part speaks first: an ILR of this year before last year's.
-        rows = sorted(
-            sorted(rows, key=lambda row: row.part, reverse=True), key=lambda row: self._rank.get(row.connector, last)
-        )
-        merged: dict[str, Any] = {"uln": self._uln(rows)}
+        rows = sorted(rows, key=lambda row: row.key)
+        rows.sort(key=lambda row: row.part, reverse=True)
+        rows.sort(key=lambda row: self._rank.get(row.connector, last))
+        merged: dict[str, Any] = {"uln": self._uln(self._ordered(rows, "uln"))}
         for name in schema.learner_fields:
             ordered = self._ordered(rows, name)
             merged[name] = next((value for row in ordered if (value := getattr(row, name)) is not None), None)
@@ -405,7 +589,7 @@ def _list_unknown(run: Run) -> None:
         table = schema.SOURCE_TABLES[stream]
         lost = sa.and_(_unlinked(table), table.c.deleted_run.is_(None))
         select = sa.select(table.c.connector, sa.func.count()).where(lost).group_by(table.c.connector)
-        counts: dict[int, int] = dict(connection.execute(select).tuples().all())
+        counts: dict[int, int] = dict(connection.execute(select).all())
         found = {
             (row.connector, row.key)
             for row in connection.execute(

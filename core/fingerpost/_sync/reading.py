@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +28,7 @@ from fingerpost._records import CanonicalRecord
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.context import utc_text
-from fingerpost._sync.rows import Identify, row_encoder
+from fingerpost._sync.rows import PROVENANCE, Identify, row_encoder, written_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,25 +63,34 @@ class BreakerOpen(FingerpostError):  # noqa: N818 - a state, raised to leave the
 
 
 class _Seen:
-    """Mark rows of a table by number."""
+    """Mark rows of a table by number; a row that this read wrote, from `first_new` on, is marked from the start."""
 
-    def __init__(self, rows: int) -> None:
-        self._bits = bytearray(rows // 8 + 1)
+    def __init__(self, first_new: int) -> None:
+        self._first_new = first_new
+        self._bits = bytearray(first_new // 8 + 1)
+        self._unmarked: set[int] = set()
 
     def add(self, number: int) -> bool:
         """Mark a row; say whether it was marked already."""
+        if number >= self._first_new:
+            return number not in self._unmarked
         byte, bit = number >> 3, 1 << (number & 7)
-        bits = self._bits
-        if byte >= len(bits):
-            bits.extend(bytes(max(byte - len(bits) + 1, len(bits))))
-        if bits[byte] & bit:
+        if self._bits[byte] & bit:
             return True
-        bits[byte] |= bit
+        self._bits[byte] |= bit
         return False
 
+    def remove(self, number: int) -> None:
+        """Take a row's mark away."""
+        if number >= self._first_new:
+            self._unmarked.add(number)
+        else:
+            self._bits[number >> 3] &= ~(1 << (number & 7))
+
     def __contains__(self, number: int) -> bool:
-        byte = number >> 3
-        return byte < len(self._bits) and bool(self._bits[byte] & (1 << (number & 7)))
+        if number >= self._first_new:
+            return number not in self._unmarked
+        return bool(self._bits[number >> 3] & (1 << (number & 7)))
 
 
 @dataclass(slots=True)
@@ -137,12 +147,17 @@ class StreamReader:
         self.connector = run.connector_ids[instance.name]
         self.table = schema.SOURCE_TABLES[spec.name]
         self.identify: Identify = identities.for_instance(instance)
-        self.encode = row_encoder(spec.name)
-        self._upsert = self.dialect.upsert(self.table, conflict=["connector", "key"], keep=["id", "first_run"])
+        written = written_columns(spec.name, mapping.fields)
+        self.encode = row_encoder(spec.name, written)
+        blank = [column.name for column in self.table.columns if column.name not in {*PROVENANCE, *written}]
+        self._upsert = self.dialect.upsert(
+            self.table, conflict=["connector", "key"], keep=["id", "first_run"], null=["deleted_run", *blank]
+        )
         self._select = (
             f"SELECT key, id, row_hash, deleted_run, learner_id FROM {self.table.name} "  # noqa: S608 - our own names
             f"WHERE connector = {self.dialect.placeholder} AND "
         )
+        self._shares = spec.name == "activities" and not mapping.fields.isdisjoint(("group", "programme"))
         self._seed = f"{fingerprint}\x1e"
         columns = sorted(mapping.columns)
         self._values = itemgetter(*columns) if len(columns) > 1 else lambda data: (data[columns[0]],)
@@ -156,6 +171,8 @@ class StreamReader:
         self._cursor: Cursor | None = None
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._breaks = True
+        self._tells_changes = spec.ordered and spec.cursor is not None
+        self._stored = self._counts()
 
     def read(self) -> None:
         """Read the stream to its end, or to the error that fails it; the report says which.
@@ -166,6 +183,9 @@ class StreamReader:
         try:
             with _no_collector():
                 self._read()
+        except BreakerOpen as error:
+            self._restore_state()
+            self._fail(error)
         except (FingerpostError, sa.exc.SQLAlchemyError) as error:
             self._fail(error)
         except Exception as error:
@@ -195,6 +215,8 @@ class StreamReader:
 
     def _fail(self, error: Exception) -> None:
         self.report.state = "failed"
+        for name, count in self._stored.items():
+            setattr(self.report, name, count)
         self.identities.load()
         if isinstance(error, FingerpostError):
             self.report.message = error.message
@@ -236,9 +258,9 @@ class StreamReader:
             self.context.known_digests = json.loads(known.digests) if known.digests else None
         self._since = self._cursor_to_read_from() if same and not self.force_full else None
         self._full = self._since is None
-        self._next_id = 1 + (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0)
+        self._next_id = self._first_new = 1 + (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0)
         self._seen = _Seen(self._next_id)
-        self._quarantined: dict[str, bytes] = {
+        self._quarantined: dict[str, int] = {
             row.key: row.raw_hash
             for row in self.connection.execute(
                 sa.select(schema.quarantine.c.key, schema.quarantine.c.raw_hash).where(
@@ -292,8 +314,14 @@ class StreamReader:
         self._marked.learners |= self._touched.learners
         self._marked.merges |= self._touched.merges
         self._touched.clear()
+        self._stored = self._counts()
         hit("checkpoint_committed")
         return self.run.unit.begin()
+
+    def _counts(self) -> dict[str, int]:
+        """Return the counts of what was done to the store: of a read that fails, what was committed is told."""
+        names = ("new", "changed", "deleted", "newly_rejected")
+        return {name: getattr(self.report, name) for name in names}
 
     def _finish(self) -> None:
         """End a complete read: judge the breaker, sweep, and remember how far it came."""
@@ -315,16 +343,24 @@ class StreamReader:
     # -- one chunk -----------------------------------------------------------------------------------------------
 
     def _flush(self, records: list[Record]) -> None:
-        """Look up, skip, map and write one chunk."""
+        """Look up, skip, map and write one chunk.
+
+        The first word on a key counts, and the others are warned of. But an ordered stream with a cursor tells changes
+        one after the other, and may tell one twice: there the last word counts.
+        """
         report = self.report
+        report.read += len(records)
+        changes = self._tells_changes
+        if changes:
+            records = list({record.key: record for record in records}.values())
         keys = [record.key for record in records]
         found = self._look_up(keys)
         fresh: list[Record] = []
-        hashes: list[bytes] = []
+        hashes: list[int] = []
         numbers: list[int | None] = []
         here: set[str] = set()
         unchanged = 0
-        digest, values, seed, seen = xxhash.xxh3_128_digest, self._values, self._seed, self._seen
+        digest, values, seed, seen = xxhash.xxh3_64_intdigest, self._values, self._seed, self._seen
         join = "\x1f".join
         for record in records:
             key = record[0]
@@ -333,18 +369,18 @@ class StreamReader:
             except KeyError:
                 raw = tuple(record[1].get(column) for column in self._columns)
             try:
-                row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass"))
+                row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass")) >> 1
             except TypeError:  # not text alone: a source with types of its own
-                row_hash = digest(f"{seed}{record[2]}\x1f{raw!r}".encode("utf-8", "surrogatepass"))
+                row_hash = digest(f"{seed}{record[2]}\x1f{raw!r}".encode("utf-8", "surrogatepass")) >> 1
             row = found.get(key)
             if row is None:
-                if key in here or not key:
+                if key in here or not key or (key in self._quarantine_seen and not changes):
                     self._refuse_key(key)
                     continue
                 here.add(key)
                 numbers.append(None)
             else:
-                if seen.add(row[0]):
+                if seen.add(row[0]) and not changes:
                     self._refuse_key(key)
                     continue
                 if row[1] == row_hash and row[2] is None:
@@ -354,7 +390,6 @@ class StreamReader:
             fresh.append(record)
             hashes.append(row_hash)
         self._parts.update({record[2] for record in records})
-        report.read += len(records)
         report.unchanged += unchanged
         if fresh:
             self._write(fresh, hashes, numbers, found)
@@ -367,7 +402,7 @@ class StreamReader:
         else:
             raise ContractError(f"Connector {self.instance.name} yields {self.spec.name} with an empty key.")
 
-    def _look_up(self, keys: list[str]) -> dict[str, tuple[int, bytes, int | None, int | None]]:
+    def _look_up(self, keys: list[str]) -> dict[str, tuple[int, int, int | None, int | None]]:
         """Return number, hash, deletion and learner of the rows that exist, by key.
 
         Where the keys ascend, as in most files, one range of the index answers; a list of keys costs ten times that.
@@ -386,9 +421,9 @@ class StreamReader:
     def _write(
         self,
         records: list[Record],
-        hashes: list[bytes],
+        hashes: list[int],
         numbers: list[int | None],
-        found: Mapping[str, tuple[int, bytes, int | None, int | None]],
+        found: Mapping[str, tuple[int, int, int | None, int | None]],
     ) -> None:
         """Map and upsert what is new or changed."""
         mapped = self.mapping.apply([record.data for record in records])
@@ -417,7 +452,6 @@ class StreamReader:
             if known is None:
                 number = self._next_id
                 self._next_id += 1
-                self._seen.add(number)
                 new += 1
             else:
                 number = known
@@ -433,13 +467,16 @@ class StreamReader:
             if quarantined and key in quarantined:
                 self._release(key)
             rows.append(
-                (number, connector, key, part, hashes[index], run, run, None, identity, uln, learner, *encode(model))
+                (number, connector, key, part, hashes[index], run, run, identity, uln, learner, *encode(model))
             )
-            self._note_shared(fields)
+            if self._shares:
+                self._note_shared(fields)
         for index, name, code in mapped.issues:
             self._warnings.append((records[index].key, name, code, ""))
         self.report.new += new
         self.report.changed += changed
+        if changed and self.spec.name == "activities":
+            self._note_shared_before([number for number in numbers if number is not None])
         if is_learners:
             self.identities.write_new()
         executemany(self.connection, self._upsert, rows)
@@ -448,24 +485,35 @@ class StreamReader:
 
     def _note_shared(self, fields: Mapping[str, Any]) -> None:
         """Note a group or programme whose members must be judged again."""
-        if self.spec.name == "activities":
-            if fields["subject"] == "group":
-                self._touched.groups.add(fields["group"])
-            elif fields["subject"] == "programme":
-                self._touched.programmes.add(fields["programme"])
+        if fields["subject"] == "group":
+            self._touched.groups.add(fields["group"])
+        elif fields["subject"] == "programme":
+            self._touched.programmes.add(fields["programme"])
 
-    def _not_a_row(self, outcome: object, record: Record, row_hash: bytes, number: int | None) -> None:
+    def _note_shared_before(self, numbers: list[int]) -> None:
+        """Note the groups and programmes that changed activities were for until now: they may have lost them."""
+        table = self.table
+        for column, names in ((table.c.group, self._touched.groups), (table.c.programme, self._touched.programmes)):
+            names.update(
+                self.connection.scalars(
+                    sa.select(column).distinct().where(table.c.id.in_(numbers), column.is_not(None))
+                )
+            )
+
+    def _not_a_row(self, outcome: object, record: Record, row_hash: int, number: int | None) -> None:
         """Deal with a record that the mapping rejected, or says is none."""
         if isinstance(outcome, Reject):
             self._quarantine(record, row_hash, outcome.reason, outcome.field or "", "")
             return
         self.report.skipped += 1
-        if number is not None:
+        if number is not None and self._full and self.mode == "snapshot":
+            self._seen.remove(number)  # it is gone like one that did not come: the sweep decides whether to believe it
+        elif number is not None or record.key in self._quarantined:
             self._delete(record.key)
 
     # -- quarantine ----------------------------------------------------------------------------------------------
 
-    def _quarantine(self, record: Record, row_hash: bytes, reason: str, field: str, where: str) -> None:
+    def _quarantine(self, record: Record, row_hash: int, reason: str, field: str, where: str) -> None:
         """Keep a rejected record as it came; the same one again is no news and no write."""
         self.report.rejected += 1
         self._reasons[reason, field] += 1
@@ -496,7 +544,8 @@ class StreamReader:
     def _reject_unread(self, message: Rejected) -> None:
         """Quarantine what the connector itself could not read."""
         self.report.read += 1
-        raw_hash = xxhash.xxh3_128_digest(f"{self._seed}{message.reason}{sorted(message.raw.items())!r}".encode())
+        said = f"{self._seed}{message.reason}{sorted(message.raw.items())!r}"
+        raw_hash = xxhash.xxh3_64_intdigest(said.encode("utf-8", "surrogatepass")) >> 1
         key = message.key or f"({message.where})"
         self._mark_seen(key)
         self._quarantine(Record(key, message.raw), raw_hash, message.reason, "", message.where)
@@ -519,8 +568,17 @@ class StreamReader:
         )
 
     def _forget_old_quarantine(self) -> None:
-        """After a whole read: what the source no longer holds needs no retry."""
-        for key in [key for key in self._quarantined if key not in self._quarantine_seen]:
+        """After a whole read: what the source no longer holds needs no retry.
+
+        Where files are overwritten it may be last term's evidence, so what a corrected mapping could save stays there.
+        """
+        old = self._quarantined.keys() - self._quarantine_seen
+        if old and self.mode == "append":
+            table = schema.quarantine
+            this = sa.and_(table.c.connector == self.connector, table.c.stream == self.spec.name)
+            can_be_saved = sa.and_(table.c.field != "", table.c.raw != "{}")
+            old -= set(self.connection.scalars(sa.select(table.c.key).where(this, can_be_saved)))
+        for key in old:
             self._release(key)
 
     def _break_if_rejected(self, *, final: bool) -> None:
@@ -539,6 +597,8 @@ class StreamReader:
 
     def _delete(self, key: str) -> None:
         """Remove, softly, what the source says is gone."""
+        if key in self._quarantined:
+            self._release(key)
         row = self._look_up([key]).get(key)
         if row is not None and row[2] is None:
             self._remove([row[0]])
@@ -554,11 +614,13 @@ class StreamReader:
         for number, part in self.connection.execute(live.execution_options(yield_per=10_000)):
             if self._parts and part not in self._parts:
                 continue
-            total += 1
+            total += number < self._first_new
             if number not in self._seen:
                 gone.append(number)
         empty = not self._parts and not self.report.rejected
-        if gone and (empty or (len(gone) > SWEEP_ROWS and len(gone) > SWEEP_SHARE * total)):
+        # What is held stays held: new rows must not make the share of what is gone small enough.
+        many = len(gone) > SWEEP_ROWS and (self._is_held() or len(gone) > SWEEP_SHARE * total)
+        if gone and (empty or many):
             self._hold(gone, total)
             return False
         self._clear_hold()
@@ -582,6 +644,11 @@ class StreamReader:
             "sweep_held", connector=self.instance.name, stream=self.spec.name, rows=len(gone), of=total
         )
 
+    def _is_held(self) -> bool:
+        hold = schema.sweep_hold
+        this = sa.and_(hold.c.connector == self.connector, hold.c.stream == self.spec.name)
+        return self.connection.scalar(sa.select(hold.c.row_id).where(this).limit(1)) is not None
+
     def _clear_hold(self) -> None:
         hold = schema.sweep_hold
         self.connection.execute(
@@ -600,7 +667,7 @@ class StreamReader:
 
     def _warn(self, code: str, key: str, field: str, where: str) -> None:
         """Take a warning of the connector, or about a key."""
-        if not key or code in PASS_CODES:
+        if not key or where or code in PASS_CODES:
             self._pass_warnings.add((key, field, code, where))
         self._warnings.append((key, field, code, where))
         self.run.log.debug(
@@ -631,7 +698,7 @@ class StreamReader:
             )  # fmt: skip
 
     def _forget_old_warnings(self) -> None:
-        """After a whole read: drop what was said of the source itself, or of a doubled key, and no longer holds."""
+        """After a whole read: drop what was said of the source, of a place in it or of a doubled key, and is past."""
         self._write_warnings()
         table = schema.warning
         stale = [
@@ -640,7 +707,7 @@ class StreamReader:
                 sa.select(table.c.id, table.c.key, table.c.field, table.c.code, table.c.where).where(
                     table.c.connector == self.connector,
                     table.c.stream == self.spec.name,
-                    sa.or_(table.c.key == "", table.c.code.in_(PASS_CODES)),
+                    sa.or_(table.c.key == "", table.c.where != "", table.c.code.in_(PASS_CODES)),
                 )
             )
             if (row.key, row.field, row.code, row.where) not in self._pass_warnings
@@ -696,6 +763,7 @@ class StreamReader:
         cursor = self._cursor if old is None or (self._cursor is not None and cast("Any", self._cursor) > old) else old
         digests = self.context.digests if complete and not held else None
         now = self.run.now_text
+        data_at = None if self.context.data_at is None else utc_text(self.context.data_at.astimezone(UTC))
         full_at = now if complete and self._full else (known.full_at if known is not None and same else None)
         row = (
             self.connector,
@@ -704,17 +772,28 @@ class StreamReader:
             None if cursor is None else json.dumps(cursor),
             None if digests is None else json.dumps(digests),
             now if complete else (known.complete_at if known is not None else None),
-            full_at,
-            None if self.context.data_at is None else utc_text(self.context.data_at.astimezone(UTC)),
+            None if held else full_at,  # until the rows are back or a person has spoken, every read is a whole one
+            data_at if complete else (known.data_at if known is not None else None),
         )
         executemany(self.connection, self.dialect.upsert(schema.stream_state, conflict=["connector", "stream"]), [row])
+
+    def _restore_state(self) -> None:
+        """Put the cursor back to where this read began: what was rejected on the way must be read again."""
+        state = schema.stream_state
+        with self.run.unit.transaction() as connection:
+            if self._known is None:
+                this = sa.and_(state.c.connector == self.connector, state.c.stream == self.spec.name)
+                connection.execute(sa.delete(state).where(this))
+            else:
+                upsert = self.dialect.upsert(state, conflict=["connector", "stream"])
+                executemany(connection, upsert, [tuple(self._known)])
 
 
 def _earlier(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
     if spec.cursor == "instant":
         return utc_text(datetime.fromisoformat(str(cursor)) - timedelta(days=days))
     if spec.cursor == "date":
-        return (date.fromisoformat(str(cursor)) - timedelta(days=days)).isoformat()
+        return (date.fromisoformat(str(cursor)) - timedelta(days=math.ceil(days))).isoformat()
     return cursor
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +13,7 @@ from fingerpost._store.schema import SOURCE_TABLES
 if TYPE_CHECKING:
     from fingerpost._messages import StreamName
 
-__all__ = ["PROVENANCE", "Identify", "identify", "row_encoder"]
+__all__ = ["PROVENANCE", "Identify", "identify", "row_encoder", "written_columns"]
 
 PROVENANCE: tuple[str, ...] = (
     "id", "connector", "key", "part", "row_hash", "first_run", "changed_run", "deleted_run", "identity", "uln",
@@ -25,29 +24,37 @@ PROVENANCE: tuple[str, ...] = (
 Identify: TypeAlias = Callable[[str | None, str | None], str | None]
 
 
-def identify(ukprn: int, crosswalk: Mapping[str, str]) -> Identify:
+def identify(ukprn: int) -> Identify:
     """Return the function that says whom a row names: (reference, ULN) to "ukprn:reference" or "uln:…".
 
-    The crosswalk is applied to the reference; a temporary ULN names nobody.
+    A temporary ULN names nobody.
     """
     prefix = f"{ukprn}:"
 
     def identity(reference: str | None, uln: str | None) -> str | None:
         if reference:
-            own = prefix + reference
-            return crosswalk.get(own, own)
+            return prefix + reference
         return f"uln:{uln}" if uln and uln != TEMPORARY_ULN else None
 
     return identity
 
 
-def row_encoder(stream: StreamName) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
-    """Return the function that gives a record's own columns, in the order of the stream's table."""
-    columns = [column.name for column in SOURCE_TABLES[stream].columns][len(PROVENANCE) :]
-    if stream == "activities":
-        return _activity_encoder(columns)
+def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
+    """Return the columns of a stream's table that a mapping of `fields` can fill, in the table's order.
+
+    The others stay null in every row, and need not be bound a million times.
+    """
+    filled = {*fields, *(["checklist"] if not set(CHECKLIST).isdisjoint(fields) else [])}
+    columns = list(SOURCE_TABLES[stream].columns)[len(PROVENANCE) :]
+    return [column.name for column in columns if column.name in filled or not column.nullable]
+
+
+def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
+    """Return the function that gives a record's values for these columns."""
+    if "checklist" in columns:
+        return _checklist_encoder(stream, columns)
     dates = {name for name in columns if "date" in str(MODELS[stream].model_fields[name].annotation)}
-    fetch = itemgetter(*columns)
+    fetch = itemgetter(*columns) if len(columns) > 1 else lambda fields: (fields[columns[0]],)
     days = tuple(columns.index(name) for name in columns if name in dates)
 
     def encode(record: CanonicalRecord) -> tuple[Any, ...]:
@@ -61,26 +68,17 @@ def row_encoder(stream: StreamName) -> Callable[[CanonicalRecord], tuple[Any, ..
     return encode
 
 
-def _activity_encoder(columns: list[str]) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
-    """Encode activities: the million rows of a college, hence written out."""
-    before = itemgetter(*columns[: columns.index("starts_on")])
-    after = itemgetter(*columns[columns.index("ends_on") + 1 : columns.index("checklist")])
-    last = itemgetter(*columns[columns.index("checklist") + 1 :])
+def _checklist_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
+    """Encode activities whose source records the elements of "meaningful": they share one column."""
+    position = columns.index("checklist")
+    others = row_encoder(stream, [name for name in columns if name != "checklist"])
     checklist = itemgetter(*CHECKLIST)
     nothing = (None,) * len(CHECKLIST)
-    iso = date.isoformat
 
     def encode(record: CanonicalRecord) -> tuple[Any, ...]:
-        fields = record.__dict__
-        checked = checklist(fields)
-        return (
-            *before(fields),
-            iso(fields["starts_on"]),
-            None if fields["ends_on"] is None else iso(fields["ends_on"]),
-            *after(fields),
-            None if checked == nothing else _as_json(checked),
-            *last(fields),
-        )
+        values = others(record)
+        checked = checklist(record.__dict__)
+        return (*values[:position], None if checked == nothing else _as_json(checked), *values[position:])
 
     return encode
 

@@ -16,7 +16,7 @@ from fingerpost._failpoints import hit
 from fingerpost._messages import STREAMS, StreamSpec
 from fingerpost._store import Store, Unit, schema
 from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, make_http, utc_text
-from fingerpost._sync.delivering import count_waiting, deliver
+from fingerpost._sync.delivering import count_waiting, deliver, recover
 from fingerpost._sync.identity import Identities, link, load_crosswalk
 from fingerpost._sync.judging import count_verdicts, judge
 from fingerpost._sync.reading import StreamReader
@@ -25,7 +25,7 @@ from fingerpost._sync.telling import Planner, plan
 from fingerpost._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from fingerpost._config import Configuration
     from fingerpost._connector import ConnectorConfig
@@ -75,8 +75,8 @@ def sync(
             run.report.settle()
             hit("run_finishing")
             finish_run(run)
-        except BaseException:
-            run.report.status, run.report.exit_code = "failed", 1
+        except BaseException as error:
+            run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
             finish_run(run)
             raise
         finally:
@@ -134,26 +134,29 @@ def start_run(
 
 
 def _work(run: Run, options: SyncOptions) -> None:
-    crosswalk, digest = load_crosswalk(run.config.settings.identity.crosswalk)
-    identities = Identities(run, crosswalk)
+    identities = Identities(run, load_crosswalk(run.config))
     with run.phase("read"):
-        _read(run, identities, digest, options)
+        _read(run, identities, options)
     with run.phase("link"):
         link(run, identities)
     with run.phase("judge"):
         judge(run)
+    channels = [(channel, hook_context(run, channel)) for channel in run.config.channels]
+    delivers = options.deliver and not options.dry_run
     with run.phase("plan"):
-        _plan(run)
+        if delivers:
+            recover(run, channels)
+        _plan(run, channels)
     with run.phase("deliver"):
-        if options.deliver and not options.dry_run:
-            for channel in run.config.channels:
-                deliver(run, channel, hook_context(run, channel))
-        count_waiting(run)
+        for channel, context in channels if delivers else ():
+            deliver(run, channel, context)
+        if not options.dry_run:  # what a dry run planned waits for nobody
+            count_waiting(run)
     _purge(run)
     _count(run)
 
 
-def _read(run: Run, identities: Identities, crosswalk_digest: str, options: SyncOptions) -> None:
+def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
     """Read every stream of every source, streams in their order, sources in the order of trust."""
     for name in STREAMS:
         for instance in run.config.instances:
@@ -161,11 +164,11 @@ def _read(run: Run, identities: Identities, crosswalk_digest: str, options: Sync
                 continue
             for spec in instance.streams:
                 if spec.name == name:
-                    run.report.streams.append(_read_stream(run, instance, spec, identities, crosswalk_digest, options))
+                    run.report.streams.append(_read_stream(run, instance, spec, identities, options))
 
 
 def stream_reader(
-    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, *, full: bool
+    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, *, full: bool
 ) -> StreamReader:
     """Return the reader of one stream; what it stores follows from the mapping and the settings that decide."""
     report = StreamReport(instance.name, spec.name)
@@ -175,9 +178,7 @@ def stream_reader(
     key = tuple(getattr(settings, "key", ()) or mapping.key)
     ukprn = settings.ukprn or run.config.settings.college.ukprn
     fingerprint = xxhash.xxh3_64_hexdigest(
-        "\x1f".join(
-            (mapping.fingerprint, _settings_that_decide(settings), str(ukprn), crosswalk_digest, repr(key))
-        ).encode()
+        "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), repr(key))).encode()
     )
     context = hook_context(run, instance, mapping=mapping, key=key)
     return StreamReader(
@@ -186,9 +187,9 @@ def stream_reader(
 
 
 def _read_stream(
-    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, crosswalk_digest: str, options: SyncOptions
+    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, options: SyncOptions
 ) -> StreamReport:
-    reader = stream_reader(run, instance, spec, identities, crosswalk_digest, full=options.full)
+    reader = stream_reader(run, instance, spec, identities, full=options.full)
     report = reader.report
     run.log.info("stream_started", connector=instance.name, stream=spec.name)
     reader.read()
@@ -229,16 +230,14 @@ def hook_context(
     )
 
 
-def _plan(run: Run) -> None:
+def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
     connectors = {number: name for name, number in run.connector_ids.items()}
-    for channel in run.config.channels:
+    for channel, context in channels:
         if getattr(channel.connector, "accepts", "") != "digest":
             continue
         with run.unit.transaction() as connection:
             planner = Planner(connection, run.store, run.config, run.framework, run.as_of, connectors)
-        run.report.digests.planned += plan(
-            planner, channel, hook_context(run, channel), run=run.id, now=run.now, transaction=run.unit.transaction
-        )
+        plan(run, planner, channel, context)
 
 
 def _purge(run: Run) -> None:
@@ -268,8 +267,19 @@ def _count(run: Run) -> None:
                 )
             )
         }
+        # What a dead run rejected was never reported: it is news for this one.
+        bad = schema.quarantine
+        unreported: dict[tuple[int, str], int] = {
+            (number, stream): count
+            for number, stream, count in connection.execute(
+                sa.select(bad.c.connector, bad.c.stream, sa.func.count())
+                .where(bad.c.last_run.in_(report.interrupted))
+                .group_by(bad.c.connector, bad.c.stream)
+            )
+        }
     for stream in report.streams:
         stream.warnings = counts.get((names[stream.connector], stream.stream), 0)
+        stream.newly_rejected += unreported.get((names[stream.connector], stream.stream), 0)
 
 
 def finish_run(run: Run) -> None:

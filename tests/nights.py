@@ -1,0 +1,103 @@
+"""Nights that end badly: run a sync in a process of its own that dies where the test says.
+
+The process comes from a server that has the libraries loaded already, but not Fingerpost: a failpoint is read from the
+environment when Fingerpost is imported, and the imports would take most of the time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import BaseContext
+
+Death: TypeAlias = tuple[str, int]
+"""Where a process dies, and at which time of coming by: a failpoint, or `before_rename` or `after_rename`, which are
+about the last step by which the file outbox puts a message into its folder."""
+
+LIBRARIES = (
+    "alembic.command", "jinja2.sandbox", "jmespath", "pluggy", "pydantic", "sqlalchemy.dialects.sqlite", "structlog",
+    "truststore", "xxhash",
+)  # fmt: skip
+
+KILLED = 137 if sys.platform == "win32" else -signal.SIGKILL
+"""The exit code of a process that died at a failpoint."""
+
+
+def small_steps(patch: Callable[[object, str, object], None] = setattr) -> None:
+    """Make every step so small that a small college needs several of each."""
+    import fingerpost_csv._rows as csv_rows
+    from fingerpost._sync import delivering, identity, judging, reading
+
+    patch(reading, "CHUNK", 5)
+    patch(reading, "CHECKPOINT_ROWS", 10)
+    patch(csv_rows, "_CHECKPOINT_LINES", 5)
+    patch(identity, "MERGE_BATCH", 8)
+    patch(judging, "BATCH", 8)
+    patch(delivering, "BATCH", 2)
+
+
+def night(folder: str, now: str, death: Death | None) -> None:
+    """Sync the college in `folder` at an instant, in small steps, and die where `death` says."""
+    name, count = death or ("", 0)
+    if name and not name.endswith("_rename"):
+        os.environ["FINGERPOST_FAILPOINT"] = f"{name}:{count}"
+    import structlog
+
+    from fingerpost import College
+
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    small_steps()
+    if name.endswith("_rename"):
+        _die_at_rename(name == "after_rename", count)
+    with College.open(Path(folder) / "fingerpost.toml", clock=lambda: datetime.fromisoformat(now)) as college:
+        college.sync()
+
+
+def _die_at_rename(after: bool, count: int) -> None:
+    rename, left = Path.replace, [count]
+
+    def replace(self: Path, target: Any) -> Path:
+        left[0] -= self.name.endswith(".eml.part")
+        if left[0] == 0 and not after:
+            _die()
+        renamed = rename(self, target)
+        if left[0] == 0:
+            _die()
+        return renamed
+
+    Path.replace = replace  # type: ignore[method-assign]
+
+
+def _die() -> None:
+    if sys.platform == "win32":
+        os._exit(KILLED)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@cache
+def _context() -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(LIBRARIES))
+    return context
+
+
+def run_night(folder: Path, now: datetime, death: Death | None = None) -> int:
+    """Run one night in a process of its own; return how the process ended."""
+    process = _context().Process(  # type: ignore[attr-defined]  # typeshed has it on the kinds of context only
+        target=night, args=(str(folder), now.isoformat(), death)
+    )
+    process.start()
+    process.join()
+    code: int = process.exitcode
+    return code
