@@ -10,8 +10,13 @@ import importlib.metadata
 import io
 import json
 import os
+import runpy
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -34,8 +39,6 @@ from fingerpost import (
 from fingerpost._store import schema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fingerpost._store import Store
 
 MONDAY = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -73,6 +76,8 @@ class ScriptedConfig(SourceConfig):
     ordered: bool = False
     lookback_days: float = 1.0
     mode: Literal["snapshot", "append"] = "snapshot"
+    program: str | None = None
+    """A Python file that defines `script`, for a run in a process of its own."""
 
 
 class ScriptedSource(Source):
@@ -87,7 +92,7 @@ class ScriptedSource(Source):
             config.stream, config.cursor, config.ordered, config.lookback_days, config.mode, config.mapping
         )
         self.streams = (spec,)
-        self.script: Script = play()
+        self.script: Script = runpy.run_path(config.program)["script"] if config.program else play()
         self.asked: list[Cursor | None] = []
 
     @hookimpl
@@ -125,6 +130,31 @@ def host() -> Host:
     """Return a host with the installed plugins and this one."""
     installed = importlib.metadata.entry_points(group="fingerpost")
     return Host.load(entry_points=[*installed, importlib.metadata.EntryPoint("scripted", __name__, "fingerpost")])
+
+
+def program(path: Path, body: str) -> str:
+    """Write the program of a scripted source: the body of `script(cursor, context)`; return its path."""
+    lines = ["import os, pathlib, time", "from fingerpost import *", "def script(cursor, context):"]
+    lines += [f"    {line}" for line in textwrap.dedent(body).strip().splitlines()]
+    path.write_text("\n".join([*lines, "    yield from ()", ""]), encoding="utf-8")
+    return str(path)
+
+
+def start_cli(college: SmallCollege, *arguments: str) -> subprocess.Popen[str]:
+    """Start `fingerpost` in a process of its own that has this plugin installed."""
+    site = college.folder / "site"
+    info = site / "scripted_plugin-1.dist-info"
+    if not info.exists():
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-plugin\nVersion: 1\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[fingerpost]\nscripted = {__name__}\n", encoding="utf-8")
+    path = os.pathsep.join((str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
+    return subprocess.Popen(
+        [sys.executable, "-c", "from fingerpost_cli import main; main()",
+         "--config", str(college.config_path), *arguments],
+        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        encoding="utf-8",
+    )  # fmt: skip
 
 
 # A college

@@ -75,7 +75,7 @@ def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], direct
     ]))  # fmt: skip
     _describe_gaps(college, gaps)
     _describe_outbox(college)
-    _describe_next(gaps, directory)
+    _describe_next(gaps, directory, report.as_of)
 
 
 def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
@@ -104,11 +104,11 @@ def _describe_outbox(college: College) -> None:
             )
 
 
-def _describe_next(gaps: tuple[Gap, ...], directory: Path) -> None:
+def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
     run = f"{'uv run ' if 'UV_RUN_RECURSION_DEPTH' in os.environ else ''}fingerpost"
     click.echo(f"\nTry next:\n  cd {directory}")
     tutors = Counter(tutor for gap in gaps for tutor in gap.tutors)
-    examples = [gap for gap in gaps if gap.status == "not_met"] or list(gaps)
+    examples = [gap for gap in gaps if gap.due is not None and gap.due >= as_of] or list(gaps)
     tries = [("status", "what the last runs did, and what waits for you")]
     if tutors:
         tries.append((f"digest preview --tutor {tutors.most_common(1)[0][0]}", "one digest, as text"))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-__all__ = ["WIDTH", "as_json", "day", "local", "many", "paragraph", "print_json", "safe_output", "table"]
+__all__ = ["WIDTH", "as_json", "day", "local", "many", "paragraph", "period", "print_json", "safe_output", "table"]
 
 WIDTH = 100
 _GAP = "  "
@@ -90,6 +90,11 @@ def local(instant: str | None, zone: str) -> str:
 def day(text: str | None) -> str:
     """Return an ISO day as people write it, such as 2 March 2026."""
     return "" if text is None else f"{int(text[8:10])} {date.fromisoformat(text):%B %Y}"
+
+
+def period(text: str) -> str:
+    """Return the period of a verdict as people read it: a year, or the studies that began in one."""
+    return text.replace("programme:", "since ")
 
 
 def safe_output() -> None:

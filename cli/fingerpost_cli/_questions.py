@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import as_json, day, many, paragraph, print_json, table
+from fingerpost_cli._output import as_json, day, many, paragraph, period, print_json, table
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -85,7 +85,7 @@ def _matches(gap: Gap, criteria: tuple[str, ...], wanted: dict[str, str | None])
 
 def _rows(gaps: list[Gap]) -> list[tuple[object, ...]]:
     return [
-        (gap.learner, gap.group, gap.criterion, gap.period.removeprefix("programme:"), f"{gap.have} of {gap.need}",
+        (gap.learner, gap.group, gap.criterion, period(gap.period), f"{gap.have} of {gap.need}",
          gap.due, ", ".join(gap.tutors))
         for gap in gaps
     ]  # fmt: skip
@@ -121,8 +121,8 @@ def _describe(found: Explanation) -> None:
     click.echo("\nCriteria")
     for one in found.criteria:
         due = f", due {day(one.due)}" if one.due else ""
-        period, standing = one.period.removeprefix("programme:"), one.status.replace("_", " ")
-        line = f"{one.title} ({period}): {standing}, {one.have} of {one.need}{due}"
+        standing = one.status.replace("_", " ")
+        line = f"{one.title} ({period(one.period)}): {standing}, {one.have} of {one.need}{due}"
         click.echo(paragraph(line, mark=f"  {one.criterion:<4}"))
         if one.why:
             click.echo(paragraph(one.why, mark="      "))

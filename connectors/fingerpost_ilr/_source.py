@@ -53,7 +53,7 @@ class IlrSource(Source):
         StreamSpec("learners", mapping="ilr-learners"),
         StreamSpec("programmes", mapping="ilr-programmes"),
         StreamSpec("activities", mapping="ilr-activities"),
-        StreamSpec("destinations", mapping="ilr-destinations", feeds=("destination_actual",)),
+        StreamSpec("destinations", mapping="ilr-destinations"),
     )
 
     @hookimpl

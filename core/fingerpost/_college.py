@@ -175,6 +175,9 @@ class College:
     def check(self) -> CheckReport:
         """Try every connector and the store, without reading data, writing data or sending anything."""
         checked = [CheckedConnector("store", self._check_store())]
+        for broken in self.config.broken:
+            finding = Finding("error", broken.message, "Run fingerpost plugins, and ask its vendor.")
+            checked.append(CheckedConnector(broken.name, (finding,)))
         for instance in (*self.config.instances, *self.config.channels):
             checked.append(CheckedConnector(instance.name, self._check_instance(instance)))
         checked.append(CheckedConnector("alerts", self._check_alerts()))
@@ -231,7 +234,7 @@ class College:
         log = structlog.get_logger("fingerpost").bind(connector=instance.name)
         return HookContext(
             name=instance.name, base_dir=self.config.base_dir, now=self._clock(), timezone=self.timezone,
-            make_http=lambda: make_http(self.config, log), mapping=mapping, key=key,
+            make_http=lambda: make_http(self.config, instance.config, log), mapping=mapping, key=key,
             columns=frozenset() if mapping is None else mapping.columns | frozenset(key), log=log,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, Union, get_args, get_origin
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 __all__ = [
+    "BrokenConnector",
     "Configuration",
     "config_error",
     "default_config_path",
@@ -47,6 +48,13 @@ _Path: TypeAlias = tuple[str | int, ...]
 
 _OUTBOX = {"type": "email", "name": "outbox"}
 """The channel of a college that configures none: messages are written to files and nothing is sent."""
+
+
+class BrokenConnector(NamedTuple):
+    """A configured connector whose plugin did not load: it fails alone, and the others work."""
+
+    name: str
+    message: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Configuration:
     instances: tuple[Instance, ...]
     channels: tuple[Instance, ...]
     enrichers: tuple[Instance, ...] = ()
+    broken: tuple[BrokenConnector, ...] = ()
     store_url: str | None = dataclasses.field(default=None, repr=False)
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
@@ -179,6 +188,7 @@ class _Reader:
         self.base_dir = path.parent
         self.host = host
         self.problems: list[str] = []
+        self.broken: list[BrokenConnector] = []
         self.secrets: list[str] = []
 
     def read(self, document: dict[str, Any]) -> Configuration:
@@ -186,7 +196,8 @@ class _Reader:
         store_url = self._store(settings) if settings else None
         tables = self._tables(document)
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
-        if not any(isinstance(connector, Channel) for connector in connectors):
+        # What did not load may have been the channel: then nothing is written to files in its place.
+        if not self.broken and not any(isinstance(connector, Channel) for connector in connectors):
             connectors += self._outbox({str(table.get("name")) for _, table in tables})
         if settings:
             self._precedence(settings, {str(table.get("name")) for _, table in tables})
@@ -200,6 +211,7 @@ class _Reader:
             instances=tuple(instance for instance in instances if isinstance(instance.connector, Source)),
             channels=tuple(instance for instance in instances if isinstance(instance.connector, Channel)),
             enrichers=tuple(instance for instance in instances if isinstance(instance.connector, Enricher)),
+            broken=tuple(self.broken),
             store_url=store_url,
             secrets=tuple(dict.fromkeys(self.secrets)),
         )
@@ -317,6 +329,9 @@ class _Reader:
         except ConfigError as error:
             self.problems.append(f"{label}: {error.message}")
             return None
+        except ContractError as error:
+            self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message))
+            return None
         known = len(self.problems)
         table = self._resolved(connector.Config, table, label)
         try:
@@ -399,13 +414,20 @@ class _Reader:
     # Sentences
 
     def _explain(self, error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], label: str) -> None:
-        told: set[_Path] = set()
+        told: dict[_Path, str] = {}
+        missing: set[_Path] = set()
         for details in error.errors(include_url=False, include_input=False):
             path = _written(details, data)
             if path not in told:  # a union complains once for each of its members
-                told.add(path)
+                told[path] = _sentence(details, path, model, label)
+                if details["type"] == "missing":
+                    missing.add(path)
+        for path, sentence in told.items():
+            # A key that is missing because it is misspelt is one problem, told where it is misspelt.
+            meant = f"Did you mean '{path[-1]}'?" if path in missing else ""
+            if not meant or not any(other.endswith(meant) for at, other in told.items() if at[:-1] == path[:-1]):
                 # A vendor's validator may quote what it refuses.
-                self.problems.append(mask_secrets(_sentence(details, path, model, label), self.secrets))
+                self.problems.append(mask_secrets(sentence, self.secrets))
 
 
 def _options(annotation: Any) -> list[Any]:

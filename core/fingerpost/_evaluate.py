@@ -676,6 +676,7 @@ def _apply_absences(evidence: Sequence[Evidence]) -> None:
     absences = [item for item in evidence if item.subject == "learner" and item.state in ("missed", "cancelled")]
     if not absences:
         return
+    absences.sort(key=lambda item: (item.state == "cancelled", item.ref))
     for item in evidence:
         if item.subject == "learner" or item.state not in _STATES:
             continue

@@ -172,8 +172,8 @@ class Host:
     def connector_class(self, type_name: str) -> type[Connector]:
         """Return the connector class of this name.
 
-        Raises `ConfigError` with the nearest spelling, the known types and the plugins that did not load: the type may
-        be missing only because its plugin is broken.
+        Raises `ContractError` where an installed plugin has the type and did not load, which its vendor must mend, and
+        `ConfigError` with the nearest spelling and the known types where nobody has it.
         """
         found: type[Connector] | None = self._offer["connector"].get(type_name)
         if found:
@@ -181,7 +181,7 @@ class Host:
         broken = [plugin for plugin in self._plugins if plugin.state != "loaded"]
         for plugin in broken:
             if type_name in (plugin.name, *plugin.connectors):
-                raise ConfigError(f"The connector type '{type_name}' is not there because {plugin} is {_told(plugin)}")
+                raise ContractError(f"The connector type '{type_name}' is not there because {plugin} is {_told(plugin)}")
         known = self.connector_types()
         message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, known)}"
         message += f" Known types: {', '.join(known) or 'none'}."

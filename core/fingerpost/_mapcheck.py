@@ -148,7 +148,7 @@ def _reading(
         context.warned = tally.warned
     messages = instance.read(spec.name, None, cast("Any", context))
     try:
-        with contextlib.closing(cast("Any", messages)):
+        with contextlib.closing(context), contextlib.closing(cast("Any", messages)):
             yield messages
     except (FingerpostError, GeneratorExit):
         raise

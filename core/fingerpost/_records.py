@@ -204,7 +204,7 @@ class Destination(CanonicalRecord):
             "not_known",
         ]
         | None
-    ) = Field(  # fmt: skip
+    ) = Field(
         default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination."
     )
     title: _Text | None = Field(default=None, description="Course, employer or words.")

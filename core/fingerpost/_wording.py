@@ -25,8 +25,7 @@ REASONS: dict[str, str] = {
     "on_break": "The learner is on a break from their programme.",
     "not_started": "The learner's programme has not started yet.",
     "short_programme": "The learner's studies are planned shorter than the least length that the college has set.",
-    "apprentice_job": "The learner is an apprentice; whether their own job counts is for the college to decide in the "
-    "setting apprentice_job_counts.",
+    "apprentice_job": "The learner is an apprentice; whether their own job counts is the college's setting.",
     "not_judged": "The official wording of this criterion is unconfirmed, so nothing is said to be missing unless the "
     "college turns it on.",
     "not_fed": "No source is known to hold every such record for this learner, so a missing record proves nothing.",
@@ -48,7 +47,7 @@ REASONS: dict[str, str] = {
     "not_stem": "It was not about science, technology, engineering or maths.",
     "part_time_job": "A part-time job never counts.",
     "duplicate": "It is the same event as another record that is already considered.",
-    "not_distinct": "It was with the same employer, or the same kind of place, as one that already counted.",
+    "not_distinct": "It was with the same employer or kind of place, or of the same kind, as one that already counted.",
     "not_a_listed_value": "It was with a kind of place that does not count here.",
     # what a record that counts only possibly, or with a remark, leaves open
     "adviser_level": "It counts, but the adviser's qualification is below level 6.",

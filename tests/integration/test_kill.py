@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from colleges import activity, snapshot, usual_college
-from nights import KILLED, Death, run_night, small_steps
+from tests.colleges import activity, snapshot, usual_college
+from tests.nights import KILLED, Death, run_night, small_steps
 
 from fingerpost import College, RunReport
 from fingerpost._failpoints import FAILPOINTS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from colleges import SmallCollege, Snapshot
+    from tests.colleges import SmallCollege, Snapshot
 
 pytestmark = pytest.mark.slow
 

@@ -717,6 +717,14 @@ def test_another_absence_leaves_the_groups_attendance_alone(own: dict[str, Any])
     assert for_all.state == "attended"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_different_absences_missed_is_what_the_group_record_takes(order: int) -> None:
+    for_all = activity(ref="g", subject="group", event_key="E")
+    absences = [activity(ref=state, state=state, event_key="E") for state in ("cancelled", "missed")]
+    mark_duplicates([for_all, *absences[::order]], RANK)
+    assert for_all.state == "missed"
+
+
 def test_an_absence_does_not_touch_what_was_recorded_for_the_learner() -> None:
     own = activity(ref="a", event_key="E")
     missed = activity(ref="b", event_key="E", state="missed")

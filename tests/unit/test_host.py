@@ -287,7 +287,7 @@ def test_an_unknown_type_names_the_nearest_the_known_and_the_broken(site: Site) 
     assert "Did you mean 'acme'?" in near.value.message
     assert "Known types: acme." in near.value.message
     assert "broken (broken-dist 3.1)" in near.value.message
-    with pytest.raises(ConfigError, match=r"'broken' is not there because .*tried to end the program"):
+    with pytest.raises(ContractError, match=r"'broken' is not there because .*tried to end the program"):
         host.connector_class("broken")
 
 

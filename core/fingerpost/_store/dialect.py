@@ -71,9 +71,9 @@ class Dialect:
         names = [column.name for column in table.columns if column.name not in absent]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
         kept = {*conflict, *keep}
+        changes = {name: statement.excluded[name] for name in names if name not in kept}
         statement = statement.on_conflict_do_update(
-            index_elements=[table.c[name] for name in conflict],
-            set_={name: statement.excluded[name] for name in names if name not in kept} | dict.fromkeys(null, sa.null()),
+            index_elements=[table.c[name] for name in conflict], set_=changes | dict.fromkeys(null, sa.null())
         )
         return self.positional(statement, names)
 

@@ -6,7 +6,8 @@ import contextlib
 import difflib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from fingerpost._config import Configuration
+    from fingerpost._connector import ConnectorConfig
     from fingerpost._frameworks import Framework
     from fingerpost._host import Host
     from fingerpost._http import Http
@@ -56,12 +58,28 @@ def utc_text(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def make_http(config: Configuration, log: FilteringBoundLogger) -> Http:
-    """Make the HTTP helper that ``[network]`` describes; its libraries take a while to import."""
+def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBoundLogger) -> Http:
+    """Make the HTTP helper that ``[network]`` describes; its libraries take a while to import.
+
+    Only hosts that stand in the connector's own settings may be asked; where none stands there, the connector knows
+    its service itself.
+    """
     from fingerpost._http import Http
 
     network = config.settings.network
-    return Http(timeout=network.timeout, proxy=network.proxy, ca_file=network.ca_file, secrets=config.secrets, log=log)
+    hosts = {urlsplit(value).hostname for value in settings.model_dump().values() if _is_address(value)}
+    return Http(
+        base_hosts=[host for host in hosts if host is not None],
+        timeout=network.timeout,
+        proxy=network.proxy,
+        ca_file=network.ca_file,
+        secrets=config.secrets,
+        log=log,
+    )
+
+
+def _is_address(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.startswith(("https://", "http://"))
 
 
 @dataclass(slots=True)
@@ -154,6 +172,12 @@ class HookContext:
         for column in self.mapping.unread(columns):
             if column not in self.key:
                 self.warn("unread_column", field=column, where=where)
+
+    def close(self) -> None:
+        """Close the HTTP helper, if it was used."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
     def data_from(self, instant: datetime) -> None:
         """Remember the age of the data: that of its newest part."""

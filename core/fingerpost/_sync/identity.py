@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 import xxhash
@@ -222,7 +222,7 @@ def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
     store.set_state(connection, "merged_by", merged_by)
     if before is not None:
         connection.execute(sa.update(schema.dirty).values(merge=True))
-        everybody: Any = sa.select(schema.learner.c.id, sa.true())
+        everybody = cast("sa.Select[Any]", sa.select(schema.learner.c.id, sa.true()))
         connection.execute(store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], everybody))
 
 
@@ -481,7 +481,7 @@ def _link_stream(run: Run, stream: StreamName) -> None:
         return
     for found in (_by_link(table), _by_identity(table)):
         linked = sa.and_(_unlinked(table), found.is_not(None))
-        marks = sa.select(found, sa.false()).distinct().where(linked)
+        marks = cast("sa.Select[Any]", sa.select(found, sa.false()).distinct().where(linked))
         connection.execute(run.store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], marks))
         connection.execute(sa.update(table).where(linked).values(learner_id=found))
 

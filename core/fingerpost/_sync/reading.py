@@ -73,7 +73,9 @@ class _Seen:
     def add(self, number: int) -> bool:
         """Mark a row; say whether it was marked already."""
         if number >= self._first_new:
-            return number not in self._unmarked
+            marked = number not in self._unmarked
+            self._unmarked.discard(number)
+            return marked
         byte, bit = number >> 3, 1 << (number & 7)
         if self._bits[byte] & bit:
             return True
@@ -366,8 +368,8 @@ class StreamReader:
             key = record[0]
             try:
                 raw = values(record[1])
-            except KeyError:
-                raw = tuple(record[1].get(column) for column in self._columns)
+            except KeyError:  # a file with fewer columns than another of the same read
+                raw = tuple(record[1].get(column, "") for column in self._columns)
             try:
                 row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass")) >> 1
             except TypeError:  # not text alone: a source with types of its own
@@ -429,6 +431,7 @@ class StreamReader:
         mapped = self.mapping.apply([record.data for record in records])
         rows: list[tuple[Any, ...]] = []
         run, connector, identify, encode = self.run.id, self.connector, self.identify, self.encode
+        learner: int | None
         learner_of, touched, quarantined = self.identities.learner_of, self._touched, self._quarantined
         is_learners = self.spec.name == "learners"
         new = changed = 0
@@ -587,10 +590,11 @@ class StreamReader:
             return
         if report.rejected > BREAKER_ROWS and report.rejected > BREAKER_SHARE * report.read:
             (reason, field), count = self._reasons.most_common(1)[0]
+            where = f" in {field}" if field else ""
             raise BreakerOpen(
                 f"Connector {self.instance.name}: {report.rejected} of {report.read} {self.spec.name} were rejected, "
-                f"{count} of them for {reason}{f' in {field}' if field else ''}, so reading stopped. Run fingerpost map "
-                f"check {self.instance.name} and correct the mapping {self.mapping.name} or the export."
+                f"{count} of them for {reason}{where}, so reading stopped. Run fingerpost map check "
+                f"{self.instance.name} and correct the mapping {self.mapping.name} or the export."
             )
 
     # -- deletion ------------------------------------------------------------------------------------------------

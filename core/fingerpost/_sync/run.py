@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -158,6 +159,9 @@ def _work(run: Run, options: SyncOptions) -> None:
 
 def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
     """Read every stream of every source, streams in their order, sources in the order of trust."""
+    for broken in run.config.broken:
+        run.report.streams.append(StreamReport(broken.name, "(all)", state="failed", message=broken.message))
+        run.log.error("connector_not_loaded", connector=broken.name)
     for name in STREAMS:
         for instance in run.config.instances:
             if options.only and instance.name not in options.only:
@@ -192,7 +196,8 @@ def _read_stream(
     reader = stream_reader(run, instance, spec, identities, full=options.full)
     report = reader.report
     run.log.info("stream_started", connector=instance.name, stream=spec.name)
-    reader.read()
+    with contextlib.closing(reader.context):
+        reader.read()
     run.log.info(
         "stream_done", connector=instance.name, stream=spec.name, state=report.state, read=report.read, new=report.new,
         changed=report.changed, unchanged=report.unchanged, deleted=report.deleted, rejected=report.rejected,
@@ -222,7 +227,7 @@ def hook_context(
         base_dir=run.config.base_dir,
         now=run.now,
         timezone=ZoneInfo(run.config.settings.college.timezone),
-        make_http=lambda: make_http(run.config, run.log),
+        make_http=lambda: make_http(run.config, instance.config, run.log),
         mapping=mapping,
         key=key,
         columns=frozenset() if mapping is None else mapping.columns | frozenset(key),
@@ -278,7 +283,7 @@ def _count(run: Run) -> None:
             )
         }
     for stream in report.streams:
-        stream.warnings = counts.get((names[stream.connector], stream.stream), 0)
+        stream.warnings = counts.get((names.get(stream.connector, 0), stream.stream), 0)
         stream.newly_rejected += unreported.get((names[stream.connector], stream.stream), 0)
 
 
