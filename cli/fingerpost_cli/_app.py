@@ -55,8 +55,10 @@ pass_app = click.make_pass_decorator(App)
 
 
 def _warn_of_plugins(college: College) -> None:
-    """Name the plugins that did not load and that the configuration may mean."""
+    """Name the connectors that are left out, and the plugins that did not load and that the configuration may mean."""
     config = college.config
+    for broken in config.broken:
+        click.echo(f"Warning: {broken.name} is left out. {broken.message}", err=True)
     configured = {one.config.type for one in (*config.instances, *config.channels, *config.enrichers)}
     for plugin in college.host.plugins:
         if plugin.state not in ("loaded", "blocked") and configured & {plugin.name, *plugin.connectors}:

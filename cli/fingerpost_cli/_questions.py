@@ -121,7 +121,7 @@ def _describe(found: Explanation) -> None:
     click.echo("\nCriteria")
     for one in found.criteria:
         due = f", due {day(one.due)}" if one.due else ""
-        standing = one.status.replace("_", " ")
+        standing = "due soon" if one.status == "at_risk" else one.status.replace("_", " ")
         line = f"{one.title} ({period(one.period)}): {standing}, {one.have} of {one.need}{due}"
         click.echo(paragraph(line, mark=f"  {one.criterion:<4}"))
         if one.why:

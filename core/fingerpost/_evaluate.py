@@ -383,9 +383,12 @@ def _judge(
     tally = _tally(criterion, items, looks) if looks else _NOTHING
     status, reason = _decide(criterion, window, standing, tally, fed, counts_unjudged)
     have = tally.unjudged if counts_unjudged else tally.sure
-    next_change = min(standing.next_change, window.next_change)
+    days = [standing.next_change, window.next_change]
     if items and items[-1].starts_on > as_of:
-        next_change = min(next_change, next(item.starts_on for item in items if item.starts_on > as_of))
+        days.append(next(item.starts_on for item in items if item.starts_on > as_of))
+    for item, look in zip(items, looks, strict=True):
+        if look[1] == "planned" and (item.ends_on or item.starts_on) >= as_of:
+            days.append((item.ends_on or item.starts_on) + _DAY)  # then it is no longer what `next_booked` answers
     return Verdict(
         criterion=criterion.id,
         period=window.period,
@@ -396,7 +399,7 @@ def _judge(
         programme=standing.programme,
         reason=reason,
         quality_not_recorded=status == "met" and tally.sure < need and reason != "apprentice_job",
-        next_change=next_change,
+        next_change=min(days),
         uses=tuple(
             [EvidenceUse(item.ref, _OUTCOMES[look[0]], look[1]) for item, look in zip(items, looks, strict=True)]
         ),

@@ -87,6 +87,8 @@ def status(college: College, runs: int) -> StatusReport:
         sources = _sources(college, connection, held, now)
         outbox = _outbox(connection, "")
         lately = _outbox(connection, ledger[0].started_at) if ledger else {}
+    broken = [one.message for one in college.config.broken]
+    todo = _todo(ledger, sources, held, outbox | {"failed": lately.get("failed", 0)})
     return StatusReport(
         college=college.config.settings.college.name,
         store=college.store.where,
@@ -94,7 +96,7 @@ def status(college: College, runs: int) -> StatusReport:
         runs=ledger,
         sources=sources,
         outbox=outbox,
-        todo=tuple(_todo(ledger, sources, held, outbox | {"failed": lately.get("failed", 0)})),
+        todo=tuple(dict.fromkeys((*broken, *todo))),
     )
 
 
@@ -148,15 +150,19 @@ def _sources(
     }
     gone = sorted(key for key, count in live.items() if count and key not in fresh_for)
     found = []
+    broken = {one.name: one.message for one in college.config.broken}
     keys: tuple[_Key, ...] = (*fresh_for, *gone)
     for key in keys:
         read, state = last.get(key), states.get(key)
+        standing = (None, None) if read is None else (read.state, read.message)
+        if key[0] in broken:
+            standing = ("failed", broken[key[0]])
         complete_at = state.complete_at if state is not None else None
         data_at = state.data_at if state is not None else None
         found.append(
             SourceStatus(
-                connector=key[0], stream=key[1], configured=key in fresh_for,
-                state=read.state if read is not None else None, message=read.message if read is not None else None,
+                connector=key[0], stream=key[1], configured=key in fresh_for or key[0] in broken,
+                state=standing[0], message=standing[1],
                 complete_at=complete_at, data_at=data_at,
                 stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], now),
                 live=live.get(key, 0), warnings=dict(sorted(warnings.get(key, {}).items())),
@@ -261,7 +267,7 @@ def _todo_runs(last: RunStatus) -> Iterator[str]:
     elif last.status == "interrupted":
         yield f"Run {last.run} was cut short: run fingerpost sync, which carries on where it stopped."
     elif last.status == "failed":
-        yield f"Run {last.run} failed: run fingerpost sync --debug by hand to see why."
+        yield f"Run {last.run} failed: run fingerpost --debug sync by hand to see why."
 
 
 _WAITING = {

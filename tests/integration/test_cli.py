@@ -13,11 +13,11 @@ import filelock
 import pytest
 import structlog
 from click.testing import CliRunner, Result
+from tests.colleges import SmallCollege, activity, usual_college
 
 import fingerpost
 from fingerpost_cli import main
 from fingerpost_cli._fake_college import make_college
-from tests.colleges import SmallCollege, activity, usual_college
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -574,17 +574,6 @@ def test_what_is_not_there_is_refused_in_a_sentence(morning: Path, arguments: li
 # -- plugins
 
 
-CONFIGURED = """
-[college]
-name = "Example College"
-ukprn = 99999999
-
-[[connector]]
-type = "broken"
-name = "mis"
-"""
-
-
 @pytest.fixture
 def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a plugin that cannot be imported, as pip would."""
@@ -608,13 +597,20 @@ def test_a_broken_plugin_is_listed_and_hurts_nothing_else(small: SmallCollege) -
 
 
 @pytest.mark.usefixtures("broken_plugin")
-def test_a_configured_plugin_that_is_broken_is_an_error(tmp_path: Path) -> None:
-    config = tmp_path / "fingerpost.toml"
-    config.write_text(CONFIGURED, encoding="utf-8")
-    assert run_json("plugins", config=config, exit_code=1)["missing_types"] == ["broken"]
-    result = run("sync", config=config)
-    assert result.exit_code == 2
+def test_a_configured_plugin_that_is_broken_is_told_and_fails_alone(small: SmallCollege) -> None:
+    run("sync", config=small.config_path)
+    small.source("tutors")["type"] = "broken"  # as if the vendor's update had broken what worked yesterday
+    small.configure()
+    assert run_json("plugins", config=small.config_path, exit_code=1)["missing_types"] == ["broken"]
+    result = run("--debug", "sync", config=small.config_path)
+    assert result.exit_code == 3, result.output
     assert "broken-mis 1.0.1" in result.stderr
+    result = run("check", config=small.config_path)
+    assert result.exit_code == 2
+    status = run_json("status", config=small.config_path)
+    assert "broken-mis 1.0.1" in status["todo"][0]
+    (tutors,) = [one for one in status["sources"] if one["connector"] == "tutors"]
+    assert (tutors["state"], tutors["configured"], tutors["live"]) == ("failed", True, 20)
 
 
 def test_plugins_need_no_configuration(tmp_path: Path) -> None:

@@ -173,6 +173,8 @@ def test_what_a_killed_run_left_undone_the_next_one_does(
 
 def _DEBUG(a, b):
     for t in a:
-        x, y = set(map(repr,a[t])), set(map(repr,b[t]))
-        for r in sorted(x - y)[:6]: print("-", t, r)
-        for r in sorted(y - x)[:6]: print("+", t, r)
+        x, y = set(map(repr, a[t])), set(map(repr, b[t]))
+        for r in sorted(x - y)[:6]:
+            print("-", t, r)
+        for r in sorted(y - x)[:6]:
+            print("+", t, r)

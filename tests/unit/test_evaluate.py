@@ -531,7 +531,10 @@ def test_the_next_booked_activity_is_the_earliest_that_would_count() -> None:
 def test_a_placement_under_way_is_still_booked() -> None:
     under_way = activity("workplace_experience", date(2026, 2, 2), "planned", ends_on=date(2026, 3, 13))
     facts = learner(under_way)
-    assert next_booked(judge("6.1", facts), facts.evidence, TODAY) is under_way
+    verdict = judge("6.1", facts)
+    assert next_booked(verdict, facts.evidence, TODAY) is under_way
+    assert verdict.next_change == date(2026, 3, 14)
+    assert next_booked(judge("6.1", facts, date(2026, 3, 14)), facts.evidence, date(2026, 3, 14)) is None
 
 
 def test_a_duplicate_does_not_count() -> None:

@@ -158,7 +158,7 @@ class _Work:
         before = {(row.criterion, row.period): row for row in stored}
         for verdict in verdicts:
             row = before.pop((verdict.criterion, verdict.period), None)
-            booked = next_booked(verdict, facts.evidence, self.run.as_of)
+            booked = None if verdict.status == "met" else next_booked(verdict, facts.evidence, self.run.as_of)
             values = _verdict_values(verdict, None if booked is None else booked.ref)
             if row is None or tuple(row)[4:-1] != values:
                 self._verdicts.append(
