@@ -166,6 +166,8 @@ class SmallCollege:
     `rows` holds what `write` puts into the files of the same names; `tables` and `connectors` make the configuration.
     """
 
+    keep = False
+
     def __init__(self, folder: Path, *, now: datetime = MONDAY) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -178,6 +180,7 @@ class SmallCollege:
         self.connectors: list[dict[str, Any]] = []
         self.scripts: dict[str, Script] = {}
         self.asked: dict[str, list[Cursor | None]] = {}
+        self.kept: tuple[str, College] | None = None
 
     @property
     def config_path(self) -> Path:
@@ -234,8 +237,17 @@ class SmallCollege:
         return self.config_path
 
     def open(self) -> College:
-        """Open the college as it is configured now; close it after use."""
-        college = College.open(self.configure(), host=host(), clock=lambda: self.now)
+        """Open the college as it is configured now; close it after use.
+
+        While `keep` holds and the configuration stays the same, it is what was opened before: that is faster.
+        """
+        self.configure()
+        text = self.config_path.read_text(encoding="utf-8")
+        if self.keep and self.kept is not None and self.kept[0] == text:
+            college = self.kept[1]
+        else:
+            college = College.open(self.config_path, host=host(), clock=lambda: self.now)
+            self.kept = (text, college)
         for name, script in self.scripts.items():
             source = college.source(name).connector
             assert isinstance(source, ScriptedSource)

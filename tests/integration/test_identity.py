@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from colleges import Row, SmallCollege, Snapshot, activity, dump, stream, usual_college
+import sqlalchemy as sa
+from colleges import Row, SmallCollege, Snapshot, activity, stream, usual_college
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerpost import ConfigError
+from fingerpost._store import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,10 +40,16 @@ def learner(ref: str, **more: str) -> Row:
 
 def two_sources(folder: Path, mis: list[Row], ilp: list[Row], log: list[Row] | None = None) -> SmallCollege:
     """Return a college with two sources of learners, `mis` trusted before `ilp`, and a careers log."""
-    college = SmallCollege(folder)
+    college = new_college(folder)
     college.add_csv("mis", "learners", "learners", mis)
     college.add_csv("ilp", "learners", "learners", ilp)
-    college.add_csv("log", "activities", "careers-log", log or [], feeds=FEEDS)
+    college.add_csv("log", "activities", "careers-log", log or [activity("x", "NOBODY")], feeds=FEEDS)
+    return college
+
+
+def new_college(folder: Path) -> SmallCollege:
+    college = SmallCollege(folder)
+    college.keep = True
     return college
 
 
@@ -73,9 +80,17 @@ def said(college: SmallCollege, who: str, field: str) -> dict[str, tuple[Any, bo
 
 
 def records(college: SmallCollege, who: str) -> list[str]:
-    """Return the keys of the careers log that are the learner's, whatever they count for."""
-    found = {item.record for one in explain(college, who).criteria for item in one.evidence}
-    return sorted(ref.removeprefix("log:") for ref in found)
+    """Return the keys of the activities that are the learner's, whatever they count for."""
+    person = explain(college, who).learner
+    identity = f"{who.partition(':')[0] if ':' in who else college.tables['college']['ukprn']}:{person}"
+    activities = schema.source_activity
+    with college.open() as opened, opened.store.reading() as connection:
+        select = (
+            sa.select(activities.c.key)
+            .join(schema.learner, schema.learner.c.id == activities.c.learner_id)
+            .where(schema.learner.c.identity == identity)
+        )
+        return sorted(connection.scalars(select))
 
 
 def warned(college: SmallCollege, code: str) -> list[tuple[str, str]]:
@@ -160,7 +175,7 @@ def test_without_one_source_s_row_the_other_s_word_counts(tmp_path: Path) -> Non
 
 
 def two_tutors(folder: Path) -> SmallCollege:
-    college = SmallCollege(folder)
+    college = new_college(folder)
     college.add_csv("mis", "learners", "learners", [learner(ref) for ref in ("L1", "L2", "L3", "L4", "L5", "L6")])
     college.add_csv(
         "timetable", "assignments", "assignments",
@@ -253,22 +268,14 @@ def test_a_uln_that_two_learners_of_one_source_share_links_nobody(tmp_path: Path
     report = college.sync()
     assert report.records["learners"] == 3
     assert len(warned(college, "ambiguous_uln")) == 3
-    both[shared_in].pop()
-    college.later()
-    college.rows[shared_in] = both[shared_in]
-    college.write(shared_in)
-    report = college.sync()
-    assert stream(report, shared_in).state == "held"
-    with college.open() as opened:
-        opened.confirm_sweep()
-    college.sync()
+    change(college, **{shared_in: both[shared_in][:1]})
     assert warned(college, "ambiguous_uln") == []
     assert explain(college, "P1").learner == "L1"
 
 
 def test_numbers_that_would_make_two_learners_of_one_source_one_link_nobody(tmp_path: Path) -> None:
     """The ILP has one person with both numbers in turn, the MIS two: somebody is wrong, and nobody knows who."""
-    college = SmallCollege(tmp_path)
+    college = new_college(tmp_path)
     college.add_csv("mis", "learners", "learners", [learner("L1", uln=ULN_1), learner("L2", uln=ULN_2)])
     for name, number in (("ilp", ULN_1), ("old-ilp", ULN_2)):
         college.add_csv(name, "learners", "learners", [learner("P1", uln=number)])
@@ -278,7 +285,7 @@ def test_numbers_that_would_make_two_learners_of_one_source_one_link_nobody(tmp_
 
 def test_a_chain_of_sources_is_one_learner(tmp_path: Path) -> None:
     """A second source knows the number of the first and that of the third: a ULN that was corrected in between."""
-    college = SmallCollege(tmp_path)
+    college = new_college(tmp_path)
     college.add_csv("mis", "learners", "learners", [learner("L1", uln=ULN_1)])
     college.add_csv("ilp", "learners", "learners", [learner("P1", uln=ULN_1)])
     college.add_csv("old-ilp", "learners", "learners", [learner("P1", uln=ULN_2)])
@@ -316,7 +323,7 @@ def test_a_link_is_undone_when_its_reason_goes_and_made_again_when_it_is_back(tm
 
 def test_a_row_with_a_uln_alone_is_for_the_learner_who_has_it(tmp_path: Path) -> None:
     log = [activity("a", "", uln=ULN_1), activity("b", "", uln=TEMPORARY), activity("c", "", uln=ULN_2)]
-    college = two_sources(tmp_path, [learner("L1", uln=ULN_1)], [], log)
+    college = two_sources(tmp_path, [learner("L1", uln=ULN_1)], [learner("X1")], log)
     report = college.sync()
     assert records(college, "L1") == ["a"]
     assert any(message.startswith("log: 1 activities name a learner whom no source holds") for message in report.messages)
@@ -327,17 +334,17 @@ def test_a_row_with_a_uln_alone_is_for_the_learner_who_has_it(tmp_path: Path) ->
 def test_a_row_with_an_unknown_reference_is_for_the_learner_with_its_uln_until_the_reference_is_known(
     tmp_path: Path,
 ) -> None:
-    college = two_sources(tmp_path, [learner("L1", uln=ULN_1)], [], [activity("a", "P1", uln=ULN_1)])
+    college = two_sources(tmp_path, [learner("L1", uln=ULN_1)], [learner("X1")], [activity("a", "P1", uln=ULN_1)])
     college.sync()
     assert records(college, "L1") == ["a"]
-    change(college, ilp=[learner("P1", uln=TEMPORARY)])
+    change(college, ilp=[learner("X1"), learner("P1", uln=TEMPORARY)])
     assert records(college, "L1") == []
     assert records(college, "P1") == ["a"]
 
 
 def test_a_row_s_link_by_uln_is_undone_when_the_learner_has_another_one(tmp_path: Path) -> None:
     mis = [learner("L1", uln=ULN_1)]
-    college = two_sources(tmp_path, mis, [], [activity("a", "", uln=ULN_1), activity("b", "P1", uln=ULN_1)])
+    college = two_sources(tmp_path, mis, [learner("X1")], [activity("a", "", uln=ULN_1), activity("b", "P1", uln=ULN_1)])
     college.sync()
     assert records(college, "L1") == ["a", "b"]
     report = change(college, mis=[learner("L1", uln=ULN_2)])
@@ -349,7 +356,7 @@ def test_a_row_s_link_by_uln_is_undone_when_the_learner_has_another_one(tmp_path
 
 def test_a_reference_that_comes_with_the_ulns_of_two_learners_is_for_neither(tmp_path: Path) -> None:
     log = [activity("a", "P1", uln=ULN_1), activity("b", "P1", uln=ULN_2)]
-    college = two_sources(tmp_path, [learner("L1", uln=ULN_1), learner("L2", uln=ULN_2)], [], log)
+    college = two_sources(tmp_path, [learner("L1", uln=ULN_1), learner("L2", uln=ULN_2)], [learner("X1")], log)
     college.sync()
     assert records(college, "L1") == records(college, "L2") == []
 
@@ -388,7 +395,7 @@ def test_the_same_reference_at_two_providers_is_two_learners(tmp_path: Path) -> 
     college = merged_college(tmp_path)
     assert college.sync().records["learners"] == 3
     assert records(college, "99999999:L1") == ["b"]
-    assert records(college, "10000001:L1") == ["old-log:a"]
+    assert records(college, "10000001:L1") == ["a"]
 
 
 def test_the_crosswalk_makes_two_references_one_learner_and_can_be_taken_back(tmp_path: Path) -> None:
@@ -399,7 +406,7 @@ def test_the_crosswalk_makes_two_references_one_learner_and_can_be_taken_back(tm
     report = college.sync()
     assert report.records["learners"] == 2
     assert all(one.state == "unchanged" for one in report.streams)
-    assert records(college, "L2") == ["old-log:a"]
+    assert records(college, "L2") == ["a"]
     assert explain(college, "10000001:L1").learner == "L2"
     assert said(college, "L2", "email") == {"mis": ("l2@example.ac.uk", True), "ilp": ("other@x.ac.uk", False)}
     again = college.snapshot(live=True)
@@ -407,7 +414,7 @@ def test_the_crosswalk_makes_two_references_one_learner_and_can_be_taken_back(tm
     assert college.snapshot(live=True) == again
     crosswalk(college)
     assert college.sync().records["learners"] == 3
-    assert records(college, "10000001:L1") == ["old-log:a"]
+    assert records(college, "10000001:L1") == ["a"]
     assert college.snapshot(live=True) == before
 
 
@@ -415,20 +422,20 @@ def test_the_crosswalk_holds_from_the_first_run_and_reaches_rows_that_are_no_lon
     college = merged_college(tmp_path / "one")
     crosswalk(college, "10000001,L1,10000001,L9", "10000001,L9,99999999,L2")
     assert college.sync().records["learners"] == 2
-    assert records(college, "L2") == ["old-log:a"]
+    assert records(college, "L2") == ["a"]
 
     college = merged_college(tmp_path / "two")
     college.sync()
     change(college, **{"old-log": [activity("c", "L1", day="2025-12-01")]})  # kept in append mode: `a` stays
     crosswalk(college, "10000001,L1,99999999,L2")
     college.sync()
-    assert records(college, "L2") == ["old-log:a", "old-log:c"]
+    assert records(college, "L2") == ["a", "c"]
 
 
 def test_a_learner_whom_only_the_crosswalk_names_anew_bears_the_new_name(tmp_path: Path) -> None:
-    college = two_sources(tmp_path, [learner("L1")], [], [activity("a", "L1"), activity("b", "NEW")])
+    college = two_sources(tmp_path, [learner("L1")], [learner("X1")], [activity("a", "L1"), activity("b", "NEW")])
     crosswalk(college, "99999999,L1,99999999,NEW")
-    assert college.sync().records["learners"] == 1
+    assert college.sync().records["learners"] == 2
     assert explain(college, "L1").learner == "NEW"
     assert records(college, "NEW") == ["a", "b"]
 
@@ -470,7 +477,7 @@ def test_a_crosswalk_without_its_columns_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_crosswalk_may_name_a_college_that_merged_into_this_one(tmp_path: Path) -> None:
-    college = two_sources(tmp_path, [learner("L1")], [])
+    college = two_sources(tmp_path, [learner("L1")], [learner("X1")])
     college.tables["college"]["former_ukprns"] = [10000001]
     crosswalk(college, "10000001,L7,99999999,L1")
     assert college.sync().exit_code == 0
@@ -487,6 +494,7 @@ def criterion(college: SmallCollege, who: str, number: str) -> tuple[int, list[t
 
 def two_logs(folder: Path, log: list[Row], platform: list[Row]) -> SmallCollege:
     college = usual_college(folder, learners=2)
+    college.keep = True
     college.rows["careers-log"] = log
     college.write("careers-log")
     college.add_csv("platform", "activities", "careers-log", platform, feeds=FEEDS)
@@ -579,7 +587,7 @@ _MAPPINGS = {"learners": "learners", "programmes": "programmes", "assignments": 
 
 
 def of_parts(folder: Path) -> SmallCollege:
-    college = SmallCollege(folder)
+    college = new_college(folder)
     for name, rows in PARTS.items():
         kind = _STREAMS.get(name, "activities")
         feeds = {"feeds": FEEDS} if kind == "activities" else {}
@@ -602,13 +610,15 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return told_apart(college)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.permutations([(name, row) for name, rows in PARTS.items() for row in rows]),
+    cuts=st.lists(st.integers(1, sum(map(len, PARTS.values())) - 1), max_size=2, unique=True).map(sorted),
+)
 def test_the_order_in_which_rows_arrive_does_not_matter(
-    at_once: Snapshot, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    at_once: Snapshot, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, Row]], cuts: list[int]
 ) -> None:
-    rows = data.draw(st.permutations([(name, row) for name, rows in PARTS.items() for row in rows]))
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(rows) - 1), max_size=3)))
     college = of_parts(tmp_path_factory.mktemp("apart"))
     for start, end in itertools.pairwise([0, *cuts, len(rows)]):
         for name in PARTS:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from tests.colleges import activity, snapshot, usual_college
+from tests.colleges import MONDAY, activity, snapshot, usual_college
 from tests.nights import KILLED, Death, run_night, small_steps
 
-from fingerpost import College, RunReport
+from fingerpost import College
 from fingerpost._failpoints import FAILPOINTS
 from fingerpost._store import schema
 
@@ -108,34 +108,21 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Night]:
 def undisturbed(folder: Path, name: str, college: SmallCollege) -> Night:
     """Keep a copy of the college as it is, then run."""
     before = shutil.copytree(college.folder, folder / name)
-    report = sync(college.folder, college.now)
-    return Night(before, college.now, report.status, *seen(college.folder))
+    with College.open(college.config_path, clock=lambda: college.now) as opened:
+        status = opened.sync().status
+        return Night(before, college.now, status, *seen(opened))
 
 
-def sync(folder: Path, now: datetime) -> RunReport:
-    """Run a night in this process."""
-    with College.open(folder / "fingerpost.toml", clock=lambda: now) as college:
-        return college.sync()
-
-
-def runs(folder: Path) -> list[tuple[int, str]]:
-    """Return number and status of every run, the last one first."""
-    with College.open(folder / "fingerpost.toml") as college:
-        return [(run.run, run.status) for run in college.status().runs]
-
-
-def seen(folder: Path) -> tuple[Snapshot, list[tuple[object, ...]], dict[str, tuple[str, str]]]:
+def seen(college: College) -> tuple[Snapshot, list[tuple[object, ...]], dict[str, tuple[str, str]]]:
     """Return what is in the store, what the next run would start from, and the messages by file name."""
     state, names = schema.stream_state, schema.connector
-    with College.open(folder / "fingerpost.toml") as college:
-        with college.store.reading() as connection:
-            states = connection.execute(
-                sa.select(names.c.name, state.c.stream, state.c.fingerprint, state.c.cursor, state.c.digests)
-                .join(names, names.c.id == state.c.connector)
-                .order_by(names.c.name)
-            )
-            states_seen: list[tuple[object, ...]] = [tuple(row) for row in states]
-        return snapshot(college.store), states_seen, messages(folder)
+    with college.store.reading() as connection:
+        states = connection.execute(
+            sa.select(names.c.name, state.c.stream, state.c.fingerprint, state.c.cursor, state.c.digests)
+            .join(names, names.c.id == state.c.connector)
+            .order_by(names.c.name)
+        ).all()
+    return snapshot(college.store), [tuple(row) for row in states], messages(college.config.base_dir)
 
 
 def messages(folder: Path) -> dict[str, tuple[str, str]]:
@@ -153,28 +140,53 @@ def messages(folder: Path) -> dict[str, tuple[str, str]]:
 def test_what_a_killed_run_left_undone_the_next_one_does(
     nights: dict[str, Night], tmp_path: Path, which: str, death: Death
 ) -> None:
-    night = nights[which]
-    folder = shutil.copytree(night.before, tmp_path / "college")
-
-    assert run_night(folder, night.now, death) == KILLED, "the run never came by there"
-    dead, status = runs(folder)[0]
-    assert status == "running"
-
-    report = sync(folder, night.now + timedelta(minutes=30))
-    assert report.interrupted == [dead]
-    assert report.status == night.status
-    store, states, sent = seen(folder)
-    _DEBUG(night.store, store)
-    assert store == night.store
-    assert states == night.states
-    assert sent == night.messages
-    assert runs(folder)[:2] == [(dead + 1, night.status), (dead, "interrupted")]
+    die_and_carry_on(nights[which], tmp_path / "college", death)
 
 
-def _DEBUG(a, b):
-    for t in a:
-        x, y = set(map(repr, a[t])), set(map(repr, b[t]))
-        for r in sorted(x - y)[:6]:
-            print("-", t, r)
-        for r in sorted(y - x)[:6]:
-            print("+", t, r)
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        (("chunk_written", 3), ("chunk_written", 2)),
+        (("checkpoint_committed", 2), ("merge_committed", 1)),
+        (("merge_committed", 1), ("evaluation_committed", 2)),
+        (("evaluation_committed", 1), ("planning_committed", 3)),
+        (("planning_committed", 2), ("claim_committed", 1)),
+        (("claim_committed", 1), ("delivered", 1)),
+        (("delivered", 2), ("delivered", 2)),
+        (("before_rename", 2), ("after_rename", 1)),
+    ],
+    ids=lambda deaths: "-".join(name for name, _ in deaths),
+)
+def test_so_does_the_one_after_two_that_were_killed(
+    nights: dict[str, Night], tmp_path: Path, deaths: tuple[Death, ...]
+) -> None:
+    die_and_carry_on(nights["second"], tmp_path / "college", *deaths)
+
+
+def die_and_carry_on(night: Night, folder: Path, *deaths: Death) -> None:
+    """Kill one run after the other; the next one must leave all as the undisturbed run did."""
+    shutil.copytree(night.before, folder)
+    for death in deaths:
+        assert run_night(folder, night.now, death) == KILLED, "the run never came by there"
+    with College.open(folder / "fingerpost.toml", clock=lambda: night.now + timedelta(minutes=30)) as college:
+        *dead, status = (run.status for run in reversed(college.status().runs[: len(deaths)]))
+        assert (dead, status) == (["interrupted"] * (len(deaths) - 1), "running")
+
+        report = college.sync()
+
+        assert report.interrupted == [report.run - 1]
+        assert report.status == night.status
+        store, states, sent = seen(college)
+        assert store == night.store
+        assert states == night.states
+        assert sent == night.messages
+        statuses = [run.status for run in college.status().runs[: len(deaths) + 1]]
+        assert statuses == [night.status, *["interrupted"] * len(deaths)]
+
+
+def test_every_failpoint_has_its_case() -> None:
+    assert {name for name, _ in DEATHS} == {*FAILPOINTS, "before_rename", "after_rename"}
+
+
+def test_a_point_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    assert run_night(tmp_path, MONDAY, ("no_such_point", 1)) == 1

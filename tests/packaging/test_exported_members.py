@@ -51,7 +51,8 @@ def documented_values(module: ModuleType) -> set[str]:
 
 def explanation(name: str, member: Any) -> str:
     """Return the docstring of a class or function; one that the language made up does not count."""
-    text = inspect.cleandoc(vars(member).get("__doc__") or "")
+    own = vars(member).get("__doc__") if inspect.isclass(member) else member.__doc__  # not that of a base class
+    text = inspect.cleandoc(own or "")
     return "" if text.startswith(f"{name}(") else text
 
 

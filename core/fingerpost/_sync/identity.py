@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
@@ -222,7 +223,8 @@ def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
     store.set_state(connection, "merged_by", merged_by)
     if before is not None:
         connection.execute(sa.update(schema.dirty).values(merge=True))
-        everybody = cast("sa.Select[Any]", sa.select(schema.learner.c.id, sa.true()))
+        # Without a WHERE SQLite takes the ON CONFLICT that follows for a join.
+        everybody = sa.select(schema.learner.c.id, sa.true()).where(schema.learner.c.id.is_not(None))
         connection.execute(store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], everybody))
 
 
@@ -511,30 +513,33 @@ def _merge(run: Run) -> None:
         run.progress.advance(len(batch))
 
 
+_MERGED = ("uln", *schema.learner_fields)
+_fetch = attrgetter(*_MERGED)
+
+
 def _merge_batch(run: Run, batch: list[int]) -> None:
     connection, rows, learner = run.unit.connection, schema.source_learner, schema.learner
     said: dict[int, list[Any]] = {number: [] for number in batch}
     for row in connection.execute(sa.select(rows).where(rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None))):
         said[row.learner_id].append(row)
     merger = _Merger(run)
-    columns = ("uln", *schema.learner_fields)
-    statement = (
-        sa.update(learner)
-        .where(learner.c.id == sa.bindparam("number"))
-        .values({name: sa.bindparam(f"new_{name}") for name in (*columns, "deleted_run", "changed_run")})
-    )
     updates = []
     for known in connection.execute(sa.select(learner).where(learner.c.id.in_(batch))):
-        merged = merger.merge(said[known.id]) if said[known.id] else {name: getattr(known, name) for name in columns}
+        before = _fetch(known)
+        merged = merger.merge(said[known.id]) if said[known.id] else before
         deleted = None if said[known.id] else (known.deleted_run or run.id)
-        if deleted == known.deleted_run and all(merged[name] == getattr(known, name) for name in columns):
-            continue
-        updates.append(
-            {"number": known.id, "new_deleted_run": deleted, "new_changed_run": run.id}
-            | {f"new_{name}": value for name, value in merged.items()}
-        )
-    if updates:
-        connection.execute(statement, updates)
+        if deleted != known.deleted_run or merged != before:
+            updates.append((*merged, run.id, deleted, known.id))
+    names = [*_MERGED, "changed_run", "deleted_run"]
+    statement = sa.update(learner).where(learner.c.id == sa.bindparam("number"))
+    executemany(
+        connection,
+        run.store.dialect.positional(
+            statement.values({name: sa.bindparam(f"new_{name}") for name in names}),
+            [*(f"new_{name}" for name in names), "number"],
+        ),
+        updates,
+    )
 
 
 class _Merger:
@@ -549,18 +554,23 @@ class _Merger:
             for field, order in precedence.items()
         }
 
-    def merge(self, rows: list[Any]) -> dict[str, Any]:
-        """Return the merged fields."""
+    def merge(self, rows: list[Any]) -> tuple[Any, ...]:
+        """Return the merged fields, in the order of `_MERGED`."""
+        if len(rows) == 1:
+            merged: tuple[Any, ...] = _fetch(rows[0])
+            return merged
         last = len(self._rank) + 1
         # Within one source the newest part speaks first: an ILR of this year before last year's.
         rows = sorted(rows, key=lambda row: row.key)
         rows.sort(key=lambda row: row.part, reverse=True)
         rows.sort(key=lambda row: self._rank.get(row.connector, last))
-        merged: dict[str, Any] = {"uln": self._uln(self._ordered(rows, "uln"))}
-        for name in schema.learner_fields:
-            ordered = self._ordered(rows, name)
-            merged[name] = next((value for row in ordered if (value := getattr(row, name)) is not None), None)
-        return merged
+        return (
+            self._uln(self._ordered(rows, "uln")),
+            *(
+                next((value for row in self._ordered(rows, name) if (value := getattr(row, name)) is not None), None)
+                for name in schema.learner_fields
+            ),
+        )
 
     def _ordered(self, rows: list[Any], name: str) -> list[Any]:
         """Put rows into the order of trust that `[precedence]` sets for one field, if it sets one."""

@@ -31,7 +31,7 @@ from fingerpost._sync.context import utc_text
 from fingerpost._sync.rows import PROVENANCE, Identify, row_encoder, written_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fingerpost._host import Instance
     from fingerpost._mapping import CompiledMapping
@@ -161,9 +161,7 @@ class StreamReader:
         )
         self._shares = spec.name == "activities" and not mapping.fields.isdisjoint(("group", "programme"))
         self._seed = f"{fingerprint}\x1e"
-        columns = sorted(mapping.columns)
-        self._values = itemgetter(*columns) if len(columns) > 1 else lambda data: (data[columns[0]],)
-        self._columns = columns
+        self._hashing: dict[tuple[str, ...], tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]] = {}
         self._touched = Touched()
         self._marked: Touched = identities.marked
         self._parts: set[str] = set()
@@ -232,16 +230,16 @@ class StreamReader:
     # -- one read ------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        transaction = self.run.unit.begin()
+        self._transaction = self.run.unit.begin()
         try:
             self._load_state()
-            transaction = self._consume(transaction)
+            self._consume()
             self._finish()
             hit("stream_written")
-            transaction.commit()
+            self._transaction.commit()
         except BaseException:
-            if transaction.is_active:
-                transaction.rollback()
+            if self._transaction.is_active:
+                self._transaction.rollback()
             raise
         self._marked.learners |= self._touched.learners
         self._marked.merges |= self._touched.merges
@@ -273,8 +271,8 @@ class StreamReader:
         self._quarantine_seen: set[str] = set()
         self.context.warned = self._warn
 
-    def _consume(self, transaction: sa.Transaction) -> sa.Transaction:
-        """Take the messages, commit at checkpoints, and return the transaction that is open at the end."""
+    def _consume(self) -> None:
+        """Take the messages, and commit at checkpoints."""
         buffer: list[Record] = []
         uncommitted = 0
         checkpoint_due = False
@@ -297,7 +295,7 @@ class StreamReader:
                 if kind is Checkpoint:
                     self._move_cursor(cast("Checkpoint", message).cursor)
                     if checkpoint_due or uncommitted >= CHECKPOINT_ROWS:
-                        transaction = self._checkpoint(transaction)
+                        self._checkpoint()
                         uncommitted, checkpoint_due = 0, False
                 elif kind is Deleted:
                     self._delete(cast("Deleted", message).key)
@@ -305,20 +303,19 @@ class StreamReader:
                     self._reject_unread(cast("Rejected", message))
         if buffer:
             self._flush(buffer)
-        return transaction
 
-    def _checkpoint(self, transaction: sa.Transaction) -> sa.Transaction:
+    def _checkpoint(self) -> None:
         self._write_marks()
         if self.spec.ordered:
             self._save_state(complete=False)
         hit("checkpoint_written")
-        transaction.commit()
+        self._transaction.commit()
         self._marked.learners |= self._touched.learners
         self._marked.merges |= self._touched.merges
         self._touched.clear()
         self._stored = self._counts()
         hit("checkpoint_committed")
-        return self.run.unit.begin()
+        self._transaction = self.run.unit.begin()
 
     def _counts(self) -> dict[str, int]:
         """Return the counts of what was done to the store: of a read that fails, what was committed is told."""
@@ -362,14 +359,15 @@ class StreamReader:
         numbers: list[int | None] = []
         here: set[str] = set()
         unchanged = 0
-        digest, values, seed, seen = xxhash.xxh3_64_intdigest, self._values, self._seed, self._seen
-        join = "\x1f".join
+        digest, seen, join = xxhash.xxh3_64_intdigest, self._seen, "\x1f".join
+        offered: tuple[str, ...] = ()
+        values, seed = self._hashed(offered)
         for record in records:
-            key = record[0]
-            try:
-                raw = values(record[1])
-            except KeyError:  # a file with fewer columns than another of the same read
-                raw = tuple(record[1].get(column, "") for column in self._columns)
+            key, data, _ = record
+            if tuple(data) != offered:
+                offered = tuple(data)
+                values, seed = self._hashed(offered)
+            raw = values(data)
             try:
                 row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass")) >> 1
             except TypeError:  # not text alone: a source with types of its own
@@ -397,6 +395,23 @@ class StreamReader:
             self._write(fresh, hashes, numbers, found)
         self.run.progress.advance(len(records))
         hit("chunk_written")
+
+    def _hashed(self, offered: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]:
+        """Return what of a record with these fields is hashed, and what the hash begins with.
+
+        Only what the mapping reads counts, and which of it the source offers: a column that is new to a file may make
+        another record of the same row.
+        """
+        known = self._hashing.get(offered)
+        if known is None:
+            columns = sorted(self.mapping.columns.intersection(offered))
+            seed = f"{self._seed}{columns!r}\x1e"
+            if len(columns) > 1:
+                known = itemgetter(*columns), seed
+            else:
+                known = (lambda data: tuple(data[column] for column in columns)), seed
+            self._hashing[offered] = known
+        return known
 
     def _refuse_key(self, key: str) -> None:
         if key:

@@ -284,7 +284,7 @@ def _count(run: Run) -> None:
         }
     for stream in report.streams:
         stream.warnings = counts.get((names.get(stream.connector, 0), stream.stream), 0)
-        stream.newly_rejected += unreported.get((names[stream.connector], stream.stream), 0)
+        stream.newly_rejected += unreported.get((names.get(stream.connector, 0), stream.stream), 0)
 
 
 def finish_run(run: Run) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -67,6 +67,17 @@ class _Audience:
     learners: dict[int, str | None] = field(default_factory=dict)
     # Those among the learners whom nobody tutors: they are here because the person is the careers leader.
     untutored: frozenset[int] = frozenset()
+
+
+class _Assignment(NamedTuple):
+    """Who tutors a learner, or a group."""
+
+    connector: int
+    learner_id: int | None
+    group: str | None
+    tutor_name: str | None
+    tutor_email: str | None
+    role: str
 
 
 @dataclass(slots=True)
@@ -143,7 +154,7 @@ class Planner:
     def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
         """Return for each learner that has one: group, and who is told about them today."""
         rank = self._tutor_rank()
-        by_group: dict[tuple[str, int], list[Any]] = defaultdict(list)
+        by_group: dict[tuple[str, int], list[_Assignment]] = defaultdict(list)
         table = schema.source_assignment
         today = self.as_of.isoformat()
         current = sa.and_(
@@ -157,9 +168,9 @@ class Planner:
         ).where(current)
         heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
         for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
-            by_group[row.group, row.connector].append(row)
+            by_group[row.group, row.connector].append(_Assignment(*row))
         groups = {group for group, _ in by_group}
-        rows: list[Any] = []
+        rows: list[_Assignment] = []
         learner: int | None = None
         ordered = select.where(table.c.learner_id.is_not(None)).order_by(table.c.learner_id, table.c.key)
         for row in self.connection.execute(ordered.execution_options(yield_per=5_000)):
@@ -168,7 +179,7 @@ class Planner:
                     yield from self._tutors_of(rows, rank)
                 rows, learner = [], row.learner_id
             if row.tutor_email is not None:
-                rows.append(row)
+                rows.append(_Assignment(*row))
             elif row.group in groups:
                 rows.extend(
                     head._replace(learner_id=row.learner_id)
@@ -180,7 +191,7 @@ class Planner:
             yield from self._tutors_of(rows, rank)
 
     def _tutors_of(
-        self, rows: Sequence[Any], rank: Mapping[int, tuple[int, int]]
+        self, rows: Sequence[_Assignment], rank: Mapping[int, tuple[int, int]]
     ) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
         best = min(rank[row.connector] for row in rows)
         trusted = [row for row in rows if rank[row.connector] == best]
