@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
@@ -48,3 +49,8 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pa
     with engine.begin() as connection:
         connection.execute(sa.schema.DropSchema(name, cascade=True))
     engine.dispose()
+
+
+# How long an example takes says something about the machine, never about the code.
+settings.register_profile("fingerpost", deadline=None)
+settings.load_profile("fingerpost")

@@ -380,6 +380,10 @@ def _compile_mappings(host: Host, config: Configuration, problems: list[str]) ->
                 if document.stream != spec.name:
                     problems.append(f'{where}: the mapping "{name}" is for {document.stream}, not for {spec.name}.')
                     continue
+                for column in getattr(instance.config, "key", ()) or document.key:
+                    if column in config.settings.privacy.never_ingest:
+                        problems.append(f'{where}: key names the column "{column}", which [privacy] never_ingest keeps '
+                                        "out; take it out of one of the two.")  # fmt: skip
                 compiled[instance.name, spec.name] = compile_mapping(
                     document, converters=converters, kinds=kinds,
                     never_ingest=config.settings.privacy.never_ingest, timezone=zone,

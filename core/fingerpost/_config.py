@@ -55,6 +55,7 @@ class BrokenConnector(NamedTuple):
 
     name: str
     message: str
+    feeds: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Configuration:
     """A checked configuration, with its connectors registered in the host.
 
     Paths in `settings` are absolute; the fields of its ``[precedence]`` are spelt without ``learner.``. `instances` are
-    the sources and `channels` the channels, each in the order of the file; one connector may be both. `store_url` is
+    the sources and `channels` the channels, each in the order of the file; one connector may be both. `broken` are the
+    connectors whose plugin did not load, `order` the names of all, the most trusted first. `store_url` is
     the address of the database where one is configured, with its secret in place. `secrets` are the values that a log
     must never show.
     """
@@ -74,8 +76,13 @@ class Configuration:
     channels: tuple[Instance, ...]
     enrichers: tuple[Instance, ...] = ()
     broken: tuple[BrokenConnector, ...] = ()
+    order: tuple[str, ...] = ()
     store_url: str | None = dataclasses.field(default=None, repr=False)
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+
+    def rank(self, connector: str) -> int:
+        """Return how much a connector is trusted: its place in the file; one that is not there comes last."""
+        return self.order.index(connector) if connector in self.order else len(self.order)
 
     @property
     def allowed_domains(self) -> tuple[str, ...]:
@@ -212,6 +219,7 @@ class _Reader:
             channels=tuple(instance for instance in instances if isinstance(instance.connector, Channel)),
             enrichers=tuple(instance for instance in instances if isinstance(instance.connector, Enricher)),
             broken=tuple(self.broken),
+            order=tuple(str(table.get("name")) for _, table in tables),
             store_url=store_url,
             secrets=tuple(dict.fromkeys(self.secrets)),
         )
@@ -330,7 +338,9 @@ class _Reader:
             self.problems.append(f"{label}: {error.message}")
             return None
         except ContractError as error:
-            self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message))
+            feeds = table.get("feeds", ())
+            fed = tuple(kind for kind in feeds if isinstance(kind, str)) if isinstance(feeds, list) else ()
+            self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message, fed))
             return None
         known = len(self.problems)
         table = self._resolved(connector.Config, table, label)

@@ -90,8 +90,7 @@ def explain(college: College, who: str, as_of: date | None) -> Explanation:
         person = _find(college, connection, who)
         connectors = college.connector_names(connection)
         facts = gather(connection, [person.id], college.feeds(connection), connectors)[0]
-        order = {instance.name: position for position, instance in enumerate(college.config.instances)}
-        ranks = {name: order.get(name, len(order)) for name in connectors.values()}
+        ranks = {name: college.config.rank(name) for name in connectors.values()}
         unrecorded = college.config.settings.benchmarks.meaningful_unrecorded
         verdicts = judge_facts(college.framework, facts, day, ranks, unrecorded)
         evidence = {item.ref: item for item in facts.evidence}

@@ -50,13 +50,15 @@ class Words(_Table):
     """What a tutor is told about one criterion, in plain words.
 
     `needs` may use ``{have}`` and ``{need}``, `closes` only ``{need}``; a text ending in ``_none`` takes its place
-    while nothing counts yet. `together` follows the sentence of the criterion that this one is told with, ``{first}``.
+    while nothing counts yet. `done` says what was achieved, once it is. `together` follows the sentence of the
+    criterion that this one is told with, ``{first}``.
     """
 
     needs: _Text
     needs_none: _Text | None = None
     closes: _Text
     closes_none: _Text | None = None
+    done: _Text | None = None
     together: _Text | None = None
     together_none: _Text | None = None
 

@@ -143,8 +143,7 @@ def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterato
 def judge_learners(college: College, connection: sa.Connection, batch: list[int], as_of: date) -> Iterator[Any]:
     """Judge learners without storing anything; yield number and verdicts."""
     connectors = college.connector_names(connection)
-    order = {instance.name: position for position, instance in enumerate(college.config.instances)}
-    ranks = {name: order.get(name, len(order)) for name in connectors.values()}
+    ranks = {name: college.config.rank(name) for name in connectors.values()}
     unrecorded = college.config.settings.benchmarks.meaningful_unrecorded
     for facts in gather(connection, batch, college.feeds(connection), connectors):
         yield facts.learner_id, judge_facts(college.framework, facts, as_of, ranks, unrecorded)

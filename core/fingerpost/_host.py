@@ -181,7 +181,8 @@ class Host:
         broken = [plugin for plugin in self._plugins if plugin.state != "loaded"]
         for plugin in broken:
             if type_name in (plugin.name, *plugin.connectors):
-                raise ContractError(f"The connector type '{type_name}' is not there because {plugin} is {_told(plugin)}")
+                told = _told(plugin)
+                raise ContractError(f"The connector type '{type_name}' is not there because {plugin} is {told}")
         known = self.connector_types()
         message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, known)}"
         message += f" Known types: {', '.join(known) or 'none'}."

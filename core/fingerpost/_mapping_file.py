@@ -232,15 +232,25 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Lay `top` over `base`: its fields replace those of the same name, its other keys those of the base."""
+    """Lay `top` over `base`: its fields replace those of the same name, its other keys those of the base.
+
+    A field that gives nothing but codes adds them to those of the base: a college has a word or two of its own.
+    """
     if top.get("stream", base.get("stream")) != base.get("stream"):
         raise ConfigError(f"{path}: stream differs from that of the mapping it extends; take the line away")
     below, above = base.get("fields", {}), top.get("fields", {})
     if not isinstance(below, dict) or not isinstance(above, dict):
         raise ConfigError(f"{path}: fields is not right; {_HINTS['fields']}")
-    merged = {**below, **above}
+    merged = {**below, **{name: _field(below.get(name), table) for name, table in above.items()}}
     # An empty table takes a field out: there is no other way to stop reading a column.
     return {**base, **top, "fields": {name: table for name, table in merged.items() if table != {}}}
+
+
+def _field(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict) and above.keys() == {"values"}):
+        return above
+    codes, more = below.get("values"), above["values"]
+    return {**below, "values": {**codes, **more}} if isinstance(codes, dict) and isinstance(more, dict) else above
 
 
 class MappingLibrary:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fingerpost._frameworks import Criterion, Words
     from fingerpost._verdicts import Verdict
 
-__all__ = ["REASONS", "TutorLine", "closes", "explain_reason", "needs", "needs_together"]
+__all__ = ["REASONS", "TutorLine", "closes", "done", "explain_reason", "needs", "needs_together"]
 
 REASONS: dict[str, str] = {
     # why a verdict is what it is
@@ -91,6 +91,11 @@ def closes(criterion: Criterion, verdict: Verdict | None = None) -> str:
     nothing_yet = verdict is not None and verdict.have == 0
     text = words.closes_none if nothing_yet and words.closes_none else words.closes
     return text.format(need=criterion.need)
+
+
+def done(criterion: Criterion) -> str:
+    """Say to a tutor what a learner has achieved, once the criterion is met."""
+    return _words(criterion).done or criterion.title
 
 
 class TutorLine(NamedTuple):

@@ -8,8 +8,10 @@ had happened.
 from __future__ import annotations
 
 import email
+import re
 import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -17,6 +19,7 @@ import sqlalchemy as sa
 from tests.colleges import MONDAY, activity, snapshot, usual_college
 from tests.nights import KILLED, Death, run_night, small_steps
 
+import fingerpost
 from fingerpost import College
 from fingerpost._failpoints import FAILPOINTS
 from fingerpost._store import schema
@@ -24,7 +27,6 @@ from fingerpost._store import schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from tests.colleges import SmallCollege, Snapshot
 
@@ -184,8 +186,10 @@ def die_and_carry_on(night: Night, folder: Path, *deaths: Death) -> None:
         assert statuses == [night.status, *["interrupted"] * len(deaths)]
 
 
-def test_every_failpoint_has_its_case() -> None:
-    assert {name for name, _ in DEATHS} == {*FAILPOINTS, "before_rename", "after_rename"}
+def test_every_point_in_the_code_is_listed() -> None:
+    files = Path(fingerpost.__file__).parent.rglob("*.py")
+    found = {name for file in files for name in re.findall(r'\bhit\("(\w+)"\)', file.read_text(encoding="utf-8"))}
+    assert found == {*FAILPOINTS}
 
 
 def test_a_point_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -733,7 +733,7 @@ def test_the_first_of_two_rows_with_one_key_wins_also_when_it_is_bad(college: Sm
 
 @pytest.mark.usefixtures("small_checkpoints")
 def test_too_many_rejected_rows_stop_a_stream_and_put_its_cursor_back(college: SmallCollege) -> None:
-    good = [[Record(f"g-{n}", activity(f"g-{n}", "L002")), Checkpoint(f"2026-01-{n:02d}T00:00:00Z")] for n in (5, 6, 7)]
+    good = [(Record(f"g-{n}", activity(f"g-{n}", "L002")), Checkpoint(f"2026-01-{n:02d}T00:00:00Z")) for n in (5, 6, 7)]
     scripted_log(college, *good[0], cursor="instant", ordered=True)
     college.sync()
     college.later()
@@ -887,15 +887,17 @@ def test_a_source_that_tells_its_age_and_fails_is_as_old_as_before(college: Smal
 
 def test_a_dry_run_does_the_same_and_leaves_nothing(college: SmallCollege) -> None:
     everything = tuple(schema.metadata.tables.values())
-    for news in (
-        lambda: None,
-        lambda: college.rows["mis"][0].update(email="new@example.ac.uk"),
-        lambda: college.rows["careers-log"].append(activity("z", "L002", "Careers interview", "soon")),
-        lambda: college.rows["mis"].__delitem__(slice(0, 9)),
+    corrected = dict(college.rows["mis"][0], email="new@example.ac.uk")
+    bad = activity("z", "L002", "Careers interview", "soon")
+    for name, rows in (
+        ("mis", college.rows["mis"]),
+        ("mis", [corrected, *college.rows["mis"][1:]]),
+        ("careers-log", [*college.rows["careers-log"], bad]),
+        ("mis", college.rows["mis"][9:]),
     ):
-        news()
-        for name in ("mis", "careers-log"):
-            college.write(name)
+        college.rows[name] = rows
+        college.write("mis")
+        college.write("careers-log")
         with college.open() as opened:
             before = dump(opened.store, everything)
             dry = opened.sync(dry_run=True)

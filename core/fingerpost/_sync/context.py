@@ -119,10 +119,7 @@ class Run:
 
     def rank(self, connector: str) -> int:
         """Return how much a connector is trusted: its place in the configuration."""
-        for position, instance in enumerate(self.config.instances):
-            if instance.name == connector:
-                return position
-        return len(self.config.instances)
+        return self.config.rank(connector)
 
 
 @dataclass(slots=True)

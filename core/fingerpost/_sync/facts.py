@@ -94,7 +94,8 @@ def read_feeds(
             )
         )
     }
-    feeds = []
+    # What only a connector that did not load feeds is out of date, not unfed.
+    feeds = [_Feed(one.name, frozenset(one.feeds), frozenset(), "stale") for one in config.broken if one.feeds]
     for instance in config.instances:
         settings: Any = instance.config
         for spec in instance.streams:

@@ -214,8 +214,7 @@ def _merges_pending(connection: sa.Connection) -> bool:
 def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
     """Merge every learner again where the order of trust or the crosswalk is not what it was."""
     connection, store, settings = run.unit.connection, run.store, run.config.settings
-    trust = [instance.name for instance in run.config.instances]
-    decides = repr((trust, sorted(settings.precedence.items()), sorted(identities.crosswalk.items())))
+    decides = repr((run.config.order, sorted(settings.precedence.items()), sorted(identities.crosswalk.items())))
     merged_by = xxhash.xxh3_64_hexdigest(decides.encode())
     before = store.get_state(connection, "merged_by")
     if before == merged_by:

@@ -385,6 +385,8 @@ class StreamReader:
                     continue
                 if row[1] == row_hash and row[2] is None:
                     unchanged += 1
+                    if key in self._quarantined:  # the source took back what was rejected
+                        self._release(key)
                     continue
                 numbers.append(row[0])
             fresh.append(record)

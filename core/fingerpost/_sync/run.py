@@ -119,7 +119,11 @@ def start_run(
             ).scalar_one()
         )
         names = [*(instance.name for instance in config.instances), *(channel.name for channel in config.channels)]
-        numbers = {name: store.connector_id(connection, name) for name in names}
+        for name in names:
+            store.connector_id(connection, name)
+        # Those that the configuration no longer names too: their rows are still there.
+        known = schema.connector
+        numbers = {name: number for number, name in connection.execute(sa.select(known.c.id, known.c.name))}
     report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)
     if interrupted:
         report.messages.append(f"Run {interrupted[-1]} was interrupted; this one carries on where it stopped.")

@@ -24,7 +24,7 @@ from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._verdicts import GAP, Verdict
-from fingerpost._wording import needs_together
+from fingerpost._wording import done, needs_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,13 +70,12 @@ class _Audience:
 
 
 class _Assignment(NamedTuple):
-    """Who tutors a learner, or a group."""
+    """Who tutors a learner or a group, by which source."""
 
     connector: int
-    learner_id: int | None
     group: str | None
     tutor_name: str | None
-    tutor_email: str | None
+    tutor_email: str
     role: str
 
 
@@ -154,7 +153,7 @@ class Planner:
     def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
         """Return for each learner that has one: group, and who is told about them today."""
         rank = self._tutor_rank()
-        by_group: dict[tuple[str, int], list[_Assignment]] = defaultdict(list)
+        by_group: dict[str | None, list[_Assignment]] = defaultdict(list)
         table = schema.source_assignment
         today = self.as_of.isoformat()
         current = sa.and_(
@@ -164,35 +163,27 @@ class Planner:
             sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
         )
         select = sa.select(
-            table.c.connector, table.c.learner_id, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
+            table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
         ).where(current)
         heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
         for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
-            by_group[row.group, row.connector].append(_Assignment(*row))
-        groups = {group for group, _ in by_group}
+            by_group[row.group].append(_Assignment(*row[1:]))
         rows: list[_Assignment] = []
         learner: int | None = None
         ordered = select.where(table.c.learner_id.is_not(None)).order_by(table.c.learner_id, table.c.key)
         for row in self.connection.execute(ordered.execution_options(yield_per=5_000)):
             if row.learner_id != learner:
-                if rows:
-                    yield from self._tutors_of(rows, rank)
+                if learner is not None and rows:
+                    yield (learner, *self._tutors_of(rows, rank))
                 rows, learner = [], row.learner_id
-            if row.tutor_email is not None:
-                rows.append(_Assignment(*row))
-            elif row.group in groups:
-                rows.extend(
-                    head._replace(learner_id=row.learner_id)
-                    for (group, _), heads in by_group.items()
-                    if group == row.group
-                    for head in heads
-                )
-        if rows:
-            yield from self._tutors_of(rows, rank)
+            rows += by_group.get(row.group, ()) if row.tutor_email is None else (_Assignment(*row[1:]),)
+        if learner is not None and rows:
+            yield (learner, *self._tutors_of(rows, rank))
 
     def _tutors_of(
         self, rows: Sequence[_Assignment], rank: Mapping[int, tuple[int, int]]
-    ) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
+    ) -> tuple[str | None, list[tuple[Person, Literal["tutor", "cover"]]]]:
+        """Return the group of one learner and who is told: whom the most trusted source names for them or the group."""
         best = min(rank[row.connector] for row in rows)
         trusted = [row for row in rows if rank[row.connector] == best]
         role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
@@ -202,14 +193,12 @@ class Planner:
             if row.role == role
         }
         group = next((row.group for row in trusted if row.group), None)
-        yield trusted[0].learner_id, group, [(person, role) for person in people.values()]
+        return group, [(person, role) for person in people.values()]
 
     def _tutor_rank(self) -> dict[int, tuple[int, int]]:
-        precedence = self.config.settings.precedence
-        order = precedence.get("tutor", ())
-        names = [instance.name for instance in self.config.instances]
+        order = self.config.settings.precedence.get("tutor", ())
         return {
-            number: (0, order.index(name)) if name in order else (1, names.index(name) if name in names else len(names))
+            number: (0, order.index(name)) if name in order else (1, self.config.rank(name))
             for number, name in self.connectors.items()
         }
 
@@ -233,9 +222,9 @@ class Planner:
             if lines:
                 learners.append(DigestLearner(learner.name, learner.reference, group, lines))
                 news = news or any(line.change in ("new", "changed") for line in lines)
-            done = self._settled(learner, told)
-            if done:
-                closed.append(DigestLearner(learner.name, learner.reference, group, done))
+            settled = self._settled(learner, told)
+            if settled:
+                closed.append(DigestLearner(learner.name, learner.reference, group, settled))
         if not (news or closed) and (news_only or not learners):
             return None
         learners.sort(key=_urgency)
@@ -336,9 +325,9 @@ class Planner:
             said = told.get(episode.gap_key)
             if said is None or said[1] == "closed":
                 continue
-            title = self.framework.criterion(row.criterion).title
+            words = done(self.framework.criterion(row.criterion))
             lines.append(
-                DigestLine(episode.gap_key, episode.content_hash, "closed", row.criterion, needs=title, closes="")
+                DigestLine(episode.gap_key, episode.content_hash, "closed", row.criterion, needs=words, closes="")
             )
         return tuple(lines)
 
