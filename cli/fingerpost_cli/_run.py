@@ -12,7 +12,7 @@ from fingerpost_cli._output import as_json, day, local, paragraph, print_json, t
 from fingerpost_cli._progress import progress_of
 
 if TYPE_CHECKING:
-    from fingerpost import RunReport, StatusReport
+    from fingerpost import DataFault, RunReport, StatusReport
 
 __all__ = ["describe", "status", "sweep", "sync"]
 
@@ -99,16 +99,30 @@ def sweep(app: App, confirm: bool, only: tuple[str, ...], as_json: bool) -> None
 
 @click.command()
 @click.option("--runs", default=7, show_default=True, type=click.IntRange(1, 1000), help="How many runs to list.")
+@click.option("--data-quality", is_flag=True, help="List every fault in the data instead, for the MIS team.")
 @as_json
 @pass_app
-def status(app: App, runs: int, as_json: bool) -> None:
+def status(app: App, runs: int, data_quality: bool, as_json: bool) -> None:
     """Say what the last runs did, how fresh each source is, and what to do next."""
     with app.open() as college:
+        if data_quality:
+            _list_faults(college.data_quality(), as_json=as_json)
+            return
         report = college.status(runs=runs)
     if as_json:
         print_json(report.as_dict())
     else:
         _describe_status(report)
+
+
+def _list_faults(faults: list[DataFault], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"faults": [fault.as_dict() for fault in faults]})
+    elif faults:
+        rows = [(one.connector, one.stream, one.key, one.field, one.code, one.where) for one in faults]
+        click.echo(table(("source", "stream", "record", "field", "fault", "where"), rows))
+    else:
+        click.echo("No fault in the data is known.")
 
 
 def _describe_status(report: StatusReport) -> None:

@@ -60,7 +60,7 @@ from fingerpost._messages import (
     StreamSpec,
 )
 from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
-from fingerpost._status import StatusReport
+from fingerpost._status import DataFault, StatusReport
 from fingerpost._sweep import HeldSweep
 from fingerpost._sync import RunReport, StreamReport
 from fingerpost._sync.context import Progress
@@ -81,6 +81,7 @@ __all__ = [
     "Context",
     "ContractError",
     "Cursor",
+    "DataFault",
     "Deleted",
     "Digest",
     "DigestLearner",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fingerpost._items import Digest, Payload
     from fingerpost._mapcheck import MappingCheck, RowTrace
     from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
-    from fingerpost._status import StatusReport
+    from fingerpost._status import DataFault, StatusReport
     from fingerpost._sweep import HeldSweep
 
 __all__ = ["CheckReport", "CheckedConnector", "College", "DigestPreview"]
@@ -260,6 +260,12 @@ class College:
         from fingerpost._status import status
 
         return status(self, runs)
+
+    def data_quality(self) -> list[DataFault]:
+        """Return every fault in the sources' data that cost a field, for those who can correct it there."""
+        from fingerpost._status import data_quality
+
+        return data_quality(self)
 
     def preview(self, *, recipient: str | None = None, as_of: date | None = None) -> list[DigestPreview]:
         """Return the digests that people would get if they had been told nothing yet; nothing is marked as told."""

@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 
     from fingerpost._college import College
 
-__all__ = ["RunStatus", "SourceStatus", "StatusReport", "status"]
+__all__ = ["DataFault", "RunStatus", "SourceStatus", "StatusReport", "data_quality", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFault:
+    """One fault in a source's data that cost a field and no record; `key` is the record's own in that source."""
+
+    connector: str
+    stream: str
+    key: str
+    field: str
+    code: str
+    where: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,3 +302,15 @@ def _todo_outbox(outbox: Mapping[str, int]) -> Iterator[str]:
 
 def _many(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
+
+
+def data_quality(college: College) -> list[DataFault]:
+    """List every fault in the data, for those who can correct it at its source; values are never part of it."""
+    table, names = schema.warning, schema.connector
+    select = (
+        sa.select(names.c.name, table.c.stream, table.c.key, table.c.field, table.c.code, table.c.where)
+        .join(names, names.c.id == table.c.connector)
+        .order_by(names.c.name, table.c.stream, table.c.code, table.c.field, table.c.key, table.c.where)
+    )
+    with college.store.reading() as connection:
+        return [DataFault(*row) for row in connection.execute(select)]

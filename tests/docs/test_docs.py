@@ -505,6 +505,29 @@ def test_the_mapping_by_example_does_what_is_said(tmp_path: Path) -> None:
     assert (made["kind"], made["hours"], made["starts_on"]) == ("employer_encounter", 1.5, "2025-10-06")
 
 
+def test_the_mapping_that_extends_another_does_what_is_said(tmp_path: Path, plugins: Host) -> None:
+    mappings_of(ROOT / "docs" / "mappings.md", tmp_path)
+    (tmp_path / "x.csv").write_text(
+        "activity_id,learner_ref,activity_type,Held,recorded_by\n"
+        "1,L1,Bring a boss,06/10/2025,A. Person\n"
+        "2,L1,Careers interview,07/10/2025,A. Person\n",
+        encoding="utf-8",
+    )
+    config = tmp_path / "fingerpost.toml"
+    config.write_text(
+        f'{COLLEGE}[[connector]]\ntype = "csv"\nname = "x"\npath = "x.csv"\nstream = "activities"\n'
+        'mapping = "careers-log"\n',
+        encoding="utf-8",
+    )
+    with College.open(config, host=plugins) as college:
+        rows_made = [
+            {one.field: one.result for one in college.explain_mapping("x", number).fields} for number in ("1", "2")
+        ]
+    assert [row["kind"] for row in rows_made] == ["employer_encounter", "guidance_meeting"]
+    assert [str(row["starts_on"]) for row in rows_made] == ["2025-10-06", "2025-10-07"]
+    assert "recorded_by" not in rows_made[0]
+
+
 # Signatures
 
 

@@ -1324,7 +1324,8 @@ def test_a_field_with_nothing_but_codes_adds_them_to_those_of_the_base(tmp_path:
     own = tmp_path / "mappings" / "own.toml"
     own.parent.mkdir()
     own.write_text(
-        'extends = "base"\n[fields.kind]\nvalues = { "Chat" = "guidance_meeting" }\n', encoding="utf-8"
+        'schema_version = 1\nextends = "base"\n[fields.kind]\nvalues = { "Chat" = "guidance_meeting" }\n',
+        encoding="utf-8",
     )
     document = MappingLibrary([shipped]).load("own", tmp_path)
     compiled = compile_mapping(document, converters={}, kinds=load_kinds(), timezone=ZoneInfo("Europe/London"))
