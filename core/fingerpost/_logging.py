@@ -6,7 +6,6 @@ it has been through `_Redaction`, and a traceback is told without the values tha
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import sys
@@ -26,7 +25,7 @@ from fingerpost._errors import FingerpostError
 if TYPE_CHECKING:
     from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-__all__ = ["configure_logging", "learner_pseudonym", "mask_secrets"]
+__all__ = ["configure_logging", "mask_secrets"]
 
 REDACTED = "[redacted]"
 
@@ -76,15 +75,6 @@ def configure_logging(level: str = "info", json_lines: bool = False, secrets: It
         cache_logger_on_first_use=False,
     )
     _route_libraries(chain, renderer, max(threshold, logging.WARNING))
-
-
-def learner_pseudonym(ukprn: int, ref: str) -> str:
-    """Return ten characters that stand for a learner in a log: the same in every run, and no reference or name.
-
-    It is a pseudonym and not an anonymisation: who holds the college's list of references can compute it again, which
-    is how IT finds the learner that a log line is about.
-    """
-    return hashlib.blake2b(ref.encode(), key=str(ukprn).encode(), digest_size=5).hexdigest()
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -131,7 +131,7 @@ class PrivacySettings(_Table):
     """``[privacy]``: what is never taken in and how long things are kept."""
 
     never_ingest: tuple[str, ...] = Field(
-        default=(), description="Source columns that are dropped before anything else sees the row."
+        default=(), description="Source columns that are never taken in: a mapping or key that reads one is refused."
     )
     quarantine_days: int = Field(default=30, ge=1, le=365, description="Days that a rejected record is kept.")
 

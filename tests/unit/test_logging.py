@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from fingerpost import Record, SourceUnavailable
-from fingerpost._logging import configure_logging, learner_pseudonym, mask_secrets
+from fingerpost._logging import configure_logging, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,11 +210,3 @@ def test_no_secret_is_left_where_one_holds_another(secrets: list[str], parts: li
 
 def test_the_longest_secret_goes_first() -> None:
     assert mask_secrets("key=abcdef", ["abc", "abcdef", ""]) == "key=[redacted]"
-
-
-def test_a_pseudonym_is_stable_and_of_this_college_only() -> None:
-    known = learner_pseudonym(99999999, "L001")
-    assert known == learner_pseudonym(99999999, "L001")
-    assert len(known) == 10
-    assert len({known, learner_pseudonym(99999998, "L001"), learner_pseudonym(99999999, "L002")}) == 3
-    assert "L001" not in known

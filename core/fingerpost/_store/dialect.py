@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 
 from fingerpost._errors import ConfigError, LockHeld, StoreError
@@ -215,9 +215,13 @@ class PostgresDialect(Dialect):
 
     def insert(self, table: sa.Table) -> Any:
         """Return PostgreSQL's INSERT."""
+        from sqlalchemy.dialects import postgresql  # slow to import, and few need it
+
         return postgresql.insert(table)
 
     def _compiler(self) -> sa.Dialect:
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 
