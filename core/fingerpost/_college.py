@@ -18,6 +18,7 @@ from fingerpost._connector import Finding, Source
 from fingerpost._errors import ConfigError, FingerpostError
 from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
+from fingerpost._logging import log_safely
 from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
 from fingerpost._store import Store, schema
 from fingerpost._sync import RunReport, SyncOptions, sync
@@ -102,8 +103,10 @@ class College:
 
         Raises `ConfigError` with every problem of configuration, mappings and framework at once, a line each.
         """
+        log_safely()
         host = host if host is not None else Host.load()
         config = load_config(path if path is not None else default_config_path(), host)
+        log_safely(config.secrets)
         problems: list[str] = []
         framework = None
         try:

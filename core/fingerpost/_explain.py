@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class SaidBy:
 
     field: str
     connector: str
-    value: Any
+    value: Any = dataclasses.field(repr=False)
     counts: bool
 
 
@@ -67,14 +68,14 @@ class Explanation:
     """Everything that is known of one learner and why it was judged as it was."""
 
     learner: str
-    name: str
+    name: str = dataclasses.field(repr=False)
     as_of: str
     framework: str
     said: tuple[SaidBy, ...]
     also_known_as: tuple[str, ...]
     programmes: tuple[dict[str, Any], ...]
-    assignments: tuple[dict[str, Any], ...]
-    tutors: tuple[str, ...]
+    assignments: tuple[dict[str, Any], ...] = dataclasses.field(repr=False)
+    tutors: tuple[str, ...] = dataclasses.field(repr=False)
     criteria: tuple[ExplainedCriterion, ...]
     warnings: tuple[dict[str, Any], ...]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -41,7 +41,7 @@ class Gap:
     have: int
     need: int
     reason: str | None
-    tutors: tuple[str, ...]
+    tutors: tuple[str, ...] = field(repr=False)
     group: str | None
 
 

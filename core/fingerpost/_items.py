@@ -39,6 +39,10 @@ class Person(NamedTuple):
     name: str
     email: str
 
+    def __repr__(self) -> str:
+        """Show nobody's name or address."""
+        return "Person(...)"
+
 
 @dataclass(frozen=True, slots=True)
 class DigestLine:
@@ -64,7 +68,7 @@ class DigestLine:
 class DigestLearner:
     """One learner in a digest, with every line about them, most urgent first."""
 
-    name: str
+    name: str = field(repr=False)
     reference: str
     group: str | None
     lines: tuple[DigestLine, ...]
@@ -135,7 +139,7 @@ class Payload:
     """
 
     key: str
-    recipient: str
+    recipient: str = field(repr=False)
     content: bytes = field(repr=False)
     content_type: str
     message_id: str

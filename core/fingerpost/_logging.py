@@ -25,7 +25,7 @@ from fingerpost._errors import FingerpostError
 if TYPE_CHECKING:
     from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-__all__ = ["configure_logging", "mask_secrets"]
+__all__ = ["configure_logging", "log_safely", "mask_secrets"]
 
 REDACTED = "[redacted]"
 
@@ -53,20 +53,8 @@ def configure_logging(level: str = "info", json_lines: bool = False, secrets: It
     `secrets` are the values that must never be seen, wherever they turn up. Libraries are heard from warnings on: at
     a lower level they log addresses and parameters that hold a person's data. May be called again; the last call holds.
     """
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if json_lines
-        else structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], drop_missing=True, bool_as_flag=False
-        )
-    )
-    chain: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _tell_exception,
-        _Redaction(secrets),
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    renderer: Processor = structlog.processors.JSONRenderer() if json_lines else _as_text()
+    chain = _chain(secrets)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*chain, renderer],
@@ -75,6 +63,45 @@ def configure_logging(level: str = "info", json_lines: bool = False, secrets: It
         cache_logger_on_first_use=False,
     )
     _route_libraries(chain, renderer, max(threshold, logging.WARNING))
+
+
+_secrets_without_config: set[str] = set()
+
+
+def log_safely(secrets: Iterable[str] = ()) -> None:
+    """Log warnings, redacted, where the Python caller has configured no logging.
+
+    structlog left to itself prints everything, with the message of every exception, and so names and secrets.
+    """
+    _secrets_without_config.update(secrets)
+    if structlog.is_configured() and structlog.get_config()["logger_factory"] is not _to_stderr:
+        return
+    structlog.configure(
+        processors=[*_chain(_secrets_without_config), _as_text()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=_to_stderr,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _to_stderr(*_arguments: object) -> structlog.WriteLogger:
+    return structlog.WriteLogger(sys.stderr)
+
+
+def _chain(secrets: Iterable[str]) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        _tell_exception,
+        _Redaction(secrets),
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _as_text() -> Processor:
+    return structlog.processors.LogfmtRenderer(
+        key_order=["timestamp", "level", "event"], drop_missing=True, bool_as_flag=False
+    )
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:

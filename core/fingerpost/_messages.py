@@ -45,6 +45,10 @@ class Record(NamedTuple):
     data: Mapping[str, Any]
     part: str = ""
 
+    def __repr__(self) -> str:
+        """Show which record it is, and nothing of what it says."""
+        return f"Record(key={self.key!r}, part={self.part!r}, {len(self.data)} fields)"
+
 
 class Deleted(NamedTuple):
     """Say that the source no longer holds the record with this key."""
@@ -63,6 +67,10 @@ class Rejected(NamedTuple):
     reason: str
     where: str = ""
     raw: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """Show which record it is and what is wrong with it, and nothing of what it says."""
+        return f"Rejected(key={self.key!r}, reason={self.reason!r}, where={self.where!r}, {len(self.raw)} fields)"
 
 
 class Checkpoint(NamedTuple):

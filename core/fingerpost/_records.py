@@ -7,11 +7,14 @@ source in the ILR, the ILR's own name stands in its description (ILR specificati
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fingerpost._messages import StreamName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["CHECKLIST", "MODELS", "Activity", "Assignment", "CanonicalRecord", "Destination", "Learner", "Programme"]
 
@@ -42,6 +45,10 @@ class CanonicalRecord(BaseModel):
     uln: _Uln | None = Field(
         default=None, description="Unique learner number (ILR ULN); 9999999999 means that it is not known yet."
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Show which learner it is about by reference, and nothing of what it says."""
+        yield "learner_ref", self.learner_ref
 
 
 class Learner(CanonicalRecord):
@@ -204,9 +211,7 @@ class Destination(CanonicalRecord):
             "not_known",
         ]
         | None
-    ) = Field(
-        default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination."
-    )
+    ) = Field(default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination.")
     title: _Text | None = Field(default=None, description="Course, employer or words.")
     starts_on: date | None = Field(default=None, description="First day (ILR OutStartDate).")
     ends_on: date | None = Field(default=None, description="Last day (ILR OutEndDate).")

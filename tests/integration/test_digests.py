@@ -549,7 +549,10 @@ class Term:
         self.write()
 
     def join(self) -> None:
+        """Let somebody join who has met an employer through their course, of which no more is to be said."""
         learner = Learner(f"L{len(self.learners):03d}", self.random.choice(self.TUTORS))
+        first = activity(f"{learner.ref}-first", learner.ref, "Employer talk", "2025-10-06", via_course="yes")
+        learner.records[first["activity_id"]] = first
         self.learners.append(learner)
 
     def attend(self) -> None:
@@ -561,8 +564,9 @@ class Term:
 
     def correct(self) -> None:
         learner = self.random.choice(self.learners)
-        if learner.records:
-            del learner.records[self.random.choice(sorted(learner.records))]
+        wrong = [key for key in sorted(learner.records) if not key.endswith("-first")]
+        if wrong:
+            del learner.records[self.random.choice(wrong)]
 
     def move(self) -> None:
         self.random.choice(self.learners).tutor = self.random.choice(self.TUTORS)

@@ -298,7 +298,7 @@ def test_a_record_after_its_tombstone_lives_and_before_it_dies(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "CHUNK", chunk)
-    steps = [record("a"), Deleted("a"), record("b"), Deleted("b"), record("b")]
+    steps: list[Message] = [record("a"), Deleted("a"), record("b"), Deleted("b"), record("b")]
     college = scripted(tmp_path, *steps, Checkpoint("2026-02-01T00:00:00Z"), ordered=True)
     for _ in range(2):
         assert college.sync().records["activities"] == 1
@@ -480,7 +480,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=st.lists(changes, max_size=14), bad=nights)
 def test_any_history_gives_the_store_of_one_clean_run(
     stage: tuple[Stage, bool], log: list[Change], bad: list[Night]

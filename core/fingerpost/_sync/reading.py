@@ -308,6 +308,7 @@ class StreamReader:
         self._write_marks()
         if self.spec.ordered:
             self._save_state(complete=False)
+        self.dialect.enlarge_cache(self.connection)
         hit("checkpoint_written")
         self._transaction.commit()
         self._marked.learners |= self._touched.learners
@@ -486,9 +487,7 @@ class StreamReader:
                 touched.learners.add(learner)
             if quarantined and key in quarantined:
                 self._release(key)
-            rows.append(
-                (number, connector, key, part, hashes[index], run, run, identity, uln, learner, *encode(model))
-            )
+            rows.append((number, connector, key, part, hashes[index], run, run, identity, uln, learner, *encode(model)))
             if self._shares:
                 self._note_shared(fields)
         for index, name, code in mapped.issues:

@@ -98,12 +98,6 @@ def start_run(
     progress: Progress | None,
 ) -> Run:
     """Close dead runs, open this one, and number the connectors."""
-    source = schema.source_activity
-    with connection.begin():
-        first_load = connection.scalar(sa.select(source.c.id).limit(1)) is None
-    store.dialect.prepare(connection, first_load=first_load)
-    if connection.in_transaction():
-        connection.commit()
     unit = Unit(connection, dry=options.dry_run)
     table = schema.run
     with unit.transaction():

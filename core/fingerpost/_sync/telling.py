@@ -83,7 +83,7 @@ class _Assignment(NamedTuple):
 class _Known:
     """What a digest needs to know of one learner."""
 
-    name: str
+    name: str = field(repr=False)
     reference: str
     gaps: list[tuple[Any, Any]] = field(default_factory=list)
     settled: list[Any] = field(default_factory=list)
