@@ -292,8 +292,9 @@ class College:
     def planner(self, connection: sa.Connection, as_of: date | None = None) -> Planner:
         """Return the planner of digests, which also knows who tutors whom on the day."""
         return Planner(
-            connection, self.store, self.config, self.framework, self.today(as_of), self.connector_names(connection)
-        )
+            connection, self.store, self.config, self.framework, self.today(as_of), self._clock(),
+            self.connector_names(connection),
+        )  # fmt: skip
 
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""

@@ -283,7 +283,7 @@ class _Rules:
             for kind in kinds if criterion.enabled_by_default else ():
                 self.serves.setdefault(kind, []).append(place)
         # Learners of one intake share their dates, so that hardly any window is computed twice.
-        self.windows = lru_cache(maxsize=4096)(self._windows)
+        self.windows = lru_cache(maxsize=512)(self._windows)
 
     def _windows(self, spell_start: date | None, planned_end: date | None, as_of: date) -> list[_Window]:
         return [_window(criterion, spell_start, planned_end, as_of) for criterion in self.criteria]
@@ -624,7 +624,7 @@ _LEGAL_FORM = re.compile(r"\b(?:ltd|limited|plc|llp|inc|cic)\b")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     """Spell a name so that "Acme Ltd." and "ACME Limited" are the same."""
     words = _NOT_WORD.sub(" ", name.casefold()).strip()

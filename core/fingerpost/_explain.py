@@ -41,7 +41,7 @@ class ExplainedEvidence:
     record: str
     day: str
     kind: str
-    title: str | None
+    title: str | None = dataclasses.field(repr=False)
     state: str
     outcome: str
     why: str | None
@@ -72,7 +72,7 @@ class Explanation:
     as_of: str
     framework: str
     said: tuple[SaidBy, ...]
-    also_known_as: tuple[str, ...]
+    also_known_as: tuple[str, ...] = dataclasses.field(repr=False)
     programmes: tuple[dict[str, Any], ...]
     assignments: tuple[dict[str, Any], ...] = dataclasses.field(repr=False)
     tutors: tuple[str, ...] = dataclasses.field(repr=False)

@@ -69,8 +69,8 @@ class Rejected(NamedTuple):
     raw: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
-        """Show which record it is and what is wrong with it, and nothing of what it says."""
-        return f"Rejected(key={self.key!r}, reason={self.reason!r}, where={self.where!r}, {len(self.raw)} fields)"
+        """Show what is wrong and where, and nothing of what the record says: its key may be a part of that."""
+        return f"Rejected(reason={self.reason!r}, where={self.where!r}, {len(self.raw)} fields)"
 
 
 class Checkpoint(NamedTuple):

@@ -42,7 +42,7 @@ class QuarantinedRecord:
     number: int
     connector: str
     stream: str
-    key: str
+    key: str = field(repr=False)
     reason: str
     field: str
     where: str

@@ -26,8 +26,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from smtp_faults import Fault, FaultServer, free_port
 from structlog.testing import capture_logs
-from tests.smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import (
     Change,

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import pytest
 import structlog
 from click.testing import CliRunner
+from colleges import usual_college
 from pydantic_core import PydanticUndefined
-from tests.colleges import usual_college
 
 import fingerpost
 from fingerpost import STREAMS, College, Context, Host, _hookspecs, _http, _mapping, _records
@@ -598,7 +598,8 @@ def test_a_wrong_signature_would_be_seen(right: str, wrong: str, said: str) -> N
 
 
 OF_THE_HOST = {
-    "CheckReport", "College", "DigestPreview", "Explanation", "Gap", "GapReport", "HeldSweep", "Host", "MappingCheck",
+    "CheckReport", "College", "DataFault", "DigestPreview", "Explanation", "Gap", "GapReport", "HeldSweep", "Host",
+    "MappingCheck",
     "PluginInfo", "Progress", "QuarantinedRecord", "RetryReport", "RowTrace", "RunReport", "ShownRecord",
     "StatusReport", "StreamReport", "__version__", "configure_logging", "default_config_path", "init_template",
 }  # fmt: skip

@@ -13,7 +13,7 @@ import filelock
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from tests.colleges import SmallCollege, activity, usual_college
+from colleges import SmallCollege, activity, usual_college
 
 import fingerpost
 from fingerpost_cli import main

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.colleges import activity, dump, usual_college
+from colleges import activity, dump, usual_college
 
 import fingerpost_mappings
 from fingerpost._store import schema
@@ -22,7 +22,7 @@ from fingerpost._store import schema
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.colleges import Row, SmallCollege
+    from colleges import Row, SmallCollege
 
     from fingerpost import College, RunReport
 
@@ -313,6 +313,16 @@ def test_a_stale_source_opens_and_closes_nothing(college: SmallCollege, post: Po
     assert post.sync() == {}, "the same gaps, once it is fresh again, are no news"
     with college.open() as opened:
         assert opened.gaps().gaps
+
+
+def test_a_digest_names_the_source_that_is_out_of_date(college: SmallCollege, post: Post) -> None:
+    college.source("tutors")["fresh_for"] = 3.0
+    assert "Older than it should be" not in post.sync()["tutor1"].text
+    college.later(days=7)
+    record(college, guidance("L002"))
+    text = post.sync()["tutor1"].text
+    assert "tutors as of 2 March 2026, careers-log as of 9 March 2026." in text
+    assert "Older than it should be, so the latest may be missing here: tutors." in text
 
 
 def test_advice_is_never_told(college: SmallCollege, post: Post) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from tests.colleges import MONDAY, activity, snapshot, usual_college
-from tests.nights import KILLED, Death, run_night, small_steps
+from colleges import MONDAY, activity, snapshot, usual_college
+from nights import KILLED, Death, run_night, small_steps
 
 import fingerpost
 from fingerpost import College
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tests.colleges import SmallCollege, Snapshot
+    from colleges import SmallCollege, Snapshot
 
 pytestmark = pytest.mark.slow
 

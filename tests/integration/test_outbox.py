@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
 from aiosmtpd.controller import Controller
-from tests.colleges import activity, usual_college
-from tests.smtp_faults import Fault, FaultServer, free_port
+from colleges import activity, usual_college
+from smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import (
     Channel,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
-    from tests.colleges import SmallCollege
+    from colleges import SmallCollege
 
     from fingerpost import Connector
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
-from pathlib import Path
+
 import colleges
+
 
 def test_a(store_address, tmp_path):
     college = colleges.usual_college(tmp_path / "c")

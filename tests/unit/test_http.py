@@ -16,10 +16,10 @@ import requests
 import responses
 import structlog
 import trustme
+from http_faults import FaultServer, answer, cut_chunk, data, drip, hang, redirect, reset
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tests.http_faults import FaultServer, answer, cut_chunk, data, drip, hang, redirect, reset
 
 from fingerpost import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
 from fingerpost._http import ATTEMPTS, PATIENCE, Http, retry_after

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from fingerpost._errors import ConfigError, LockHeld, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["CACHE_KIB", "CACHE_LARGE_KIB", "Dialect", "PostgresDialect", "SqliteDialect", "dialect_for"]
 
@@ -57,9 +57,9 @@ class Dialect:
         table: sa.Table,
         *,
         conflict: Sequence[str],
-        keep: Iterable[str] = (),
-        omit: Iterable[str] = (),
-        null: Iterable[str] = (),
+        keep: Sequence[str] = (),
+        omit: Sequence[str] = (),
+        null: Sequence[str] = (),
     ) -> str:
         """Return an upsert of whole rows for the driver's `executemany`, one positional parameter for each column.
 
@@ -67,6 +67,14 @@ class Dialect:
         parameter: those in `omit` are left to the database, those in `null` are set to null. The sort `null` is there
         because SQLite's driver takes far longer to bind a null than a value.
         """
+        key = (self.name, table.name, tuple(conflict), tuple(keep), tuple(omit), tuple(null))
+        if key not in _upserts:
+            _upserts[key] = self._compile_upsert(table, conflict, keep, omit, null)
+        return _upserts[key]
+
+    def _compile_upsert(
+        self, table: sa.Table, conflict: Sequence[str], keep: Sequence[str], omit: Sequence[str], null: Sequence[str]
+    ) -> str:
         absent = {*omit, *null}
         names = [column.name for column in table.columns if column.name not in absent]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
@@ -225,6 +233,9 @@ class PostgresDialect(Dialect):
 
         return postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
+
+_upserts: dict[tuple[object, ...], str] = {}
+"""The upserts compiled so far: compiling one takes as long as writing some thousand rows."""
 
 _LOCK_CLASS = 0x46504F53
 """The class of our advisory locks ("FPOS"), so that they meet no other program's."""

@@ -20,7 +20,7 @@ from fingerpost._failpoints import hit
 from fingerpost._records import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
-from fingerpost._sync.reading import Touched, mark_dirty
+from fingerpost._sync.reading import Marks, Touched, mark_dirty
 from fingerpost._sync.rows import Identify, identify
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Identities:
     def __init__(self, run: Run, crosswalk: Mapping[str, str]) -> None:
         self.run = run
         self.crosswalk = crosswalk
-        self.marked = Touched()
+        self.marks = Marks()
         self._learners: dict[str, int] = {}
         self._new: list[tuple[int, str]] = []
         self._next_id = 1

@@ -11,9 +11,11 @@ import contextlib
 import gc
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +33,7 @@ from fingerpost._sync.context import utc_text
 from fingerpost._sync.rows import PROVENANCE, Identify, row_encoder, written_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from fingerpost._host import Instance
     from fingerpost._mapping import CompiledMapping
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from fingerpost._sync.identity import Identities
     from fingerpost._sync.report import StreamReport
 
-__all__ = ["BreakerOpen", "StreamReader", "Touched", "mark_dirty", "remove_rows"]
+__all__ = ["BreakerOpen", "Marks", "StreamReader", "Touched", "mark_dirty", "remove_rows"]
 
 CHUNK = 1_000
 """Rows that are looked up, mapped and written together; larger chunks fall out of the processor's cache."""
@@ -53,6 +55,8 @@ SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
 
 BREAKER_ROWS, BREAKER_SHARE, BREAKER_FROM = 20, 0.05, 1_000
 """A stream with more rejected rows than this, and more than this share, is stopped: its mapping is wrong."""
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 PASS_CODES = frozenset({"duplicate_key"})
 """Warnings about a record that every complete read finds again, although the record did not change."""
@@ -117,6 +121,27 @@ class Touched:
             group.clear()
 
 
+class Marks:
+    """Remember who is marked in the store already, to be judged or even to be merged, in a byte a learner."""
+
+    JUDGE, MERGE = 1, 2
+
+    def __init__(self) -> None:
+        self._levels = bytearray()
+
+    def without(self, learners: Iterable[int], level: int) -> list[int]:
+        """Return, in order, those who are not yet marked for as much."""
+        levels, end = self._levels, len(self._levels)
+        return sorted(number for number in learners if number >= end or levels[number] < level)
+
+    def add(self, touched: Touched) -> None:
+        """Take in what was stored."""
+        for learners, level in ((touched.learners, self.JUDGE), (touched.merges, self.MERGE)):
+            self._levels.extend(bytes(max(0, 1 + max(learners, default=0) - len(self._levels))))
+            for number in learners:
+                self._levels[number] = max(level, self._levels[number])
+
+
 class StreamReader:
     """Read one stream once."""
 
@@ -163,7 +188,7 @@ class StreamReader:
         self._seed = f"{fingerprint}\x1e"
         self._hashing: dict[tuple[str, ...], tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]] = {}
         self._touched = Touched()
-        self._marked: Touched = identities.marked
+        self._marks: Marks = identities.marks
         self._parts: set[str] = set()
         self._warnings: list[tuple[Any, ...]] = []
         self._rewarned: list[str] = []
@@ -241,8 +266,7 @@ class StreamReader:
             if self._transaction.is_active:
                 self._transaction.rollback()
             raise
-        self._marked.learners |= self._touched.learners
-        self._marked.merges |= self._touched.merges
+        self._marks.add(self._touched)
         hit("stream_committed")
 
     def _load_state(self) -> None:
@@ -311,8 +335,7 @@ class StreamReader:
         self.dialect.enlarge_cache(self.connection)
         hit("checkpoint_written")
         self._transaction.commit()
-        self._marked.learners |= self._touched.learners
-        self._marked.merges |= self._touched.merges
+        self._marks.add(self._touched)
         self._touched.clear()
         self._stored = self._counts()
         hit("checkpoint_committed")
@@ -386,8 +409,8 @@ class StreamReader:
                     continue
                 if row[1] == row_hash and row[2] is None:
                     unchanged += 1
-                    if key in self._quarantined:  # the source took back what was rejected
-                        self._release(key)
+                    if self._quarantined:  # the source took back what was rejected
+                        self._take_back(key)
                     continue
                 numbers.append(row[0])
             fresh.append(record)
@@ -483,10 +506,10 @@ class StreamReader:
                     touched.learners.add(before)
                     if is_learners:
                         touched.merges.add(before)
-            if learner is not None:
+            if learner is not None and not is_learners:
                 touched.learners.add(learner)
-            if quarantined and key in quarantined:
-                self._release(key)
+            if quarantined:
+                self._take_back(key)
             rows.append((number, connector, key, part, hashes[index], run, run, identity, uln, learner, *encode(model)))
             if self._shares:
                 self._note_shared(fields)
@@ -522,6 +545,10 @@ class StreamReader:
     def _not_a_row(self, outcome: object, record: Record, row_hash: int, number: int | None) -> None:
         """Deal with a record that the mapping rejected, or says is none."""
         if isinstance(outcome, Reject):
+            if number is None and outcome.field in self.mapping.fields:
+                said = self.mapping.given(outcome.field, record.data)
+                if said and said in record.key:  # the bad value is part of the key, which is listed
+                    record = record._replace(key=_pseudonym(record.key))
             self._quarantine(record, row_hash, outcome.reason, outcome.field or "", "")
             return
         self.report.skipped += 1
@@ -544,13 +571,9 @@ class StreamReader:
         self._quarantined[key] = row_hash
         columns = self.mapping.columns | set(self.context.key)
         raw = json.dumps({name: value for name, value in record.data.items() if name in columns}, default=str)
-        table = schema.quarantine
-        statement = self.dialect.upsert(
-            table, conflict=["connector", "stream", "key"], keep=["first_run", "since"], omit=["id"]
-        )
         executemany(
             self.connection,
-            statement,
+            self._upsert_rejected,
             [(self.connector, self.spec.name, key, record.part, raw, row_hash, reason, field, where,
               self.run.id, self.run.id, self.run.now_text)],
         )  # fmt: skip
@@ -560,21 +583,38 @@ class StreamReader:
         )  # fmt: skip
         self.run.host.record_quarantined(self.instance.name, self.spec.name, reason, field)
 
+    @cached_property
+    def _upsert_rejected(self) -> str:
+        """The statement that keeps a rejected record, compiled when the first one comes."""
+        return self.dialect.upsert(
+            schema.quarantine, conflict=["connector", "stream", "key"], keep=["first_run", "since"], omit=["id"]
+        )
+
     def _reject_unread(self, message: Rejected) -> None:
         """Quarantine what the connector itself could not read."""
+        self._check_code(message.reason)
         self.report.read += 1
         said = f"{self._seed}{message.reason}{sorted(message.raw.items())!r}"
         raw_hash = xxhash.xxh3_64_intdigest(said.encode("utf-8", "surrogatepass")) >> 1
-        key = message.key or f"({message.where})"
-        self._mark_seen(key)
+        # Where a row is garbled, what stands in the place of its key may be anything, a name too. A key that is known
+        # is one; it keeps the sweep from taking the row for gone.
+        known = bool(message.key) and self._mark_seen(message.key)
+        key = message.key if known else _pseudonym(message.key) if message.key else f"({message.where})"
         self._quarantine(Record(key, message.raw), raw_hash, message.reason, "", message.where)
         self._break_if_rejected(final=False)
 
-    def _mark_seen(self, key: str) -> None:
-        """Keep a sweep from removing a row whose new version could not be read."""
+    def _mark_seen(self, key: str) -> bool:
+        """Keep a sweep from removing a row whose new version could not be read; say whether there is one."""
         row = self._look_up([key]).get(key)
         if row is not None:
             self._seen.add(row[0])
+        return row is not None
+
+    def _take_back(self, key: str) -> None:
+        """Close what was rejected under a key of which the source says something else now."""
+        for name in (key, _pseudonym(key)):
+            if name in self._quarantined:
+                self._release(name)
 
     def _release(self, key: str) -> None:
         """Close a quarantined record of which a good version came."""
@@ -617,8 +657,7 @@ class StreamReader:
 
     def _delete(self, key: str) -> None:
         """Remove, softly, what the source says is gone."""
-        if key in self._quarantined:
-            self._release(key)
+        self._take_back(key)
         row = self._look_up([key]).get(key)
         if row is not None and row[2] is None:
             self._remove([row[0]])
@@ -687,12 +726,21 @@ class StreamReader:
 
     def _warn(self, code: str, key: str, field: str, where: str) -> None:
         """Take a warning of the connector, or about a key."""
+        self._check_code(code)
         if not key or where or code in PASS_CODES:
             self._pass_warnings.add((key, field, code, where))
         self._warnings.append((key, field, code, where))
         self.run.log.debug(
             "data_warning", connector=self.instance.name, stream=self.spec.name, code=code, field=field, where=where
         )
+
+    def _check_code(self, code: str) -> None:
+        """Refuse a sentence where a code belongs: it goes into logs and lists, and may quote what a record says."""
+        if _CODE.fullmatch(code) is None:
+            raise ContractError(
+                f"Connector {self.instance.name} gives a sentence where {self.spec.name} need a short code such as "
+                "ragged_row. Report it to its vendor."
+            )
 
     def _write_warnings(self) -> None:
         table = schema.warning
@@ -749,7 +797,7 @@ class StreamReader:
 
     def _write_marks(self) -> None:
         """Mark who must be judged again, in the transaction of the rows that are the reason."""
-        mark_dirty(self.connection, self.dialect, self._touched, self._marked)
+        mark_dirty(self.connection, self.dialect, self._touched, self._marks)
 
     def _cursor_to_read_from(self) -> Cursor | None:
         """Return where to begin: the stored cursor less the look-back, or None when a whole read is due."""
@@ -829,6 +877,11 @@ def _capped(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Curso
     return cursor
 
 
+def _pseudonym(key: str) -> str:
+    """Return what stands for a key that may be no key: the same for the same text, and not the text."""
+    return f"#{xxhash.xxh3_64_hexdigest(key.encode('utf-8', 'surrogatepass'))}"
+
+
 def remove_rows(
     connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
 ) -> Touched:
@@ -856,19 +909,21 @@ def remove_rows(
     return touched
 
 
-def mark_dirty(connection: sa.Connection, dialect: Dialect, touched: Touched, marked: Touched | None = None) -> None:
+def mark_dirty(connection: sa.Connection, dialect: Dialect, touched: Touched, marks: Marks | None = None) -> None:
     """Mark learners to be judged again, and of those in `merges` that they are to be merged first.
 
-    What `marked` holds is marked already.
+    What `marks` remembers is marked already.
     """
     dirty = schema.dirty
-    learners, merges = touched.learners - touched.merges, touched.merges
-    if marked is not None:
-        learners, merges = learners - marked.learners, merges - marked.merges
-    executemany(connection, dialect.insert_ignore(dirty), [(number, False) for number in sorted(learners)])
-    executemany(
-        connection, dialect.upsert(dirty, conflict=["learner_id"]), [(number, True) for number in sorted(merges)]
-    )
+    marks = marks if marks is not None else Marks()
+    for learners, level, statement in (
+        (touched.learners - touched.merges, Marks.JUDGE, dialect.insert_ignore(dirty)),
+        (touched.merges, Marks.MERGE, dialect.upsert(dirty, conflict=["learner_id"])),
+    ):
+        numbers = marks.without(learners, level)
+        for start in range(0, len(numbers), 10_000):
+            some = numbers[start : start + 10_000]
+            executemany(connection, statement, [(number, level == Marks.MERGE) for number in some])
     for values, column in (
         (touched.groups, schema.source_assignment.c.group),
         (touched.programmes, schema.source_programme.c.code),

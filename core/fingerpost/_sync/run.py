@@ -239,7 +239,7 @@ def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
         if getattr(channel.connector, "accepts", "") != "digest":
             continue
         with run.unit.transaction() as connection:
-            planner = Planner(connection, run.store, run.config, run.framework, run.as_of, connectors)
+            planner = Planner(connection, run.store, run.config, run.framework, run.as_of, run.now, connectors)
         plan(run, planner, channel, context)
 
 

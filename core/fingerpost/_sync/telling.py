@@ -23,6 +23,7 @@ from fingerpost._mapping import load_kinds
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.facts import is_fresh
 from fingerpost._verdicts import GAP, Verdict
 from fingerpost._wording import done, needs_together
 
@@ -101,6 +102,7 @@ class Planner:
         config: Configuration,
         framework: Framework,
         as_of: date,
+        now: datetime,
         connectors: Mapping[int, str],
     ) -> None:
         self.connection = connection
@@ -109,6 +111,7 @@ class Planner:
         self.alerts = config.settings.alerts
         self.framework = framework
         self.as_of = as_of
+        self.now = now
         self.connectors = connectors
         self.kinds = load_kinds()
         self.sources = self._sources()
@@ -209,12 +212,16 @@ class Planner:
 
         With `news_only` false, everything that is open is told, as a preview shows it.
         """
-        known = self._learners(sorted(audience.learners))
         told = self._told(channel, audience.person.email)
+        listed = self.alerts.learners_per_digest
         learners: list[DigestLearner] = []
         closed: list[DigestLearner] = []
+        in_scope = on_track = cannot_tell = not_listed = 0
         news = False
-        for number, learner in known.items():
+        for number, learner in self._learners(sorted(audience.learners)):
+            in_scope += learner.in_scope
+            on_track += learner.in_scope and not learner.gaps and not learner.unknown
+            cannot_tell += learner.in_scope and learner.unknown and not learner.gaps
             group = audience.learners[number]
             if number in audience.untutored and audience.role != "careers_leader":
                 group = "no tutor on record"
@@ -222,13 +229,16 @@ class Planner:
             if lines:
                 learners.append(DigestLearner(learner.name, learner.reference, group, lines))
                 news = news or any(line.change in ("new", "changed") for line in lines)
+                if len(learners) > listed + 500:  # a whole college may be the careers leader's
+                    learners.sort(key=_urgency)
+                    not_listed += len(learners) - listed
+                    del learners[listed:]
             settled = self._settled(learner, told)
             if settled:
                 closed.append(DigestLearner(learner.name, learner.reference, group, settled))
         if not (news or closed) and (news_only or not learners):
             return None
         learners.sort(key=_urgency)
-        listed = self.alerts.learners_per_digest
         return Digest(
             key=xxhash.xxh3_128_hexdigest(f"{channel}\x1f{audience.person.email}\x1f{iso_week(self.as_of)}".encode()),
             recipient=audience.person,
@@ -238,20 +248,21 @@ class Planner:
             as_of=self.as_of,
             learners=tuple(learners[:listed]),
             closed=tuple(closed),
-            on_track=sum(1 for one in known.values() if one.in_scope and not one.gaps and not one.unknown),
-            group_size=sum(1 for one in known.values() if one.in_scope),
-            cannot_tell=sum(1 for one in known.values() if one.in_scope and one.unknown and not one.gaps),
-            not_listed=max(0, len(learners) - listed),
+            on_track=on_track,
+            group_size=in_scope,
+            cannot_tell=cannot_tell,
+            not_listed=not_listed + max(0, len(learners) - listed),
             sources=self.sources,
             careers_leader=self.leader,
             record_where=self.alerts.record_where,
         )
 
-    def _learners(self, numbers: Sequence[int]) -> dict[int, _Known]:
+    def _learners(self, numbers: Sequence[int]) -> Iterator[tuple[int, _Known]]:
+        """Return what is known of the live ones among these learners, some at a time."""
         learner, episode, verdict = schema.learner, schema.episode, schema.verdict
-        known: dict[int, _Known] = {}
         for start in range(0, len(numbers), 500):
             some = numbers[start : start + 500]
+            known: dict[int, _Known] = {}
             for row in self.connection.execute(
                 sa.select(
                     learner.c.id, learner.c.reference, learner.c.uln, learner.c.given_names, learner.c.family_name
@@ -279,7 +290,7 @@ class Planner:
             ):
                 if row.learner_id in known:
                     self._take(known[row.learner_id], row, open_gaps)
-        return known
+            yield from known.items()
 
     @staticmethod
     def _take(learner: _Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
@@ -376,21 +387,25 @@ class Planner:
         return f"{row.given_names} {row.family_name or ''}".strip()
 
     def _sources(self) -> tuple[DigestSource, ...]:
-        """Say how fresh each source is, in college time."""
+        """Say of when each source is, in college time, and whether that is too long ago."""
         state, names = schema.stream_state, schema.connector
         zone = ZoneInfo(self.config.settings.college.timezone)
         newest: dict[str, str] = {}
+        stale: set[str] = set()
+        fresh_for = {instance.name: cast("Any", instance.config).fresh_for for instance in self.config.instances}
         for row in self.connection.execute(
             sa.select(names.c.name, state.c.complete_at, state.c.data_at).join(names, names.c.id == state.c.connector)
         ):
             when = row.data_at or row.complete_at
             if when is not None:
                 newest[row.name] = max(when, newest.get(row.name, ""))
+            if not is_fresh(row.complete_at, row.data_at, fresh_for.get(row.name), self.now):
+                stale.add(row.name)
         told = []
         for instance in self.config.instances:
             if instance.name in newest:
                 instant = datetime.fromisoformat(newest[instance.name]).astimezone(zone)
-                told.append(DigestSource(instance.name, _day(instant)))
+                told.append(DigestSource(instance.name, _day(instant), stale=instance.name in stale))
         return tuple(told)
 
 
