@@ -15,10 +15,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Address = str
-"""`sqlite`, or the postgresql:// address of an empty schema."""
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -44,24 +41,32 @@ def postgres() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    """Return where a test's own empty store is: a SQLite file, then a schema of a real PostgreSQL."""
-    if request.param == "sqlite":
-        yield tmp_path / "fingerpost.db"
-        return
-    url = sa.make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
-    name = f"college_{uuid.uuid4().hex[:12]}"
+@pytest.fixture
+def postgres_schema(postgres: str) -> Iterator[Callable[[], str]]:
+    """Return a function that makes an empty schema and returns its address."""
+    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url)
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"college_{uuid.uuid4().hex[:12]}"
+        with engine.begin() as connection:
+            connection.execute(sa.schema.CreateSchema(name))
+        made.append(name)
+        address = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
+        return address.render_as_string(hide_password=False)
+
+    yield make
     with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(name))
-    address = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
-    yield address.render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.DropSchema(name, cascade=True))
+        for name in made:
+            connection.execute(sa.schema.DropSchema(name, cascade=True))
     engine.dispose()
 
 
-# How long an example takes says something about the machine, never about the code.
-settings.register_profile("fingerpost", deadline=None)
-settings.load_profile("fingerpost")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return where a test's own empty store is: a SQLite file, then a schema of a real PostgreSQL."""
+    if request.param == "sqlite":
+        return tmp_path / "fingerpost.db"
+    make: Callable[[], str] = request.getfixturevalue("postgres_schema")
+    return make()

@@ -77,11 +77,17 @@ def log_safely(secrets: Iterable[str] = ()) -> None:
     if structlog.is_configured() and structlog.get_config()["logger_factory"] is not _to_stderr:
         return
     structlog.configure(
-        processors=[*_chain(_secrets_without_config), _as_text()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        processors=[_only_warnings, *_chain(_secrets_without_config), _as_text()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=_to_stderr,
         cache_logger_on_first_use=False,
     )
+
+
+def _only_warnings(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if method in ("debug", "info"):
+        raise structlog.DropEvent
+    return event
 
 
 def _to_stderr(*_arguments: object) -> structlog.WriteLogger:

@@ -1,135 +1,339 @@
-"""The store on SQLite and on a real PostgreSQL: the same nights leave the same records in both."""
+"""The store on both databases, SQLite and a real PostgreSQL: the same nights leave the same records."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from colleges import SmallCollege, usual_college
+from colleges import SmallCollege, activity, dump, snapshot, stream, usual_college
 
-from fingerpost import LockHeld, StoreError
+from fingerpost import ConfigError, LockHeld, StoreError
 from fingerpost._store import Store, schema
 from fingerpost._store.store import SCHEMA_REVISION
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from colleges import Snapshot
 
 
-def at(college: SmallCollege, address: Path | str) -> SmallCollege:
-    """Put a college's store at an address."""
+def new_college(folder: Path, address: Path | str, *, learners: int = 12) -> SmallCollege:
+    """Return the usual college, its records in the store at this address, and with rows of every sort."""
+    college = usual_college(folder, learners=learners)
+    college.keep = True
     college.tables["store"] = {"url": address} if isinstance(address, str) else {"path": str(address)}
-    college.configure()
+    college.rows["mis"][0]["uln"] = "1061484016"
+    college.rows["mis"][1]["given_names"] = "Zoë \x00Łukasz\u200b %s %(x)s ?"
+    college.add_csv(
+        "ilp", "learners", "learners",
+        [{"learner_ref": "P1", "uln": "1061484016", "soc_code": "2231"}, {"learner_ref": "L002", "email": "not one"}],
+    )  # fmt: skip
+    college.add_csv("leavers", "destinations", "destinations", [
+        {"learner_ref": "L003", "destination_type": "University", "start_date": "2025-09-01"},
+        {"learner_ref": "NOBODY", "destination_type": "Job", "start_date": "2025-09-01"},
+    ], key=["learner_ref", "start_date"])  # fmt: skip
+    college.rows["careers-log"] += [
+        activity("bad", "L001", "Juggling"),
+        activity("group", "", "Employer talk", "2025-11-17", tutor_group="G1", employer="Farm"),
+        activity("by-uln", "", "Careers interview", "2025-11-18", uln="1061484016"),
+        activity("judged", "L004", "Work experience", "2025-11-19", meaningful="yes", purpose="yes", feedback="no"),
+        activity("bad-hours", "L005", "Employer talk", "2025-11-20", hours="many", via_course="no"),
+    ]
+    for name in college.rows:
+        college.write(name)
     return college
 
 
 @pytest.fixture
-def college(store_address: Path | str, tmp_path: Path) -> SmallCollege:
-    return at(usual_college(tmp_path / "college"), store_address)
+def college(tmp_path: Path, store_address: Path | str) -> SmallCollege:
+    return new_college(tmp_path / "college", store_address)
 
 
-def test_a_night_and_the_next(college: SmallCollege) -> None:
-    first = college.sync()
-    assert first.exit_code == 0
-    assert first.records["learners"] == 20
-    assert first.digests.sent > 0
-    before = college.snapshot()
-    second = college.sync()
-    assert [(one.new, one.changed, one.deleted) for one in second.streams] == [(0, 0, 0)] * len(second.streams)
-    assert second.digests.planned == 0
-    assert college.snapshot() == before
+def first(college: SmallCollege) -> None:
+    report = college.sync()
+    assert report.exit_code == 3, "the unknown kind of activity is news"
+    assert report.records["learners"] == 12
+    assert report.digests.sent == 2
 
 
-def test_both_databases_hold_the_same(tmp_path: Path, postgres: str) -> None:
-    here = usual_college(tmp_path / "sqlite")
-    here.sync()
-    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema("twin"))
-    there_url = url.set(drivername="postgresql").update_query_dict({"options": "-csearch_path=twin"})
-    there = at(usual_college(tmp_path / "postgresql"), there_url.render_as_string(hide_password=False))
-    there.sync()
-    assert there.snapshot() == here.snapshot()
-    with engine.begin() as connection:
-        connection.execute(sa.schema.DropSchema("twin", cascade=True))
-    engine.dispose()
+def unchanged(college: SmallCollege) -> None:
+    report = college.sync()
+    assert report.exit_code == 0
+    assert {one.state for one in report.streams} == {"unchanged"}
 
 
-def test_a_dry_run_leaves_nothing(college: SmallCollege) -> None:
-    college.sync()
-    before = college.snapshot()
+def much_changes(college: SmallCollege) -> None:
+    college.later(days=7)
+    college.rows["mis"][2]["given_names"] = "New name"
+    del college.rows["mis"][11]
+    college.rows["ilp"][0]["uln"] = ""
+    college.rows["tutors"][0]["tutor_group"] = "G1"
+    college.rows["careers-log"] = [activity("L002-9", "L002", "Careers interview", "2026-02-02")]
+    for name in ("mis", "ilp", "tutors", "careers-log"):
+        college.write(name)
+    report = college.sync()
+    assert (stream(report, "mis").changed, stream(report, "mis").deleted) == (1, 1)
+    assert stream(report, "careers-log").deleted == 0
+    assert report.digests.sent == 2
+
+
+def many_vanish(college: SmallCollege) -> None:
+    college.rows["tutors"] = college.rows["tutors"][:3]
+    college.write("tutors")
+    report = college.sync()
+    assert stream(report, "tutors").state == "held"
+    assert report.exit_code == 3
+
+
+def a_person_says_so(college: SmallCollege) -> None:
     with college.open() as opened:
-        report = opened.sync(dry_run=True, full=True)
-    assert report.dry_run
-    assert college.snapshot() == before
+        assert [(one.connector, one.rows) for one in opened.confirm_sweep()] == [("tutors", 9)]
+    assert college.sync().records["assignments"] == 3
 
 
-def test_only_one_run_at_a_time(college: SmallCollege) -> None:
-    with college.open() as one, college.open() as other:
-        with one.store.dialect.lock(), pytest.raises(LockHeld):
-            other.sync()
-        assert other.sync().exit_code == 0
-
-
-def test_a_dead_run_reads_interrupted(college: SmallCollege) -> None:
+def the_kind_is_known(college: SmallCollege) -> None:
+    folder = college.folder / "mappings"
+    folder.mkdir()
+    (folder / "our-log.toml").write_text(
+        'schema_version = 1\nextends = "careers-log"\n[fields.kind.values]\n"Juggling" = "employer_encounter"\n',
+        encoding="utf-8",
+    )
+    college.source("careers-log")["mapping"] = "our-log"
+    with college.open() as opened:
+        report = opened.retry_quarantine()
+    assert (report.stored, report.left) == (1, 0)
     college.sync()
+
+
+NIGHTS: tuple[Callable[[SmallCollege], None], ...] = (
+    first, unchanged, much_changes, many_vanish, a_person_says_so, the_kind_is_known,
+)  # fmt: skip
+
+
+def test_the_same_nights_leave_the_same_records_in_both_databases(
+    tmp_path: Path, postgres_schema: Callable[[], str]
+) -> None:
+    colleges = [new_college(tmp_path / "one", tmp_path / "one.db"), new_college(tmp_path / "two", postgres_schema())]
+    for night in NIGHTS:
+        left: list[Snapshot] = []
+        for college in colleges:
+            night(college)
+            left.append(college.snapshot())
+        assert left[0] == left[1], night.__name__
+
+
+# -- what holds on each ------------------------------------------------------------------------------------------
+
+
+def everything(college: SmallCollege) -> Snapshot:
+    with college.open() as opened:
+        return dump(opened.store, schema.metadata.sorted_tables)
+
+
+def data(college: SmallCollege) -> Snapshot:
+    with college.open() as opened:
+        return dump(opened.store)
+
+
+def test_a_night_without_news_writes_to_no_data_table(college: SmallCollege) -> None:
+    first(college)
+    before = data(college)
+    unchanged(college)
+    assert data(college) == before
+    college.later(days=0.1)
+    for name in college.rows:
+        college.write(name, newline="\n")  # the same rows in other bytes
+    report = college.sync()
+    assert {(one.state, one.new, one.changed) for one in report.streams} == {("complete", 0, 0)}
+    assert data(college) == before
+
+
+def test_a_dry_run_reports_the_same_and_leaves_nothing(college: SmallCollege) -> None:
+    with college.open() as opened:
+        before = dump(opened.store, schema.metadata.sorted_tables)
+    dry = college.sync(dry_run=True)
+    assert everything(college) == before
+    wet = college.sync()
+    assert dry.records == wet.records
+    assert dry.verdicts == wet.verdicts
+    assert dry.digests.planned == wet.digests.planned
+    assert (dry.digests.sent, wet.digests.sent) == (0, 2)
+
+
+def test_a_failing_source_fails_alone(college: SmallCollege) -> None:
+    first(college)
+    (college.folder / "data" / "mis.csv").unlink()
+    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-02"))
+    college.write("careers-log")
+    report = college.sync()
+    assert (stream(report, "mis").state, stream(report, "careers-log").new) == ("failed", 1)
+    assert report.exit_code == 3
+    assert report.records["learners"] == 12
+
+
+def test_a_refused_write_fails_its_stream_and_the_others_go_on(college: SmallCollege) -> None:
+    with college.open() as opened, opened.store.writing() as connection:
+        connection.execute(sa.text("ALTER TABLE source_destination RENAME COLUMN stage TO other"))
+    report = college.sync()
+    leavers = stream(report, "leavers")
+    assert leavers.state == "failed"
+    assert (leavers.message or "").startswith("The store refused a write (")
+    assert report.records["learners"] == 12
+
+
+def test_two_runs_of_one_college_do_not_meet(college: SmallCollege) -> None:
+    first(college)
+    with college.open() as opened:
+        with opened.store.dialect.lock(), pytest.raises(LockHeld, match="Another run of this college is still going"):
+            opened.sync()
+        assert opened.sync().exit_code == 0
+
+
+def test_a_run_that_died_reads_interrupted(college: SmallCollege) -> None:
+    first(college)
     with college.open() as opened, opened.store.writing() as connection:
         connection.execute(
             sa.insert(schema.run).values(
-                started_at="2026-03-01T02:00:00Z", status="running", as_of="2026-03-01", version="0"
+                started_at="2026-03-02T04:00:00Z", status="running", as_of="2026-03-02", version="0"
             )
         )
-    assert college.sync().interrupted == [2]
+    report = college.sync()
+    assert len(report.interrupted) == 1
+    assert report.messages[0].endswith("was interrupted; this one carries on where it stopped.")
     with college.open() as opened:
-        assert [run.status for run in opened.status().runs] == ["succeeded", "interrupted", "succeeded"]
+        assert [one.status for one in opened.status().runs] == ["succeeded", "interrupted", "partial"]
 
 
-def test_the_migrations_make_what_the_code_expects(store_address: Path | str) -> None:
+def test_everything_that_can_be_asked_can_be_asked(college: SmallCollege) -> None:
+    first(college)
+    with college.open() as opened:
+        assert opened.check().ok
+        assert opened.explain("L001").also_known_as == ("99999999:P1",)
+        assert {gap.learner for gap in opened.gaps().gaps} >= {"L001", "L002"}
+        assert len(opened.preview()) == 2
+        assert [one.reason for one in opened.quarantine()] == ["unmatched_code"]
+        assert opened.held_sweeps() == []
+        assert len(opened.status().runs) == 1
+
+
+# -- opening -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(store_address: Path | str) -> Iterator[Store]:
     store = Store.open(store_address)
-    with store.writing() as connection:
-        deferred = {index.name for index in schema.DEFERRED_INDEXES}
-        assert differences(connection) == {("add_index", name) for name in deferred}
-        store.ensure_indexes(connection)
-        assert differences(connection) == set()
-        store.ensure_indexes(connection)  # and again, as every night
+    yield store
     store.close()
 
 
-def test_the_comparison_sees_a_missing_column(store_address: Path | str) -> None:
-    store = Store.open(store_address)
-    with store.writing() as connection:
-        store.ensure_indexes(connection)
-        connection.execute(sa.text("ALTER TABLE learner DROP COLUMN soc_code"))
-        assert differences(connection) == {("add_column", "soc_code")}
-    store.close()
+def test_a_new_store_has_every_table_and_opens_again(opened: Store, store_address: Path | str) -> None:
+    with opened.reading() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == SCHEMA_REVISION
+    assert tables == {"alembic_version", *schema.metadata.tables}
+    before = dump(opened, schema.metadata.sorted_tables)
+    again = Store.open(store_address)
+    assert dump(again, schema.metadata.sorted_tables) == before
+    again.close()
 
 
-def test_a_store_of_a_newer_release_is_refused(store_address: Path | str) -> None:
-    store = Store.open(store_address)
-    with store.writing() as connection:
+def test_the_migrated_schema_is_the_described_one(opened: Store) -> None:
+    deferred = {index.name for index in schema.DEFERRED_INDEXES}
+
+    def differences(connection: sa.Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return [
+            one
+            for one in compare_metadata(context, schema.metadata)
+            if one[0] != "remove_table" or one[1].name != "alembic_version"
+        ]
+
+    with opened.writing() as connection:
+        found = differences(connection)
+        assert {(kind, index.name) for kind, index in found} == {("add_index", name) for name in deferred}
+        opened.ensure_indexes(connection)
+        assert differences(connection) == []
+        opened.ensure_indexes(connection)
+
+
+def test_a_store_of_a_newer_release_is_refused(opened: Store, store_address: Path | str) -> None:
+    with opened.writing() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    store.close()
-    with pytest.raises(StoreError, match=rf"newer release.*9999.*{SCHEMA_REVISION}"):
+    with pytest.raises(StoreError, match=r"was written by a newer release of Fingerpost \(schema 9999; this one knows"):
         Store.open(store_address)
 
 
-def test_what_is_no_store_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "notes.db"
-    path.write_text("This is no database.\n" * 100, encoding="utf-8")
-    with pytest.raises(StoreError, match=r"notes\.db cannot be used: file is not a database"):
+@pytest.mark.parametrize("content", [b"learner_ref,uln\r\n1,2\r\n" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
+def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fingerpost.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"The store .*fingerpost\.db cannot be used: .*last backup"):
         Store.open(path)
+    assert path.read_bytes() == content
 
 
-def differences(connection: sa.Connection) -> set[tuple[str, str | None]]:
-    """Return how a database's schema differs from what the code expects."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    found = set()
-    for entry in compare_metadata(context, schema.metadata):
-        change = entry if isinstance(entry, tuple) else entry[0]
-        if change[0] == "remove_table" and change[1].name == "alembic_version":
-            continue
-        found.add((change[0], getattr(change[-1], "name", None)))
-    return found
+def test_another_program_s_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fingerpost.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE learner (name TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store.open(path)
+    with sqlite3.connect(path) as connection:
+        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["learner"]
+    connection.close()
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store.open(tmp_path)
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="Windows keeps rights in another way")
+def test_the_file_is_for_the_service_account_alone(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "deep" / "fingerpost.db")
+    with store.writing() as connection:
+        connection.execute(sa.insert(schema.connector).values(name="mis"))
+        modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "deep").iterdir()}
+    store.close()
+    assert set(modes.values()) == {0}
+
+
+def test_a_server_that_is_not_there_is_said_without_the_password() -> None:
+    with pytest.raises(StoreError, match=r"The store postgresql://me:\*\*\*@127\.0\.0\.1:1/x cannot be used") as caught:
+        Store.open("postgresql://me:s3cret@127.0.0.1:1/x")
+    assert "s3cret" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("mysql://server/db", r"begins with mysql://, but only postgresql:// is supported"),
+        ("sqlite:///fingerpost.db", "write .store. path instead"),
+        ("not an address", r"\[store\] url is not an address"),
+    ],
+)
+def test_an_address_of_another_sort_is_refused(address: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        Store.open(address)
+
+
+def test_a_server_without_the_college_s_schema_is_refused(postgres: str) -> None:
+    address = sa.make_url(postgres).set(drivername="postgresql").update_query_dict({"options": "-csearch_path=missing"})
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store.open(address.render_as_string(hide_password=False))
+
+
+def test_colleges_in_two_schemas_do_not_meet(tmp_path: Path, postgres_schema: Callable[[], str]) -> None:
+    one = new_college(tmp_path / "one", postgres_schema(), learners=2)
+    two = new_college(tmp_path / "two", postgres_schema(), learners=3)
+    with one.open() as opened, opened.store.dialect.lock():
+        assert two.sync().records["learners"] == 3
+    assert one.sync().records["learners"] == 2
+    with two.open() as opened:
+        assert len(snapshot(opened.store)["learner"]) == 4  # one of them is the same as another
