@@ -70,3 +70,8 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
         return tmp_path / "fingerpost.db"
     make: Callable[[], str] = request.getfixturevalue("postgres_schema")
     return make()
+
+
+# How long an example takes says something about the machine, never about the code.
+settings.register_profile("fingerpost", deadline=None)
+settings.load_profile("fingerpost")

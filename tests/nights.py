@@ -94,9 +94,6 @@ def _context() -> BaseContext:
 
 def run_night(folder: Path, now: datetime, death: Death | None = None) -> int:
     """Run one night in a process of its own; return how the process ended."""
-    root = str(Path(__file__).parents[1])
-    if root not in sys.path:
-        sys.path.append(root)  # the process is given our path, and must find this module by its name
     process = _context().Process(  # type: ignore[attr-defined]  # typeshed has it on the kinds of context only
         target=night, args=(str(folder), now.isoformat(), death)
     )

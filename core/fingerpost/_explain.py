@@ -103,11 +103,7 @@ def explain(college: College, who: str, as_of: date | None) -> Explanation:
             as_of=day.isoformat(),
             framework=college.framework.name,
             said=_said(connection, person, connectors),
-            also_known_as=tuple(
-                connection.scalars(
-                    sa.select(schema.identity_link.c.identity).where(schema.identity_link.c.same_as == person.identity)
-                )
-            ),
+            also_known_as=_also_known_as(connection, person.identity),
             programmes=_rows(
                 connection, schema.source_programme, person.id, connectors,
                 ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "status"),
@@ -144,6 +140,13 @@ def _find(college: College, connection: sa.Connection, who: str) -> Any:
         "No learner has this reference or ULN. Write the reference as the MIS does, ukprn:reference, or the ULN; "
         "fingerpost status says which sources were read."
     )
+
+
+def _also_known_as(connection: sa.Connection, identity: str) -> tuple[str, ...]:
+    """Return the learner's other references, as ukprn:reference."""
+    alias = schema.identity_link
+    others = connection.scalars(sa.select(alias.c.identity).where(alias.c.same_as == identity))
+    return tuple(sorted(other for other in others if not other.startswith("uln:")))
 
 
 def _said(connection: sa.Connection, person: Any, connectors: Mapping[int, str]) -> tuple[SaidBy, ...]:

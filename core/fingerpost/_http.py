@@ -71,6 +71,8 @@ class RequestOptions(TypedDict, total=False):
     """Refuse a successful answer that is not JSON."""
     retry: bool
     """Whether trying again is harmless; true for every method but POST and PATCH."""
+    renew: Callable[[], None]
+    """Called once after a 401, before the request is sent once more: it gets the new key that `auth` then sends."""
     timeout: float
     """Seconds, in place of ``[network] timeout``."""
     max_bytes: int
@@ -83,6 +85,10 @@ class _Again(Exception):  # noqa: N818 - a request to the retry loop, never seen
         super().__init__()
         self.error = error
         self.retry_after = retry_after
+
+
+class _KeyRefusedError(AuthError):
+    """Report a 401: a new key may mend it, where there is a way to get one."""
 
 
 class _Session(requests.Session):
@@ -229,6 +235,16 @@ class Http:
         """
         method = method.upper()
         self._admit(url)
+        renew = options.get("renew")
+        if renew is not None:
+            try:
+                return self._send(method, url, options)
+            except _KeyRefusedError:
+                renew()
+        return self._send(method, url, options)
+
+    def _send(self, method: str, url: str, options: RequestOptions) -> Response:
+        """Send a request as often as it takes and may."""
         retrying = Retrying(
             retry=retry_if_exception_type(_Again),
             stop=self._stop(options.get("retry", method in _REPEATABLE)),
@@ -322,7 +338,8 @@ class Http:
         elif status in options.get("accept", (404,)):
             return
         elif status in {401, 403}:
-            raise AuthError(
+            refused = _KeyRefusedError if status == 401 else AuthError
+            raise refused(
                 f"{host} refused our credentials (status {status}); check the key or account in the configuration.",
                 detail=detail,
             )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from colleges import SmallCollege
 
+pytestmark = pytest.mark.slow
+
 ILR = Path(__file__).parents[1] / "data" / "ilr" / "ILR-99999999-1819-20180626-144401-01.xml"
 
 
@@ -305,6 +307,10 @@ ANSWERS = (
     "gaps --json",
 )
 CHECKS = tuple(f"map check {name}" for name in ("mis", "courses", "tutors", "careers-log", "leavers", "ilr"))
+COMMANDS = [
+    *((options, line) for line in NIGHT for options in ("--debug", "--debug --log-json")),
+    *(("--debug", line) for line in (*CHECKS, *ANSWERS)),
+]
 
 
 def command(college: SmallCollege, options: str, line: str) -> Said:
@@ -347,10 +353,9 @@ def night(vendor: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
     with FaultServer([fault for fault in faults for _ in range(2)], extensions=[b"AUTH PLAIN"]) as server:
         college = planted(tmp_path_factory.mktemp("canaries") / "college", server.port)
         said = {}
-        for line in (*NIGHT, *CHECKS, *ANSWERS):
-            for options in ("--debug", "--debug --log-json"):
-                said[f"{options} {line}"] = command(college, options, line)
-                college.later(days=0.02)
+        for options, line in COMMANDS:
+            said[f"{options} {line}"] = command(college, options, line)
+            college.later(days=0.02)
         reprs = {name: repr(one) for name, one in objects(college)}
     return Night(college, said, (vendor / "told.jsonl").read_text(encoding="utf-8"), reprs)
 
@@ -406,8 +411,7 @@ def test_the_night_was_a_bad_one(night: Night) -> None:
     assert "breaks-making" in first.out
 
 
-@pytest.mark.parametrize("line", [*NIGHT, *CHECKS, *ANSWERS])
-@pytest.mark.parametrize("options", ["--debug", "--debug --log-json"])
+@pytest.mark.parametrize(("options", "line"), COMMANDS)
 def test_nothing_is_said_on_standard_error(night: Night, options: str, line: str) -> None:
     said = night.said[f"{options} {line}"]
     assert not leaks(said.err)

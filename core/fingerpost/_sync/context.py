@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from fingerpost._errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date, datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
@@ -67,7 +68,7 @@ def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBo
     from fingerpost._http import Http
 
     network = config.settings.network
-    hosts = {urlsplit(value).hostname for value in settings.model_dump().values() if _is_address(value)}
+    hosts = {urlsplit(address).hostname for address in _addresses(settings.model_dump())}
     return Http(
         base_hosts=[host for host in hosts if host is not None],
         timeout=network.timeout,
@@ -78,8 +79,17 @@ def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBo
     )
 
 
-def _is_address(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and value.startswith(("https://", "http://"))
+def _addresses(value: object) -> Iterator[str]:
+    """Yield the addresses that stand anywhere in a connector's settings, tables within tables included."""
+    if isinstance(value, str):
+        if value.startswith(("https://", "http://")):
+            yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _addresses(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _addresses(one)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,178 @@
+"""Read lines as messages, and lose no line to the faults of another."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from datetime import date, datetime
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from fingerpost import STREAMS, Checkpoint, Context, Deleted, Message, Record, Rejected, StreamName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost_jsonl._config import JsonlConfig
+
+__all__ = ["LineReader"]
+
+_LINE_LIMIT = 1 << 20
+_CHECKPOINT_LINES = 20_000
+_BOM = b"\xef\xbb\xbf"
+_KEYS = frozenset({"stream", "key", "record", "deleted", "cursor", "checkpoint"})
+_KEY_IN_TEXT = re.compile(rb'"(?:key|deleted)"\s*:\s*"([^"\\]{1,200})"')
+_STREAM_IN_TEXT = re.compile(rb'"stream"\s*:\s*"([a-z]+)"')
+
+
+class _BadLine(Exception):  # noqa: N818 - it never leaves this module
+    """Say why a line cannot be read, and of what it seems to speak."""
+
+    def __init__(self, reason: str, stream: str = "", key: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stream = stream
+        self.key = key
+
+
+class LineReader:
+    """Read the lines of one stream, from one input after the other, the newest first.
+
+    A line that cannot be read, and names no stream that is read, is told once: by the stream that `complains`.
+    """
+
+    def __init__(self, options: JsonlConfig, stream: StreamName, context: Context) -> None:
+        self._streams = options.streams
+        self._stream = stream
+        self._context = context
+        self._complains = stream == options.streams[0]
+        self._cursor = options.cursor if options.since is not None else None
+        # Most lines of other streams need not be taken apart to see that they are not ours.
+        self._name = b'"' + stream.encode() + b'"'
+        self._alone = len(options.streams) == 1
+        self._columns = sorted(context.columns)
+        self._known = context.columns
+        self._gone: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
+
+    def read(self, lines: IO[bytes], label: str) -> Iterator[Message]:
+        """Yield the messages of one input. What a newer input has deleted, an older one does not bring back."""
+        gone: set[str] = set()
+        for number, line in enumerate(_lines(lines), start=1):
+            if not line or line.isspace():
+                continue
+            if not (self._alone or self._complains or self._name in line):
+                continue
+            where = f"{label} line {number}"
+            try:
+                message = self._message(line, label)
+            except _BadLine as bad:
+                if self._is_ours(bad.stream):
+                    yield Rejected(bad.key, bad.reason, where)
+                continue
+            if isinstance(message, Deleted):
+                gone.add(message.key)
+            if message is not None and not (isinstance(message, Record | Deleted) and message.key in self._gone):
+                yield message
+            if number % _CHECKPOINT_LINES == 0:
+                yield Checkpoint()
+        self._gone |= gone
+
+    def _is_ours(self, stream: str) -> bool:
+        return stream == self._stream or (self._complains and stream not in self._streams)
+
+    def _message(self, line: bytes, label: str) -> Message | None:
+        """Return what one line says; None where it speaks of another stream."""
+        said = _parsed(line)
+        stream = said.get("stream", self._stream if self._alone else None)
+        if stream != self._stream:
+            self._look_at_stranger(stream, label)
+            return None
+        for name in said.keys() - _KEYS:
+            self._warn("unread_column", name, label)
+        if "cursor" in said or "checkpoint" in said:
+            return self._checkpoint(said)
+        key = said.get("deleted", said.get("key"))
+        if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+            raise _BadLine("missing_key", stream)
+        key = str(key).strip()
+        if not key.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in key):
+            raise _BadLine("bad_key", stream)
+        if "deleted" in said:
+            return Deleted(key)
+        record = said.get("record")
+        if not isinstance(record, dict):
+            raise _BadLine("bad_line", stream, key)
+        for name in record.keys() - self._known:
+            self._warn("unread_column", name, label)
+        # All columns of all records, so that the mapping need not look at each record's shape.
+        return Record(key, {name: record.get(name) for name in self._columns})
+
+    def _checkpoint(self, said: dict[str, Any]) -> Checkpoint:
+        cursor = said.get("cursor")
+        if self._cursor is None or cursor is None:
+            return Checkpoint()
+        if not _is_cursor(cursor, self._cursor):
+            raise _BadLine("bad_cursor", self._stream)
+        return Checkpoint(cursor)
+
+    def _look_at_stranger(self, stream: object, label: str) -> None:
+        """Complain, once, of a stream that does not exist; warn of one that nobody reads."""
+        if stream in self._streams:
+            return
+        if stream not in STREAMS:
+            raise _BadLine("unknown_stream" if isinstance(stream, str) else "missing_stream")
+        if self._complains:
+            self._warn("unread_stream", str(stream), label)
+
+    def _warn(self, code: str, name: str, label: str) -> None:
+        if (name, label) not in self._warned:
+            self._warned.add((name, label))
+            self._context.warn(code, field=name if name.isprintable() else ascii(name), where=label)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines, a byte order mark taken away; of a line beyond all reason only the beginning."""
+    first = True
+    while line := stream.readline(_LINE_LIMIT + 1):
+        rest = line
+        while len(rest) > _LINE_LIMIT and not rest.endswith(b"\n"):
+            rest = stream.readline(_LINE_LIMIT + 1)
+        if first:
+            line, first = line.removeprefix(_BOM), False
+        yield line
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """Return the object in a line. A line that is damaged may still show its key: a sweep must not take it for gone."""
+    reason = "bad_json"
+    try:
+        if len(line) > _LINE_LIMIT:
+            reason = "line_too_long"
+        else:
+            said = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+            if isinstance(said, dict):
+                return said
+            reason = "bad_line"
+    except UnicodeDecodeError:
+        reason = "bad_encoding"
+    except (ValueError, RecursionError):
+        pass
+    stream, key = _STREAM_IN_TEXT.search(line), _KEY_IN_TEXT.search(line)
+    raise _BadLine(
+        reason, stream[1].decode() if stream else "", key[1].decode("utf-8", "replace") if key else ""
+    ) from None
+
+
+def _is_cursor(value: object, kind: str) -> bool:
+    if kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    try:
+        (datetime if kind == "instant" else date).fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

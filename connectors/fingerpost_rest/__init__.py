@@ -1,0 +1,113 @@
+"""The built-in connector `rest`: an ILP or MIS with an HTTP API, declared in TOML and without code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from fingerpost import (
+    ConnectorConfig,
+    Context,
+    Cursor,
+    Finding,
+    FingerpostError,
+    Message,
+    Source,
+    StreamName,
+    StreamSpec,
+    hookimpl,
+)
+from fingerpost_rest._access import Access, Pace
+from fingerpost_rest._config import RestConfig, declarations
+from fingerpost_rest._reading import Reader, record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["RestConfig", "RestSource", "connectors", "declarations"]
+
+
+class RestSource(Source):
+    """Read any service that answers with lists of JSON objects.
+
+    Limits, retries and refusals are those of the host's HTTP helper. A token that expires while a stream is read is
+    replaced once for each request that it costs. The configuration is all there is: whatever a service needs beyond it
+    belongs into a connector of its own.
+    """
+
+    name: ClassVar[str] = "rest"
+    Config: ClassVar[type[ConnectorConfig]] = RestConfig
+
+    def __init__(self, config: RestConfig) -> None:
+        super().__init__(config)
+        self._options = config
+        self._access = Access(config.auth, config.base_url, config.headers)
+        self._pace = Pace(config.rate)
+        self.streams = tuple(
+            StreamSpec(
+                name=name,
+                cursor=stream.incremental.cursor if stream.incremental else None,
+                ordered=stream.incremental is not None and stream.incremental.ordered,
+                mode=stream.kept(name),
+                mapping=stream.mapping,
+            )
+            for name, stream in config.streams.items()
+            if stream.enabled
+        )
+
+    @hookimpl
+    def check(self, context: Context) -> Iterable[Finding]:
+        """Sign in, fetch the first page of every stream, and say what is on it."""
+        for spec in self.streams:
+            try:
+                yield self._check(spec.name, context)
+            except FingerpostError as error:
+                yield Finding("error", f"{spec.name}: {error.message}")
+
+    @hookimpl
+    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as learners."""
+        return self._reader("learners", context).messages(cursor)
+
+    @hookimpl
+    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as enrolments on programmes."""
+        return self._reader("programmes", context).messages(cursor)
+
+    @hookimpl
+    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as assignments of tutors and groups."""
+        return self._reader("assignments", context).messages(cursor)
+
+    @hookimpl
+    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as careers activities."""
+        return self._reader("activities", context).messages(cursor)
+
+    @hookimpl
+    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as destinations."""
+        return self._reader("destinations", context).messages(cursor)
+
+    def _reader(self, name: StreamName, context: Context) -> Reader:
+        return Reader(self._options, self._options.streams[name], self._access, self._pace, context, name=name)
+
+    def _check(self, name: StreamName, context: Context) -> Finding:
+        page = next(self._reader(name, context).pages(None))
+        if not page:
+            return Finding("warning", f"{name}: the first page is empty", "see whether the account may see any records")
+        stream = self._options.streams[name]
+        if stream.key and stream.expand is None:
+            lost = sum(not isinstance(row, dict) or bool(record_key(row, stream.key)[1]) for row in page)
+            if lost:
+                return Finding(
+                    "error",
+                    f"{name}: {lost:,} of the first {len(page):,} records have nothing at {' and '.join(stream.key)}",
+                    f"correct key in streams.{name}",
+                )
+        return Finding("ok", f"{name}: the first page holds {len(page):,} records")
+
+
+@hookimpl
+def connectors() -> list[type[RestSource]]:
+    """Offer the connector `rest`."""
+    return [RestSource]

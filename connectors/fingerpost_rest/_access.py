@@ -1,0 +1,134 @@
+"""Sign in, renew what has expired, and keep to the pace that a service asks for."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from requests.auth import AuthBase
+
+from fingerpost import AuthError
+from fingerpost_rest._config import Auth, Rate, search
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+    from requests import PreparedRequest, Response
+
+    from fingerpost import Context
+
+__all__ = ["Access", "Pace", "address"]
+
+
+def address(base_url: str, path: str) -> str:
+    """Return the address of a path below the base; an address stays what it is."""
+    return path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}"
+
+
+class Access(AuthBase):
+    """Put the key or token into every request, and get a new token when the old one is refused.
+
+    The token lives here and nowhere else: in memory, for as long as the service takes it.
+    """
+
+    def __init__(self, auth: Auth, base_url: str, headers: Mapping[str, str]) -> None:
+        self._auth = auth
+        self._url = address(base_url, auth.url or "")
+        self._headers = dict(headers)
+        self._token: str | None = None
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a refused token may be replaced by a new one; a key that is refused stays refused."""
+        return self._auth.kind in {"oauth2", "login"}
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign one request; requests calls it for every one that is sent."""
+        auth = self._auth
+        if auth.kind == "basic":
+            request.headers["Authorization"] = _basic(auth.username or "", _plain(auth.password))
+        elif auth.kind != "none":
+            token = {"api_key": _plain(auth.key), "bearer": _plain(auth.token)}.get(auth.kind, self._token or "")
+            pattern = auth.value or ("{token}" if auth.kind == "api_key" else "Bearer {token}")
+            request.headers[auth.header] = pattern.replace("{token}", token)
+        return request
+
+    def prepare(self, context: Context, pace: Pace) -> None:
+        """Sign in where that is needed and was not done yet."""
+        if self.renewable and self._token is None:
+            self.renew(context, pace)
+
+    def renew(self, context: Context, pace: Pace) -> None:
+        """Get a new token. Raises `AuthError` where the service gives none."""
+        auth = self._auth
+        self._token = None
+        pace.wait()
+        # Asking twice for a token is harmless. Some services answer wrong credentials with 200 or 400 and no token.
+        response = context.http.request(
+            "GET" if auth.kind == "login" and auth.send == "basic" else "POST",
+            self._url,
+            retry=True,
+            accept=(400,),
+            expect_json=True,
+            **self._credentials(),
+        )
+        path = auth.token_path or ("access_token" if auth.kind == "oauth2" else "token")
+        token = search(path, _answer(response))
+        if not isinstance(token, str) or not token.strip():
+            raise AuthError(
+                f"Connector {context.name}: {urlsplit(self._url).hostname} gave no token at {path}; check the user and "
+                "the password or secret, and then token_path.",
+                detail=f"status {response.status_code}",
+            )
+        self._token = token.strip()
+
+    def _credentials(self) -> dict[str, Any]:
+        """Return what the request for a token carries."""
+        auth, headers = self._auth, dict(self._headers)
+        if auth.kind == "oauth2":
+            form = {"grant_type": "client_credentials"} | ({"scope": auth.scope} if auth.scope else {})
+            name, secret = auth.client_id or "", _plain(auth.client_secret)
+            if auth.send == "form":
+                return {"headers": headers, "data": form | {"client_id": name, "client_secret": secret}}
+            # RFC 6749, 2.3.1: both are form-encoded first.
+            headers["Authorization"] = _basic(quote(name, safe=""), quote(secret, safe=""))
+            return {"headers": headers, "data": form}
+        if auth.send == "basic":
+            headers["Authorization"] = _basic(auth.username or "", _plain(auth.password))
+            return {"headers": headers}
+        fields = {auth.username_field: auth.username or "", auth.password_field: _plain(auth.password)}
+        return {"headers": headers, "data" if auth.send == "form" else "json": fields}
+
+
+class Pace:
+    """Keep the requests of one connector within the rate that its service allows."""
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._seconds = rate.seconds if rate else 0.0
+        self._sent: deque[float] = deque(maxlen=rate.requests if rate else 1)
+
+    def wait(self) -> None:
+        """Wait until another request may be sent, and count it."""
+        if self._seconds and len(self._sent) == self._sent.maxlen:
+            time.sleep(max(0.0, self._sent[0] + self._seconds - time.monotonic()))
+        self._sent.append(time.monotonic())
+
+
+def _answer(response: Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return None
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""

@@ -1,0 +1,374 @@
+"""What a ``[[connector]]`` table of type `rest` may say, and how a shipped declaration is laid underneath it."""
+
+from __future__ import annotations
+
+import importlib.resources
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from urllib.parse import quote, urlsplit
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from fingerpost import SourceConfig, StreamName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Auth", "Incremental", "Pagination", "Rate", "RestConfig", "RestStream", "declarations", "search"]
+
+
+def search(path: str, data: object) -> Any:
+    """Return what a JMESPath finds in `data`; None where it finds nothing or cannot be applied."""
+    try:
+        return jmespath.search(path, data)
+    except JMESPathError:  # a function was given what it cannot take
+        return None
+
+
+def _path_in_json(value: str) -> str:
+    try:
+        jmespath.compile(value)
+    except JMESPathError as error:
+        raise ValueError("is no JMESPath; write one such as data or meta.pagination.next") from error
+    return value
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise ValueError("is no name of a header; write one such as X-API-Key")
+    return value
+
+
+def _address(value: str) -> str:
+    """Refuse an address to which a key must not go, or that hides more than an address."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("may hold no user, password, ? or #; keys go into auth and parameters into query")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must begin with https://, or keys and learners' data would travel unencrypted")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _relative(value: str) -> str:
+    if "://" in value or value.startswith("//") or "?" in value or "#" in value:
+        raise ValueError("must be a path below base_url, without ? or #; parameters go into query")
+    return value
+
+
+def _no_key(value: str) -> str:
+    if value.casefold() in {"authorization", "cookie", "x-api-key"}:
+        raise ValueError("is a header for keys, which would stand in the file in clear; use auth")
+    return value
+
+
+def _place_of_token(value: str) -> str:
+    if value.count("{token}") != 1:
+        raise ValueError('must hold {token} once, such as "Bearer {token}"')
+    return value
+
+
+def _place_of_cursor(value: str) -> str:
+    if value.count("{cursor}") != 1:
+        raise ValueError("must hold {cursor} once, such as \"modified>='{cursor}'\"")
+    return value
+
+
+JmesPath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_in_json)]
+_Header: TypeAlias = Annotated[str, AfterValidator(_header)]
+_Name: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+# -- signing in -------------------------------------------------------------------------------------------------------
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "api_key": ("key", "header"),
+    "bearer": ("token",),
+    "basic": ("username", "password"),
+    "oauth2": ("url", "client_id", "client_secret"),
+    "login": ("url", "username", "password"),
+}
+_TAKES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "api_key": ("value",),
+    "bearer": ("header", "value"),
+    "basic": (),
+    "oauth2": ("send", "scope", "token_path", "header", "value"),
+    "login": ("send", "username_field", "password_field", "token_path", "header", "value"),
+}
+
+
+class Auth(_Table):
+    """``auth``: how the service knows us. Which keys it takes depends on its `kind`."""
+
+    kind: Literal["none", "api_key", "bearer", "basic", "oauth2", "login"] = Field(
+        default="none", description="How to sign in: api_key, bearer, basic, oauth2 or login."
+    )
+    key: SecretStr | None = Field(default=None, description="The key of an api_key.")
+    token: SecretStr | None = Field(default=None, description="The token of a bearer.")
+    username: str | None = Field(default=None, description="Who signs in, for basic and login.")
+    password: SecretStr | None = Field(default=None, description="The password, for basic and login.")
+    client_id: str | None = Field(default=None, description="The client's id, for oauth2.")
+    client_secret: SecretStr | None = Field(default=None, description="The client's secret, for oauth2.")
+    scope: str | None = Field(default=None, description="The scope to ask for, for oauth2.")
+    url: str | None = Field(
+        default=None, description="Where tokens are given, for oauth2 and login: an address, or a path below base_url."
+    )
+    send: Literal["json", "form", "basic"] | None = Field(
+        default=None,
+        description="How the credentials are sent for oauth2 (basic or form) and login (json, form or basic).",
+    )
+    username_field: _Name = Field(default="username", description="What a login calls the user.")
+    password_field: _Name = Field(default="password", description="What a login calls the password.")
+    token_path: JmesPath | None = Field(default=None, description="Where the token is in the answer, as a JMESPath.")
+    header: _Header = Field(default="Authorization", description="The header in which the key or token is sent.")
+    value: Annotated[str, AfterValidator(_place_of_token)] | None = Field(
+        default=None, description='What the header says, such as "Bearer {token}".'
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed, given = _NEEDS[self.kind], self.model_fields_set - {"kind"}
+        missing = [name for name in needed if name not in given]
+        if missing:
+            raise ValueError(f'of kind "{self.kind}" needs {" and ".join(missing)} as well')
+        idle = sorted(given - {*needed, *_TAKES[self.kind]})
+        if idle:
+            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; take it away')
+        if self.kind == "oauth2" and self.send == "json":
+            raise ValueError('of kind "oauth2" sends its credentials as "basic" or "form"')
+        if self.url is not None:
+            (_address if "://" in self.url else _relative)(self.url)
+        return self
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+
+class Pagination(_Table):
+    """``pagination``: how the service cuts a long list into pages."""
+
+    kind: Literal["none", "next_link", "page", "offset", "cursor"] = Field(
+        default="none", description="How to get from one page to the next."
+    )
+    next: JmesPath | None = Field(
+        default=None,
+        description="Where the next address (next_link) or token (cursor) is in the answer. A next_link without it is "
+        "taken from the Link header.",
+    )
+    parameter: _Name | None = Field(
+        default=None, description="The query parameter of the page number, the offset or the token."
+    )
+    start: int | None = Field(default=None, ge=0, description="The number of the first page, 1 unless told otherwise.")
+    size: int | None = Field(default=None, ge=1, description="How many records to ask for on one page.")
+    size_parameter: _Name | None = Field(default=None, description="The query parameter of the size.")
+    total: JmesPath | None = Field(
+        default=None, description="Where the answer says how many records there are in all. For page and offset."
+    )
+    more: JmesPath | None = Field(
+        default=None, description="Where the answer says whether another page follows. For page and offset."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        given = self.model_fields_set - {"kind"}
+        takes = {
+            "none": {"size", "size_parameter"},
+            "next_link": {"next", "size", "size_parameter"},
+            "page": {"parameter", "start", "size", "size_parameter", "total", "more"},
+            "offset": {"parameter", "size", "size_parameter", "total", "more"},
+            "cursor": {"parameter", "next", "size", "size_parameter"},
+        }[self.kind]
+        if idle := sorted(given - takes):
+            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; take it away')
+        if self.kind == "cursor" and self.next is None:
+            raise ValueError('of kind "cursor" needs next, the place of the next token in the answer')
+        if (self.size is None) != (self.size_parameter is None):
+            raise ValueError("needs size and size_parameter together, or neither")
+        return self
+
+
+class Incremental(_Table):
+    """``incremental``: how to ask for nothing but what changed."""
+
+    parameter: _Name = Field(description="The query parameter that says since when.")
+    cursor: Literal["instant", "date", "integer"] = Field(default="instant", description="What kind of mark it takes.")
+    field: JmesPath | None = Field(
+        default=None,
+        description="Where a record says when it was changed. Without it the mark is the start of the last read.",
+    )
+    format: _Name | None = Field(default=None, description='How to write it, such as "%Y-%m-%d %H:%M:%S"; else ISO.')
+    local: bool = Field(default=False, description="Write it in the college's time zone instead of UTC.")
+    value: Annotated[str, AfterValidator(_place_of_cursor)] = Field(
+        default="{cursor}", description="What the parameter says, for services that take an expression."
+    )
+    ordered: bool = Field(default=False, description="The records come in the order of their changes.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.cursor == "integer" and self.field is None:
+            raise ValueError("with whole numbers needs field, the place of the number in a record")
+        return self
+
+
+class RestStream(_Table):
+    """``streams.NAME``: where the records of one stream are, and what they mean."""
+
+    enabled: bool = Field(default=True, description="Set to false to leave out a stream of a shipped declaration.")
+    path: Annotated[str, AfterValidator(_relative)] = Field(description="The path below base_url.")
+    query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
+    records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
+    expand: JmesPath | None = Field(
+        default=None,
+        description="A list within each record: every element becomes a record of its own, which has the element "
+        "as item beside the fields around it.",
+    )
+    key: tuple[JmesPath, ...] = Field(
+        default=(), description="What identifies a record. Empty means the columns that the mapping names."
+    )
+    deleted: JmesPath | None = Field(default=None, description="True in a record that the service has deleted.")
+    mapping: _Name = Field(description="The mapping that says what the fields mean.")
+    mode: Literal["snapshot", "append"] | None = Field(
+        default=None,
+        description="snapshot: a record that is gone from the service is gone. append: what was read once stays. The "
+        "default is append for activities and destinations, else snapshot.",
+    )
+    pagination: Pagination = Pagination()
+    incremental: Incremental | None = None
+
+    def kept(self, name: str) -> Literal["snapshot", "append"]:
+        """Return how the records are kept: as configured, else what is usual for the stream."""
+        return self.mode or ("append" if name in {"activities", "destinations"} else "snapshot")
+
+
+class Rate(_Table):
+    """``rate``: how many requests the service allows in a period."""
+
+    requests: int = Field(ge=1, description="How many requests in the period.")
+    seconds: float = Field(default=60.0, gt=0, description="How long the period is.")
+
+
+class RestConfig(SourceConfig):
+    """The keys of a ``[[connector]]`` table with ``type = "rest"``."""
+
+    declaration: str | None = Field(default=None, description="A shipped declaration to start from.")
+    variables: dict[str, str | int] = Field(
+        default_factory=dict, description="What stands for {name} in base_url, auth.url, path and query."
+    )
+    base_url: Annotated[str, AfterValidator(_address)] = Field(description="The address that all paths are below.")
+    headers: dict[Annotated[_Header, AfterValidator(_no_key)], str] = Field(
+        default_factory=dict, description="Headers of every request. No keys: they belong into auth."
+    )
+    auth: Auth = Field(default=Auth(), description="How the service knows us.")
+    streams: dict[StreamName, RestStream] = Field(min_length=1, description="What to read, by stream.")
+    rate: Rate | None = Field(default=None, description="How many requests the service allows.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _declared(cls, data: object) -> object:
+        """Lay a shipped declaration underneath, and put the variables in their places."""
+        if not isinstance(data, dict):
+            return data
+        table = dict(data)
+        needs: dict[str, str] = {}
+        if isinstance(name := table.get("declaration"), str):
+            shipped = _load(name)
+            needs = shipped.pop("needs", {})
+            shipped.pop("description", None)
+            table = _overlay(shipped, table)
+        variables = table.get("variables", {})
+        if isinstance(variables, dict):
+            lacking = [f"{name} ({meaning})" for name, meaning in needs.items() if name not in variables]
+            if lacking:
+                raise ValueError(f"needs in variables: {', '.join(lacking)}")
+            _put_variables(table, variables)
+        return table
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Self:
+        if not any(stream.enabled for stream in self.streams.values()):
+            raise ValueError("has no stream that is enabled; declare one under streams")
+        return self
+
+
+# -- shipped declarations ---------------------------------------------------------------------------------------------
+
+_WHOLE = {"pagination", "incremental", "rate"}
+"""Tables of which one replaces the other: keys of two kinds of pagination must not mix."""
+
+
+def declarations() -> tuple[str, ...]:
+    """Return the names of the shipped declarations."""
+    return tuple(sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.name.endswith(".toml")))
+
+
+def _folder() -> Any:
+    return importlib.resources.files("fingerpost_mappings") / "rest"
+
+
+def _load(name: str) -> dict[str, Any]:
+    if name not in declarations():
+        raise ValueError(f"names no declaration that is shipped; there are: {', '.join(declarations())}")
+    return tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping) and key not in _WHOLE
+        merged[key] = _overlay(below[key], value) if both else value
+    return merged
+
+
+def _put_variables(table: dict[str, Any], variables: Mapping[str, Any]) -> None:
+    """Replace ``{name}`` wherever an address is made of; in a path it may not make a new level."""
+    _put(table, "base_url", variables, str)
+    for holder in ("auth", "streams"):
+        if isinstance(table.get(holder), Mapping):
+            table[holder] = dict(table[holder])
+    if isinstance(auth := table.get("auth"), dict):
+        _put(auth, "url", variables, str)
+    if isinstance(streams := table.get("streams"), dict):
+        for name, stream in streams.items():
+            if isinstance(stream, Mapping):
+                streams[name] = changed = dict(stream)
+                _put(changed, "path", variables, lambda value: quote(value, safe=""))
+                if isinstance(changed.get("query"), Mapping):
+                    changed["query"] = query = dict(changed["query"])
+                    for parameter in query:
+                        _put(query, parameter, variables, str)
+
+
+def _put(table: dict[str, Any], key: str, variables: Mapping[str, Any], spell: Callable[[str], str]) -> None:
+    text = table.get(key)
+    if not isinstance(text, str):
+        return
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in variables:
+            raise ValueError(f"uses {{{found[1]}}} in {key}; set it: variables = {{ {found[1]} = ... }}")
+        return spell(str(variables[found[1]]))
+
+    table[key] = re.sub(r"\{([a-z][a-z0-9_]*)\}", value, text)

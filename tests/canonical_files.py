@@ -1,0 +1,89 @@
+"""The published files that follow from the canonical models: one JSON Schema and one identity mapping per stream.
+
+Run this file to write them anew after a model changed; the tests of `jsonl` compare them with what it would write.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fingerpost import STREAMS, StreamName
+from fingerpost._mapping import load_kinds
+from fingerpost._records import MODELS
+
+MAPPINGS = Path(__file__).parents[1] / "mappings" / "fingerpost_mappings"
+
+_NEEDS: dict[StreamName, list[dict[str, Any]]] = {
+    "learners": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
+    "programmes": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
+    "assignments": [{"required": ["group"]}, {"required": ["learner_ref", "tutor_email"]},
+                    {"required": ["uln", "tutor_email"]}],
+    "activities": [{"required": ["learner_ref"]}, {"required": ["uln"]}, {"required": ["group"]},
+                   {"required": ["programme"]}],
+    "destinations": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
+}  # fmt: skip
+"""What a record must say at least, beyond the types of its fields."""
+
+
+def schema(stream: StreamName) -> dict[str, Any]:
+    """Return the JSON Schema of a line of this stream."""
+    record = MODELS[stream].model_json_schema()
+    record.pop("title", None)
+    for field in record["properties"].values():
+        field.pop("title", None)
+    if stream == "activities":
+        kind = record["properties"]["kind"]
+        kind.pop("pattern")
+        kind["enum"] = sorted(load_kinds())
+    record["anyOf"] = _NEEDS[stream]
+    key = {"description": "The source's own key of the record: stable, and unique in the stream.",
+           "type": ["string", "integer"], "minLength": 1}  # fmt: skip
+    name = {"const": stream}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Fingerpost JSON lines: {stream}",
+        "description": "One line of a JSON lines file: a record, the deletion of one, or a cursor.",
+        "type": "object",
+        "oneOf": [
+            {"required": ["stream", "key", "record"], "additionalProperties": False,
+             "properties": {"stream": name, "key": key, "record": {"$ref": "#/$defs/record"}}},
+            {"required": ["stream", "deleted"], "additionalProperties": False,
+             "properties": {"stream": name, "deleted": key}},
+            {"required": ["stream", "cursor"], "additionalProperties": False,
+             "properties": {"stream": name, "cursor": {
+                 "description": "Everything before this line is complete up to here: an instant, a date or a growing "
+                                "integer.",
+                 "type": ["string", "integer"]}}},
+        ],
+        "$defs": {"record": record},
+    }  # fmt: skip
+
+
+def schema_text(stream: StreamName) -> str:
+    """Return what the published schema of a stream must hold."""
+    return json.dumps(schema(stream), indent=2, ensure_ascii=False) + "\n"
+
+
+def mapping_text(stream: StreamName) -> str:
+    """Return what the identity mapping of a stream must hold."""
+    lines = ["schema_version = 1", f'stream = "{stream}"',
+             f'description = "Canonical {stream}: every field is called what it is"']  # fmt: skip
+    for name in MODELS[stream].model_fields:
+        lines += ["", f"[fields.{name}]", f'from = "{name}"']
+    return "\n".join([*lines, ""])
+
+
+def paths(stream: StreamName) -> dict[Path, str]:
+    """Return the published files of a stream and what they must hold."""
+    return {
+        MAPPINGS / "schemas" / f"{stream}.schema.json": schema_text(stream),
+        MAPPINGS / "sources" / f"canonical-{stream}.toml": mapping_text(stream),
+    }
+
+
+if __name__ == "__main__":
+    for one in STREAMS:
+        for path, text in paths(one).items():
+            path.write_text(text, encoding="utf-8", newline="\n")

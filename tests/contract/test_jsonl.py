@@ -1,0 +1,660 @@
+"""The connector `jsonl`: lines, files and addresses, the published schemas, and whole nights."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import responses
+import structlog
+from canonical_files import MAPPINGS, paths, schema
+from colleges import SmallCollege, stream, usual_college
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+
+from fingerpost import (
+    STREAMS,
+    AuthError,
+    Checkpoint,
+    Cursor,
+    Deleted,
+    Message,
+    Record,
+    Rejected,
+    SourceUnavailable,
+    StreamName,
+)
+from fingerpost._http import Http
+from fingerpost._records import MODELS
+from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+URL = "https://feed.example.ac.uk/fingerpost"
+TOKEN = "canary-token-19ab"
+
+
+@dataclass
+class HostContext:
+    """What the host hands to a source."""
+
+    base_dir: Path
+    columns: frozenset[str] = frozenset({"learner_ref", "kind", "starts_on"})
+    key: tuple[str, ...] = ()
+    name: str = "feed"
+    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
+    log: Any = field(default_factory=structlog.get_logger)
+    digests: dict[str, str] = field(default_factory=dict)
+    known: Mapping[str, str] | None = None
+    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
+    data_at: datetime | None = None
+    made: list[Http] = field(default_factory=list)
+
+    @property
+    def http(self) -> Http:
+        if not self.made:
+            self.made.append(Http(log=self.log, sleep=lambda seconds: None, secrets=[TOKEN], timeout=5.0))
+        return self.made[0]
+
+    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
+        self.warnings.append((code, key, field, where))
+
+    def unchanged(self, digests: Mapping[str, str]) -> bool:
+        self.digests = dict(digests)
+        return self.digests == self.known
+
+    def header(self, columns: Sequence[str], *, where: str) -> None:
+        raise AssertionError("a line has no header")
+
+    def data_from(self, instant: datetime) -> None:
+        self.data_at = instant
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[HostContext]:
+    made = HostContext(tmp_path)
+    yield made
+    for http in made.made:
+        http.close()
+
+
+def source(**options: Any) -> JsonlSource:
+    place = {} if "url" in options else {"path": "*.jsonl*"}
+    return JsonlSource(JsonlConfig(**{"type": "jsonl", "name": "feed", **place, **options}))
+
+
+def read(
+    context: HostContext, name: StreamName = "activities", cursor: Cursor | None = None, **options: Any
+) -> list[Message]:
+    hook = getattr(source(**options), f"read_{name}")
+    return list(hook(cursor=cursor, context=context))
+
+
+def line(key: object = "A1", name: str | None = "activities", **record: Any) -> dict[str, Any]:
+    said = {"key": key, "record": {"learner_ref": "L1", "kind": "lmi_use", "starts_on": "2025-10-06", **record}}
+    return said if name is None else {"stream": name, **said}
+
+
+def write(folder: Path, *lines: object, name: str = "feed.jsonl", end: bytes = b"\n") -> Path:
+    parts = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in lines]
+    path = folder / name
+    path.write_bytes(b"".join(part + end for part in parts))
+    return path
+
+
+def keys(messages: Sequence[Message]) -> list[str]:
+    return [message.key for message in messages if isinstance(message, Record)]
+
+
+def faults(messages: Sequence[Message]) -> list[tuple[str, str, str]]:
+    return [(one.reason, one.key, one.where) for one in messages if isinstance(one, Rejected)]
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_plugin_offers_the_connector_named_jsonl() -> None:
+    assert [connector.name for connector in connectors()] == ["jsonl"]
+
+
+def test_a_line_becomes_a_record_with_every_column(context: HostContext) -> None:
+    write(context.base_dir, {"stream": "activities", "key": "A1", "record": {"kind": "lmi_use"}})
+    assert read(context) == [
+        Record("A1", {"kind": "lmi_use", "learner_ref": None, "starts_on": None}),
+        Checkpoint(),
+    ]
+
+
+def test_each_stream_takes_its_own_lines(context: HostContext) -> None:
+    write(context.base_dir, *(line(f"K{n}", name) for n, name in enumerate(STREAMS)))
+    assert {name: keys(read(context, name)) for name in STREAMS} == {name: [f"K{n}"] for n, name in enumerate(STREAMS)}
+
+
+def test_a_file_of_one_stream_need_not_name_it(context: HostContext) -> None:
+    write(context.base_dir, line("A1", None), line("A2"), {"deleted": "A3"}, {"checkpoint": True})
+    messages = read(context, streams=["activities"])
+    assert keys(messages) == ["A1", "A2"]
+    assert messages[2:] == [Deleted("A3"), Checkpoint(), Checkpoint()]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n  \n"])
+def test_line_ends_and_blank_lines_do_not_matter(context: HostContext, end: bytes) -> None:
+    write(context.base_dir, line("A1"), line("A2"), end=end)
+    assert keys(read(context)) == ["A1", "A2"]
+
+
+def test_a_byte_order_mark_is_no_fault(context: HostContext) -> None:
+    write(context.base_dir, b"\xef\xbb\xbf" + json.dumps(line("A1")).encode(), line("A2"))
+    assert keys(read(context)) == ["A1", "A2"]
+
+
+def test_the_last_line_needs_no_end(context: HostContext) -> None:
+    path = write(context.base_dir, line("A1"), line("A2"))
+    path.write_bytes(path.read_bytes().rstrip())
+    assert keys(read(context)) == ["A1", "A2"]
+
+
+def test_a_whole_number_is_a_key(context: HostContext) -> None:
+    write(context.base_dir, line(17), line(" A2 "))
+    assert keys(read(context)) == ["17", "A2"]
+
+
+BAD: list[tuple[bytes, str, str]] = [
+    (b'{"stream": "activities", "key": "A2", "record": {"kind"', "bad_json", "A2"),
+    (b"not json", "bad_json", ""),
+    (b"[1, 2]", "bad_line", ""),
+    (b"7", "bad_line", ""),
+    (b'{"stream": "activities", "key": "A2", "record": {"hours": NaN}}', "bad_json", "A2"),
+    (b'{"stream": "activities", "key": "A2", "record": {"title": "\xe9"}}', "bad_encoding", "A2"),
+    (b'{"stream": "activities", "key": "A2", "record": ' + b"[" * 100_000, "bad_json", "A2"),
+    (b'{"stream": "activities", "key": "A2", "record": {"title": "' + b"x" * 2_000_000 + b'"}}', "line_too_long", "A2"),
+    (b'{"stream": "activities", "key": "A2", "record": {"n": ' + b"9" * 5000 + b"}}", "bad_json", "A2"),
+    (b'{"stream": "activities", "key": "A2"}', "bad_line", "A2"),
+    (b'{"stream": "activities", "key": "A2", "record": [1]}', "bad_line", "A2"),
+    (b'{"stream": "activities", "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": "", "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": true, "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": {"id": 1}, "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": "a\\u0000b", "record": {}}', "bad_key", ""),
+    (b'{"stream": "activities", "key": "\\ud800", "record": {}}', "bad_key", ""),
+    (b'{"stream": "activities", "deleted": null}', "missing_key", ""),
+    (b'{"key": "A2", "record": {}}', "missing_stream", ""),
+    (b'{"stream": "actions", "key": "A2", "record": {}}', "unknown_stream", ""),
+    (b'{"stream": ["activities"], "key": "A2", "record": {}}', "missing_stream", ""),
+]
+
+
+@pytest.mark.parametrize(("bad", "reason", "key"), BAD, ids=[f"{n}-{reason}" for n, (_, reason, _) in enumerate(BAD)])
+def test_a_bad_line_costs_only_itself(context: HostContext, bad: bytes, reason: str, key: str) -> None:
+    write(context.base_dir, line("A1"), bad, line("A3"))
+    messages = read(context, streams=["activities", "learners"])
+    assert keys(messages) == ["A1", "A3"]
+    assert faults(messages) == [(reason, key, "feed.jsonl line 2")]
+    assert read(context, "learners", streams=["activities", "learners"]) == [Checkpoint()]
+
+
+def test_a_bad_line_is_told_by_the_stream_that_it_names(context: HostContext) -> None:
+    write(context.base_dir, b'{"stream": "learners", "key": "L1", "record": {')
+    both = ["activities", "learners"]
+    assert faults(read(context, "activities", streams=both)) == []
+    assert faults(read(context, "learners", streams=both)) == [("bad_json", "L1", "feed.jsonl line 1")]
+
+
+def test_a_stream_that_nobody_reads_is_warned_of_once(context: HostContext) -> None:
+    write(context.base_dir, line("A1"), line("P1", "programmes"), line("P2", "programmes"))
+    assert keys(read(context, streams=["activities", "learners"])) == ["A1"]
+    assert context.warnings == [("unread_stream", "", "programmes", "feed.jsonl")]
+
+
+def test_an_unknown_field_is_warned_of_once(context: HostContext) -> None:
+    write(context.base_dir, line("A1", mood="happy"), line("A2", mood="sad"), {**line("A3"), "version": 2})
+    messages = read(context)
+    assert keys(messages) == ["A1", "A2", "A3"]
+    assert "mood" not in messages[0].data  # type: ignore[union-attr]
+    assert context.warnings == [
+        ("unread_column", "", "mood", "feed.jsonl"),
+        ("unread_column", "", "version", "feed.jsonl"),
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+LINES = st.one_of(
+    st.binary(max_size=40),
+    JSON.map(lambda value: json.dumps(value).encode()),
+    st.fixed_dictionaries(
+        {}, optional={"stream": st.sampled_from([*STREAMS, "x"]) | JSON, "key": JSON, "record": JSON, "deleted": JSON,
+                      "cursor": JSON}
+    ).map(lambda value: json.dumps(value).encode()),
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(LINES, max_size=8))
+def test_no_line_breaks_the_reading_and_every_good_one_comes(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("lines")
+    whole = [part.replace(b"\n", b" ") for part in lines]
+    # A file that begins like an archive is taken for one, so that it begins with a good line.
+    write(folder, *(part for bad in whole for part in (line("good"), bad)))
+    for name in STREAMS:
+        messages = read(HostContext(folder), name)
+        assert keys(messages).count("good") == (len(whole) if name == "activities" else 0)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["feed.jsonl", "*.jsonl", "**/*.jsonl", "sub"])
+def test_a_file_a_pattern_or_a_folder_may_be_named(context: HostContext, path: str) -> None:
+    (context.base_dir / "sub").mkdir()
+    for folder in (context.base_dir, context.base_dir / "sub"):
+        write(folder, line("A1"))
+    assert set(keys(read(context, path=path))) == {"A1"}
+
+
+def test_a_folder_holds_plain_and_gzipped_files(context: HostContext) -> None:
+    folder = context.base_dir / "data"
+    folder.mkdir()
+    write(folder, line("A1"), name="a.jsonl")
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(json.dumps(line("A2")).encode()))
+    (folder / "readme.txt").write_text("not ours", encoding="utf-8")
+    assert keys(read(context, path="data")) == ["A2", "A1"]
+
+
+def test_a_gzipped_file_is_read_whatever_it_is_called(context: HostContext) -> None:
+    lines = b"".join(json.dumps(line(f"A{n}")).encode() + b"\n" for n in range(5000))
+    (context.base_dir / "feed.jsonl").write_bytes(gzip.compress(lines))
+    assert len(keys(read(context))) == 5000
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-20], lambda data: data[:30] + b"\0\0\0\0" + data[34:]])
+def test_a_damaged_archive_is_told_as_such(context: HostContext, spoil: Any) -> None:
+    lines = b"".join(json.dumps(line(f"A{n}")).encode() + b"\n" for n in range(50))
+    (context.base_dir / "feed.jsonl.gz").write_bytes(spoil(gzip.compress(lines)))
+    with pytest.raises(SourceUnavailable, match=r"feed\.jsonl\.gz is a damaged or incomplete archive"):
+        read(context)
+
+
+def test_an_archive_that_is_a_bomb_is_given_up(context: HostContext) -> None:
+    with gzip.open(context.base_dir / "feed.jsonl.gz", "wb", compresslevel=9) as packed:
+        for _ in range(40):
+            packed.write(b" " * (1 << 20))
+    with pytest.raises(SourceUnavailable, match="packed far more tightly"):
+        read(context)
+
+
+def test_no_file_is_told_with_pattern_and_folder(context: HostContext) -> None:
+    with pytest.raises(SourceUnavailable, match=r"no file matches gone\*\.jsonl in the folder"):
+        read(context, path="gone*.jsonl")
+
+
+def test_the_newest_name_speaks_first_and_its_deletions_hold(context: HostContext) -> None:
+    write(context.base_dir, line("A1"), line("A2"), name="2026-02.jsonl")
+    write(context.base_dir, {"stream": "activities", "deleted": "A1"}, line("A3"), name="2026-03.jsonl")
+    messages = read(context)
+    assert messages[:3] == [Deleted("A1"), *[one for one in messages if isinstance(one, Record)]]
+    assert keys(messages) == ["A3", "A2"]
+
+
+def test_a_record_after_its_deletion_in_one_file_is_there_again(context: HostContext) -> None:
+    write(context.base_dir, line("A1"), {"stream": "activities", "deleted": "A1"}, line("A1"))
+    assert [type(message) for message in read(context)] == [Record, Deleted, Record, Checkpoint]
+
+
+def test_the_age_of_the_newest_file_counts(context: HostContext) -> None:
+    for name, day in (("a.jsonl", 1), ("b.jsonl", 2)):
+        path = write(context.base_dir, line("A1"), name=name)
+        at = datetime(2026, 3, day, tzinfo=UTC).timestamp()
+        os.utime(path, (at, at))
+    read(context)
+    assert context.data_at == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_unchanged_files_are_not_read_again(context: HostContext) -> None:
+    write(context.base_dir, line("A1"))
+    read(context)
+    context.known = context.digests
+    assert read(context) == []
+    write(context.base_dir, line("A2"))
+    assert keys(read(context)) == ["A2"]
+
+
+def test_a_long_file_may_be_committed_on_the_way(context: HostContext) -> None:
+    write(context.base_dir, *(line(f"A{n}") for n in range(45_000)))
+    assert read(context).count(Checkpoint()) == 3
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        yield mock
+
+
+def body(*lines: object) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
+
+
+@pytest.mark.parametrize("pack", [lambda data: data, gzip.compress, lambda data: b"\xef\xbb\xbf" + data])
+def test_lines_come_from_an_address(context: HostContext, web: responses.RequestsMock, pack: Any) -> None:
+    signed = responses.matchers.header_matcher({"Authorization": f"Bearer {TOKEN}"})
+    web.get(URL, body=pack(body(line("A1"), line("A2"))), match=[signed])
+    assert keys(read(context, url=URL, token=TOKEN)) == ["A1", "A2"]
+
+
+def test_each_stream_may_have_its_own_address_and_the_key_a_header_of_its_own(
+    context: HostContext, web: responses.RequestsMock
+) -> None:
+    signed = responses.matchers.header_matcher({"X-Key": TOKEN})
+    web.get(f"{URL}/activities.jsonl", body=body(line("A1")), match=[signed])
+    assert keys(read(context, url=f"{URL}/{{stream}}.jsonl", token=TOKEN, header="X-Key")) == ["A1"]
+
+
+def test_an_answer_that_did_not_change_is_not_read_again(context: HostContext, web: responses.RequestsMock) -> None:
+    for _ in range(2):
+        web.get(URL, body=body(line("A1")))
+    read(context, url=URL)
+    context.known = context.digests
+    assert read(context, url=URL) == []
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/x-ndjson"])
+def test_a_log_in_page_with_status_200_is_no_data(context: HostContext, web: responses.RequestsMock, kind: str) -> None:
+    web.get(URL, body="<!DOCTYPE html><title>Sign in</title>", content_type=kind)
+    with pytest.raises(SourceUnavailable, match="a web page instead of data"):
+        read(context, url=URL)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, AuthError), (404, SourceUnavailable), (500, SourceUnavailable)])
+def test_an_address_that_does_not_answer_is_told(context: HostContext, status: int, error: type[Exception]) -> None:
+    with responses.RequestsMock() as web, capture_logs() as logs:
+        web.get(URL, status=status)
+        with pytest.raises(error) as caught:
+            read(context, url=URL, token=TOKEN)
+    assert TOKEN not in repr(logs) + repr(caught.value) + str(caught.value) + repr(vars(caught.value))
+
+
+def test_a_cursor_is_sent_and_the_one_in_the_lines_taken(context: HostContext, web: responses.RequestsMock) -> None:
+    asked = responses.matchers.query_param_matcher({"since": "2026-02-01T00:00:00Z"})
+    cursor = {"stream": "activities", "cursor": "2026-03-01T00:00:00Z"}
+    web.get(URL, body=body(line("A1"), cursor, line("A2")), match=[asked])
+    messages = read(context, cursor="2026-02-01T00:00:00Z", url=URL, since="since")
+    assert [one for one in messages if isinstance(one, Checkpoint)] == [
+        Checkpoint("2026-03-01T00:00:00Z"),
+        Checkpoint(),
+    ]
+    assert source(url=URL, since="since").streams[0].cursor == "instant"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("instant", "soon"), ("instant", 7), ("date", "2026-13-01"), ("integer", "7"), ("integer", True)],
+)
+def test_a_cursor_that_is_none_is_a_bad_line(
+    context: HostContext, web: responses.RequestsMock, kind: str, value: object
+) -> None:
+    web.get(URL, body=body({"stream": "activities", "cursor": value}))
+    messages = list(source(url=URL, since="since", cursor=kind, streams=["activities"]).read_activities(None, context))
+    assert faults(messages) == [("bad_cursor", "", "feed.example.ac.uk line 1")]
+
+
+def test_in_files_a_cursor_is_a_checkpoint_and_no_more(context: HostContext) -> None:
+    write(context.base_dir, {"stream": "activities", "cursor": "whatever"})
+    assert read(context) == [Checkpoint(), Checkpoint()]
+    assert source().streams[0].cursor is None
+
+
+# -- the configuration -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [({"path": None}, "needs either path or url"), ({"path": "x", "url": URL}, "needs either path or url"),
+     ({"url": "http://feed.example.ac.uk/x"}, "must begin with https://"), ({"url": "feed"}, "no web address"),
+     ({"url": "https://[x"}, "no web address"), ({"url": "https://u:p@feed.example.ac.uk"}, "no user and password"),
+     ({"token": TOKEN}, "no use for token and since"), ({"since": "since"}, "no use for token and since"),
+     ({"streams": []}, "at least 1"), ({"streams": ["learners", "learners"]}, "names a stream twice"),
+     ({"streams": ["learners"], "mapping": {"activities": "x"}}, "mapping for activities"),
+     ({"streams": ["people"]}, "learners")],
+)  # fmt: skip
+def test_a_wrong_table_is_refused(said: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says) as caught:
+        source(**said)
+    assert TOKEN not in str(caught.value)
+
+
+def test_streams_are_kept_as_is_usual_for_them() -> None:
+    assert {spec.name: spec.mode for spec in source().streams} == {
+        "learners": "snapshot", "programmes": "snapshot", "assignments": "snapshot", "activities": "append",
+        "destinations": "append"}  # fmt: skip
+    assert {spec.mode for spec in source(mode="snapshot").streams} == {"snapshot"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "level", "says"),
+    [([line("A1"), line("A2")], "ok", "activities: 2 records"), ([], "warning", "activities: 0 records"),
+     ([line("A1"), line("A2"), b"x"], "warning", "2 records, and 1 lines that cannot be read (bad_json 1)"),
+     ([b"x", b"y", line("A1")], "error", "cannot be read")],
+)  # fmt: skip
+def test_check_says_what_it_found(context: HostContext, lines: list[object], level: str, says: str) -> None:
+    write(context.base_dir, *lines)
+    (finding,) = source(streams=["activities"]).check(context)
+    assert (finding.level, says in finding.message) == (level, True)
+
+
+# -- what is published -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_published_files_follow_from_the_models(name: StreamName) -> None:
+    """After a change to a model, run tests/canonical_files.py."""
+    for path, text in paths(name).items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_nothing_else_is_published_as_a_schema() -> None:
+    found = {path.name for path in (MAPPINGS / "schemas").iterdir()}
+    assert found == {f"{name}.schema.json" for name in STREAMS}
+
+
+def values(spec: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return values that a field's schema accepts."""
+    if "anyOf" in spec:
+        return st.one_of([values(one) for one in spec["anyOf"]])
+    if "enum" in spec:
+        return st.sampled_from(spec["enum"])
+    if spec["type"] == "string" and spec.get("format") == "date":
+        return st.dates(date(1990, 1, 1), date(2050, 1, 1)).map(date.isoformat)
+    if spec["type"] == "string":
+        text = st.from_regex(spec["pattern"], fullmatch=True) if "pattern" in spec else st.text(
+            "abcÉß '-", min_size=spec.get("minLength", 0), max_size=min(20, spec.get("maxLength", 20)))  # fmt: skip
+        return text.filter(lambda value: value.strip() != "" and len(value) <= spec.get("maxLength", 10**6))
+    if spec["type"] == "number":
+        return st.floats(spec["minimum"], spec["maximum"]).map(lambda value: round(value, 4))
+    if spec["type"] == "integer":
+        return st.integers(spec["minimum"], spec["maximum"])
+    return {"boolean": st.booleans(), "null": st.none()}[spec["type"]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_the_schema_accepts_arrives_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, name: StreamName, data: st.DataObject
+) -> None:
+    """The whole way: from a line that fits the schema, through connector and mapping, to the record."""
+    from fingerpost._mapping import MappingLibrary, compile_mapping, load_kinds
+
+    fields = schema(name)["$defs"]["record"]["properties"]
+    fixed = {"learner_ref": st.just("L1"), "tutor_email": st.just("t@example.ac.uk"), "uln": st.just("1000000043"),
+             "subject": st.just("learner"), "email": st.just("a@example.ac.uk"), "ends_on": st.none(),
+             "planned_end": st.none(), "actual_end": st.none(), "academic_year": st.just("2025/26")}  # fmt: skip
+    record = data.draw(st.fixed_dictionaries({key: fixed.get(key, values(spec)) for key, spec in fields.items()}))
+    library = MappingLibrary(sorted((MAPPINGS / "sources").glob("canonical-*.toml")))
+    mapping = compile_mapping(
+        library.load(f"canonical-{name}", MAPPINGS), converters={}, kinds=load_kinds(), timezone=ZoneInfo("UTC")
+    )
+    folder = tmp_path_factory.mktemp("record")
+    write(folder, {"stream": name, "key": "K", "record": record})
+    context = HostContext(folder, columns=mapping.columns)
+    ((_, row, _),) = [message for message in read(context, name) if isinstance(message, Record)]
+    mapped = mapping.apply([row])
+    assert mapped.issues == []
+    assert context.warnings == []
+    wanted = MODELS[name].model_validate(record).model_dump()
+    got = mapped.records[0]
+    assert isinstance(got, MODELS[name])
+    assert {key: _folded(value) for key, value in got.model_dump().items()} == {
+        key: _folded(value) for key, value in wanted.items()
+    }
+
+
+def _folded(value: object) -> object:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_identity_mapping_reads_every_field_and_nothing_else(name: StreamName) -> None:
+    said = tomllib.loads((MAPPINGS / "sources" / f"canonical-{name}.toml").read_text(encoding="utf-8"))
+    assert {field: table["from"] for field, table in said["fields"].items()} == {
+        field: field for field in MODELS[name].model_fields
+    }
+
+
+# -- whole nights ------------------------------------------------------------------------------------------------------
+
+
+def lines_of(made: SmallCollege) -> list[dict[str, Any]]:
+    """Return the lines that say what the CSV files of a usual college say."""
+    kinds = {"Employer talk": "employer_encounter", "Employer visit": "employer_encounter",
+             "Careers interview": "guidance_meeting"}  # fmt: skip
+    lines: list[dict[str, Any]] = [
+        {"stream": "learners", "key": row["learner_ref"], "record": dict(row)} for row in made.rows["mis"]
+    ]
+    record: dict[str, Any]
+    for row in made.rows["courses"]:
+        record = {"learner_ref": row["learner_ref"], "title": "Catering", "starts_on": "2025-09-01",
+                  "planned_end": "2026-07-10", "type": "study_programme", "status": "continuing",
+                  "area": "Catering"}  # fmt: skip
+        key = f"{row['learner_ref']}|Catering|2025-09-01"  # as the mapping of the CSV file makes it
+        lines.append({"stream": "programmes", "key": key, "record": record})
+    for row in made.rows["tutors"]:
+        record = {"learner_ref": row["learner_ref"], "group": row["tutor_group"], "tutor_name": row["tutor_name"],
+                  "tutor_email": row["tutor_email"]}  # fmt: skip
+        lines.append({"stream": "assignments", "key": row["learner_ref"], "record": record})
+    for row in made.rows["careers-log"]:
+        record = {"learner_ref": row["learner_ref"], "kind": kinds[row["activity_type"]], "starts_on": row["date"],
+                  "hours": 1, "organisation": row["employer"] or None}  # fmt: skip
+        lines.append({"stream": "activities", "key": row["activity_id"], "record": record})
+    return lines
+
+
+@pytest.fixture
+def fed(tmp_path: Path) -> SmallCollege:
+    """Return a college that one JSON lines file feeds."""
+    made = SmallCollege(tmp_path / "college")
+    feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use"]
+    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "feeds": feeds})
+    write(made.folder, *lines_of(usual_college(tmp_path / "twin")))
+    return made
+
+
+def test_a_college_fed_by_lines_has_the_gaps_of_one_fed_by_csv(tmp_path: Path, fed: SmallCollege) -> None:
+    report = fed.sync()
+    assert [(one.stream, one.state, one.new, one.rejected, one.warnings) for one in report.streams] == [
+        ("learners", "complete", 20, 0, 0), ("programmes", "complete", 20, 0, 0),
+        ("assignments", "complete", 20, 0, 0), ("activities", "complete", 40, 0, 0),
+        ("destinations", "complete", 0, 0, 0)]  # fmt: skip
+    twin = usual_college(tmp_path / "other")
+    twin.sync()
+    with fed.open() as one, twin.open() as other:
+        assert one.gaps().gaps == other.gaps().gaps
+        assert one.gaps().gaps
+    assert len(fed.outbox) == len(twin.outbox) > 0
+
+
+def test_a_second_night_writes_nothing_and_a_changed_line_is_read(fed: SmallCollege) -> None:
+    fed.sync()
+    before = fed.snapshot()
+    fed.later()
+    assert {one.state for one in fed.sync().streams} == {"unchanged"}
+    assert fed.snapshot() == before
+    path = fed.folder / "feed.jsonl"
+    lines = [json.loads(one) for one in path.read_text(encoding="utf-8").splitlines()]
+    activity = next(one for one in lines if one["stream"] == "activities")
+    activity["record"]["hours"] = 3
+    gone = next(one for one in reversed(lines) if one["stream"] == "activities")
+    lines.remove(gone)
+    write(fed.folder, *lines, {"stream": "activities", "deleted": gone["key"]})
+    fed.later()
+    done = {one.stream: (one.new, one.changed, one.deleted) for one in fed.sync().streams}
+    assert done["activities"] == (0, 1, 1)
+    assert done["learners"] == (0, 0, 0)
+
+
+def test_bad_lines_wait_in_quarantine_with_their_place(fed: SmallCollege) -> None:
+    path = fed.folder / "feed.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"stream": "activities", "key": "L001-1", "record": {\nnonsense\n')
+    report = fed.sync()
+    assert report.exit_code == 3
+    with fed.open() as opened:
+        found = {(one.stream, one.key, one.reason) for one in opened.quarantine()}
+    assert found == {("activities", "L001-1", "bad_json"), ("learners", "(feed.jsonl line 102)", "bad_json")}
+
+
+def test_a_college_may_leave_out_a_field(fed: SmallCollege) -> None:
+    """`never_ingest` keeps a column out; the mapping that would read it is overlaid."""
+    fed.tables["privacy"] = {"never_ingest": ["email"]}
+    (fed.folder / "mappings").mkdir()
+    (fed.folder / "mappings" / "no-email.toml").write_text(
+        'schema_version = 1\nextends = "canonical-learners"\n[fields.email]\n', encoding="utf-8"
+    )
+    fed.source("feed")["mapping"] = {"learners": "no-email"}
+    report = fed.sync()
+    assert report.streams[0].new == 20
+    assert b"l001@example.ac.uk" not in fed.store_path.read_bytes()
+
+
+def test_an_address_is_read_by_cursor_and_its_key_stays_out_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FEED_TOKEN", TOKEN)
+    made = SmallCollege(tmp_path / "college")
+    made.connectors.append({"type": "jsonl", "name": "feed", "url": URL, "streams": ["learners"], "since": "since",
+                            "token": {"env": "FEED_TOKEN"}})  # fmt: skip
+    person = {"key": "L1", "record": {"learner_ref": "L1", "given_names": "A"}}
+    with responses.RequestsMock() as web, capture_logs() as logs:
+        web.get(URL, body=body(person, {"cursor": "2026-03-01T12:00:00Z"}))
+        assert stream(made.sync(), "feed").new == 1
+        made.later()
+        changed = {"key": "L1", "record": {"learner_ref": "L1", "given_names": "B"}}
+        web.replace("GET", URL, body=body(changed, {"cursor": "2026-03-02T12:00:00Z"}))
+        assert stream(made.sync(), "feed").changed == 1
+        made.later()
+        web.replace("GET", URL, status=403)
+        assert stream(made.sync(), "feed").state == "failed"
+        asked = [str(call.request.url) for call in web.calls]
+    # The look-back of a day is the host's.
+    assert [one.partition("?")[2] for one in asked[:2]] == ["", "since=2026-02-28T12%3A00%3A00Z"]
+    captured = capfd.readouterr()
+    assert TOKEN not in repr(logs) + captured.out + captured.err
+    assert TOKEN.encode() not in made.store_path.read_bytes()

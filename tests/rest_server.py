@@ -1,0 +1,260 @@
+"""A service with an HTTP API on the loopback interface: lists of records in pages, four ways to page, five ways to sign
+in, and the faults that such services have.
+
+`RestServer` serves what a test puts into `lists`, each list by the name in its path (``/v1/learners``). How the address
+is asked decides nothing: the test says which pages and which sign-in the service knows. Vendors may use it to try a
+declaration of their own: fill `lists`, set `paging` and `auth`, and point `base_url` at `url`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+Paging: TypeAlias = Literal["none", "next_link", "link_header", "page", "offset", "cursor"]
+Sign: TypeAlias = Literal["none", "api_key", "bearer", "basic", "oauth2", "login", "login_basic"]
+
+KEY = "canary-key-7f3a91"
+PASSWORD = "canary-password-c0ffee/+="
+USER = "fingerpost"
+TOKENS = "canary-token"
+"""What every token that the server gives begins with."""
+
+
+@dataclass
+class Request:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: str
+    at: float
+
+
+@dataclass
+class Answer:
+    """One answer; `length` is what Content-Length claims, where it lies."""
+
+    body: bytes = b"{}"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = None
+
+
+def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with JSON."""
+    return Answer(json.dumps(value).encode(), status, {"Content-Type": "application/json", **(headers or {})})
+
+
+def too_many(seconds: int | None = None) -> Answer:
+    """Ask for patience, with or without saying how much."""
+    return Answer(b"", 429, {} if seconds is None else {"Retry-After": str(seconds)})
+
+
+def login_page() -> Answer:
+    """Answer as a proxy does that wants people to sign in: with a page, and with status 200."""
+    return Answer(b"<!DOCTYPE html><title>Sign in</title>", 200, {"Content-Type": "text/html; charset=utf-8"})
+
+
+def cut(answer: Answer) -> Answer:
+    """Send half of an answer and close."""
+    return Answer(answer.body[: len(answer.body) // 2], answer.status, answer.headers, len(answer.body))
+
+
+class RestServer:
+    """Serve `lists`. `faults` maps the number of a request for records, from 1, to an answer in its place.
+
+    `token_uses` is how many requests one token lasts. `loops` makes the last page point back to the first one;
+    `ignores_paging` sends the first page whatever is asked for.
+    """
+
+    def __init__(
+        self,
+        lists: Mapping[str, list[dict[str, Any]]],
+        *,
+        paging: Paging = "none",
+        auth: Sign = "none",
+        size: int = 3,
+        says_total: bool = False,
+        token_uses: int | None = None,
+        loops: bool = False,
+        ignores_paging: bool = False,
+        faults: Mapping[int, Answer] | None = None,
+    ) -> None:
+        self.lists = dict(lists)
+        self.paging = paging
+        self.auth = auth
+        self.size = size
+        self.says_total = says_total
+        self.token_uses = token_uses
+        self.loops = loops
+        self.ignores_paging = ignores_paging
+        self.faults = dict(faults or {})
+        self.requests: list[Request] = []
+        self.logins = 0
+        self._tokens: dict[str, int] = {}
+        self._reads = 0
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.rest = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def reads(self) -> list[Request]:
+        """The requests for records."""
+        return [request for request in self.requests if request.path.startswith("/v1/")]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    # -- answering
+
+    def answer(self, request: Request) -> Answer:
+        """Return what a request is answered with."""
+        with self._lock:
+            self.requests.append(request)
+            if request.path == "/token":
+                return self._login(request)
+            self._reads += 1
+            if self._reads in self.faults:
+                return self.faults[self._reads]
+            if not self._is_signed(request):
+                return json_answer({"error": "unauthorised"}, status=401)
+            name = request.path.removeprefix("/v1/").strip("/")
+            if name not in self.lists:
+                return json_answer({"error": "not found"}, status=404)
+            return self._page(name, request)
+
+    def _login(self, request: Request) -> Answer:
+        self.logins += 1
+        is_json = "json" in request.headers.get("Content-Type", "")
+        form = {} if is_json else {name: values[0] for name, values in parse_qs(request.body).items()}
+        if self.auth == "oauth2":
+            good = form.get("grant_type") == "client_credentials" and (
+                request.headers.get("Authorization") == basic(USER, PASSWORD, quoted=True)
+                or (form.get("client_id"), form.get("client_secret")) == (USER, PASSWORD)
+            )
+            return self._token("access_token") if good else json_answer({"error": "invalid_client"}, status=400)
+        if self.auth == "login_basic":  # as Tribal ebs documents it: wrong credentials are no error
+            good = request.method == "GET" and request.headers.get("Authorization") == basic(USER, PASSWORD)
+            return self._token("Token") if good else json_answer({"Success": False})
+        said = json.loads(request.body) if is_json else form
+        if said == {"user": USER, "pass": PASSWORD}:
+            return self._token("token")
+        return json_answer({"error": "wrong"}, status=401)
+
+    def _token(self, name: str) -> Answer:
+        token = f"{TOKENS}-{self.logins}"
+        self._tokens[token] = 0
+        return json_answer({name: token, "expires_in": 3600})
+
+    def _is_signed(self, request: Request) -> bool:
+        said = request.headers.get("Authorization", "")
+        if self.auth == "none":
+            return True
+        if self.auth == "api_key":
+            return request.headers.get("X-Api-Key") == KEY
+        if self.auth == "bearer":
+            return said == f"Bearer {KEY}"
+        if self.auth == "basic":
+            return said == basic(USER, PASSWORD)
+        token = said.partition(" ")[2]
+        if token not in self._tokens:
+            return False
+        self._tokens[token] += 1
+        return self.token_uses is None or self._tokens[token] <= self.token_uses
+
+    def _page(self, name: str, request: Request) -> Answer:
+        rows = self.lists[name]
+        if since := request.query.get("since"):
+            rows = [row for row in rows if row["updated"] >= since]
+        start = {"page": lambda: (int(request.query.get("page", "1")) - 1) * self.size,
+                 "offset": lambda: int(request.query.get("offset", "0")),
+                 "cursor": lambda: int(request.query.get("after", "c0")[1:]),
+                 "next_link": lambda: int(request.query.get("from", "0")),
+                 "link_header": lambda: int(request.query.get("from", "0"))}.get(self.paging, lambda: 0)()  # fmt: skip
+        if self.ignores_paging:
+            start = 0
+        end = len(rows) if self.paging == "none" else start + self.size
+        following: int | None = end if end < len(rows) else None
+        if following is None and self.loops:
+            following = 0
+        body: dict[str, Any] = {"data": rows[start:end], "meta": {}}
+        headers = {}
+        if self.says_total:
+            body["meta"] = {"total": len(rows), "more": following is not None}
+        if following is not None:
+            link = f"{self.url}{request.path}?{urlencode({**request.query, 'from': following})}"
+            if self.paging == "next_link":
+                body["meta"]["next"] = link
+            elif self.paging == "link_header":
+                headers["Link"] = f'<{link}>; rel="next"'
+            elif self.paging == "cursor":
+                body["meta"]["cursor"] = f"c{following}"
+        return json_answer(body, headers=headers)
+
+
+def basic(user: str, password: str, *, quoted: bool = False) -> str:
+    """Return the header of HTTP Basic."""
+    if quoted:
+        user, password = urlencode({"u": user})[2:], urlencode({"p": password})[2:]
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class _Server(ThreadingHTTPServer):
+    rest: RestServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client may give up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 5  # an idle kept-alive connection must not keep the server from closing
+    server: _Server
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        headers = {name.title(): value for name, value in self.headers.items()}
+        request = Request(self.command, parts.path, query, headers, body, time.monotonic())
+        answer = self.server.rest.answer(request)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
+        self.end_headers()
+        self.wfile.write(answer.body)
+        self.close_connection = answer.length is not None
+
+    do_POST: Callable[[_Handler], None] = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
