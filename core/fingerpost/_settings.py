@@ -35,7 +35,7 @@ class CollegeSettings(_Table):
     name: str = Field(min_length=1, description="The college's name, as digests show it.")
     ukprn: int = Field(ge=10000000, le=99999999, description="The UK provider reference number, eight digits.")
     former_ukprns: tuple[int, ...] = Field(
-        default=(), description="Numbers of colleges that merged into this one; their learners count as this college's."
+        default=(), description="Numbers of colleges that merged into this one: the crosswalk may name their learners."
     )
     timezone: str = Field(default="Europe/London", description="The zone of source times that name none.")
     as_of: date | None = Field(
