@@ -37,7 +37,9 @@ def postgres() -> Iterator[str]:
     except Exception as error:  # an unsupported system, no wheel for it, a sandbox: the reason is shown
         pytest.skip(f"no PostgreSQL can be started here: {type(error).__name__}: {error}")
     yield server.get_uri()
-    server.cleanup()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its lock file is opened without an encoding
+        server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -183,7 +183,9 @@ def test_demo_makes_a_college_runs_it_and_says_what_to_try(tmp_path: Path) -> No
 def test_what_the_demo_says_to_try_works(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     shown = run("demo", folder, "--learners", 40).stdout
-    tries = [line.split("fingerpost ", 1)[1] for line in shown.splitlines() if line.startswith("  fingerpost ")]
+    # Run by uv, the program says how to go on with uv.
+    ways = ("  fingerpost ", "  uv run fingerpost ")
+    tries = [line.split("fingerpost ", 1)[1] for line in shown.splitlines() if line.startswith(ways)]
     assert len(tries) >= 4
     for command in tries:
         result = run(*command.split("  ")[0].split(), config=folder / "fingerpost.toml")
