@@ -90,7 +90,7 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
         for one in college.framework.criteria
         if one.id in learners and one.words is not None
     ]
-    click.echo(table(("learners", "what they need", "criterion"), rows))
+    click.echo(table(("learners", "what would settle it", "criterion"), rows))
 
 
 def _describe_outbox(college: College) -> None:

@@ -5,7 +5,7 @@ A base class and not a protocol: what a later release adds then has a default to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -187,8 +187,3 @@ class Channel(Connector):
 
     accepts: ClassVar[Literal["digest", "gap_item"]] = "digest"
     """The kind of item that this channel delivers."""
-
-
-def all_ok(findings: Iterable[Finding]) -> bool:
-    """Say whether no finding is an error."""
-    return all(finding.level != "error" for finding in findings)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from fingerpost._parsers import academic_year_bounds, academic_year_of
 from fingerpost._verdicts import EvidenceUse, Verdict
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     _Fed: TypeAlias = Mapping[str, Literal["fresh", "stale"]]
 
-__all__ = ["UseReason", "VerdictReason", "academic_year", "evaluate", "lapse", "mark_duplicates", "next_booked"]
+__all__ = ["UseReason", "VerdictReason", "evaluate", "lapse", "mark_duplicates", "next_booked"]
 
 VerdictReason: TypeAlias = Literal[
     "outside_scope_19_plus",
@@ -94,13 +95,8 @@ class _Year(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _year_of(day: date) -> _Year:
-    first = day.year if day.month >= 8 else day.year - 1
-    return _Year(f"{first}/{(first + 1) % 100:02d}", date(first, 8, 1), date(first + 1, 7, 31))
-
-
-def academic_year(day: date) -> str:
-    """Return the academic year of a day, spelt 2025/26: it runs from 1 August to 31 July."""
-    return _year_of(day).label
+    year = academic_year_of(day)
+    return _Year(year, *academic_year_bounds(year))
 
 
 def lapse(period: str, as_of: date) -> bool:
@@ -109,7 +105,7 @@ def lapse(period: str, as_of: date) -> bool:
     An academic year is over once 31 July has passed. A programme's period is over only when the learner has left, which
     `evaluate` says as ``not_applicable``, or when a new spell begins, which it says by answering with another period.
     """
-    return not period.startswith("programme:") and period < academic_year(as_of)
+    return not period.startswith("programme:") and period < academic_year_of(as_of)
 
 
 # ------------------------------------------------------------------------------------ where the learner stands

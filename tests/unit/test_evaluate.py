@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fingerpost_mappings
-from fingerpost._evaluate import academic_year, evaluate, lapse, mark_duplicates, next_booked
+from fingerpost._evaluate import evaluate, lapse, mark_duplicates, next_booked
 from fingerpost._frameworks import Framework, FrameworkLibrary
+from fingerpost._parsers import academic_year_of
 from fingerpost._settings import BenchmarkSettings
 from fingerpost._verdicts import GAP, Evidence, EvidenceUse, LearnerFacts, ProgrammeFacts, Verdict
 
@@ -617,7 +618,7 @@ def test_an_overlay_may_turn_it_on(tmp_path: Path) -> None:
     [(date(2025, 7, 31), "2024/25"), (date(2025, 8, 1), "2025/26"), (date(1999, 9, 1), "1999/00")],
 )
 def test_the_academic_year_begins_on_1_august(day: date, year: str) -> None:
-    assert academic_year(day) == year
+    assert academic_year_of(day) == year
 
 
 def test_a_stored_year_lapses_when_it_is_over() -> None:
