@@ -195,6 +195,8 @@ class _Tally:
         for index, name, code in mapped.issues:
             self.issues[name, code] += 1
             self._note_code(records[index], name, code)
+        for index, name, code in mapped.passed_over:
+            self._note_code(records[index], name, code)
 
     def _note_code(self, record: Record, name: str, code: str) -> None:
         if code == "unmatched_code":
@@ -239,7 +241,8 @@ def _trace(college: College, instance: Instance, spec: StreamSpec, message: Reco
     outcome = mapping.apply([message.data]).records[0]
     fields = mapping.explain(message.data)
     if outcome is None:
-        return RowTrace(instance.name, spec.name, mapping.name, message.key, "skipped", "a [[skip]] table", fields)
+        why = "a [[skip]] table" if mapping.skips(message.data) else 'an unknown code, and otherwise = "skip"'
+        return RowTrace(instance.name, spec.name, mapping.name, message.key, "skipped", why, fields)
     if isinstance(outcome, Reject):
         reason = f"{outcome.reason} in {outcome.field}"
         return RowTrace(instance.name, spec.name, mapping.name, message.key, "rejected", reason, fields)

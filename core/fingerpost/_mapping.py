@@ -115,10 +115,14 @@ class Issue(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """What became of a chunk: one entry for each row (None where ``[[skip]]`` applied), and the fields lost."""
+    """What became of a chunk: one entry for each row (None where it is no record), and the fields lost.
+
+    `passed_over` names the fields whose unknown code made a row no record (``otherwise = "skip"``).
+    """
 
     records: list[CanonicalRecord | Reject | None]
     issues: list[Issue]
+    passed_over: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,7 @@ class _Problem(NamedTuple):
 
     code: str
     fatal: bool
+    skip: bool = False
 
 
 _V = TypeVar("_V")
@@ -351,7 +356,7 @@ class _Plan:
             try:
                 value = step.run(value)
             except BadValue as error:
-                value = _Problem(error.code, self.fatal or error.fatal)
+                value = _Problem(error.code, self.fatal or error.fatal, error.skip)
             except ValueError:
                 value = _Problem("bad_value", self.fatal)
             if trace is not None:
@@ -483,16 +488,21 @@ class _Losses:
     def __init__(self) -> None:
         self.rejects: dict[int, Reject] = {}
         self.codes: dict[tuple[int, str], str] = {}
+        self.skips: dict[int, Issue] = {}
 
     def add(self, index: int, name: str, problem: _Problem) -> None:
-        if problem.fatal:
+        if problem.skip:
+            self.skips.setdefault(index, Issue(index, name, problem.code))
+        elif problem.fatal:
             self.rejects.setdefault(index, Reject(problem.code, name))
         else:
             self.codes.setdefault((index, name), problem.code)
 
     def issues(self) -> list[Issue]:
         return sorted(
-            Issue(index, name, code) for (index, name), code in self.codes.items() if index not in self.rejects
+            Issue(index, name, code)
+            for (index, name), code in self.codes.items()
+            if index not in self.rejects and index not in self.skips
         )
 
 
@@ -537,12 +547,13 @@ class CompiledMapping:
         records: list[CanonicalRecord | Reject | None] = [None] * len(rows)
         for index, record in zip(live, mapped.records, strict=True):
             records[index] = record
-        return Mapped(records, [issue._replace(index=live[issue.index]) for issue in mapped.issues])
+        issues = [issue._replace(index=live[issue.index]) for issue in mapped.issues]
+        return Mapped(records, issues, tuple(issue._replace(index=live[issue.index]) for issue in mapped.passed_over))
 
     def explain(self, row: Mapping[str, Any]) -> tuple[FieldTrace, ...]:
         """Tell for one row what became of each field, in the order of the canonical model."""
-        ((outcome,), issues) = self._map([row])
-        problems = {issue.field: issue.code for issue in issues}
+        ((outcome,), issues, passed_over) = self._map([row])
+        problems = {issue.field: issue.code for issue in (*issues, *passed_over)}
         if isinstance(outcome, Reject):
             problems[outcome.field] = outcome.reason
         traces = []
@@ -619,7 +630,9 @@ class CompiledMapping:
         records: list[CanonicalRecord | Reject | None] = [*built]
         for index, reject in losses.rejects.items():
             records[index] = reject
-        return Mapped(records, losses.issues())
+        for index in losses.skips:  # what is no record cannot be a bad one
+            records[index] = None
+        return Mapped(records, losses.issues(), tuple(losses.skips[index] for index in sorted(losses.skips)))
 
     def _settle(self, plan: _Plan, columns: dict[str, list[Any]], losses: _Losses, count: int) -> None:
         """Take the problems out of a column and note them; note what is required and empty."""
@@ -908,12 +921,12 @@ class _Compiler:
                 fallback = self.literal(f"{place}.otherwise", fallback, target)
         elif said.otherwise == "null" and not target.nullable:
             raise self.refuse(place, f'{target.name} cannot be empty; write otherwise = "reject" or {{ value = ... }}')
-        fatal = said.otherwise == "reject"
+        fatal, skip = said.otherwise == "reject", said.otherwise == "skip"
 
         def look_up(value: Any) -> Any:
             found = table.get(fold(value), fallback)
             if found is None:
-                raise BadValue("unmatched_code", fatal=fatal)
+                raise BadValue("unmatched_code", fatal=fatal, skip=skip)
             return found
 
         return look_up

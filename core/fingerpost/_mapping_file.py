@@ -106,7 +106,7 @@ class FieldDocument(_Part):
     strip: bool = True
     null_tokens: list[str] | None = None
     values: dict[str, _Scalar] | None = None
-    otherwise: Literal["reject", "null"] | Fallback | None = None
+    otherwise: Literal["reject", "null", "skip"] | Fallback | None = None
     type: _Type | None = None
     formats: list[str] | None = Field(default=None, min_length=1)
     convert: str | None = None
@@ -139,7 +139,7 @@ _HINTS = {
     "schema_version": "write schema_version = 1",
     "stream": f"write one of {', '.join(STREAMS)}",
     "type": f"write one of {', '.join(get_args(_Type))}",
-    "otherwise": 'write "reject", "null" or { value = ... }',
+    "otherwise": 'write "reject", "null", "skip" or { value = ... }',
     "formats": 'write a list of formats, such as ["%d/%m/%Y", "%Y-%m-%d"]',
     "from": 'write the name of one column, such as from = "date"',
     "first_of": _COLUMNS_HINT,

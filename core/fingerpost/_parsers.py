@@ -43,13 +43,14 @@ PARSERS_VERSION = 1
 class BadValue(ValueError):  # noqa: N818 - it names a fault in the data, not in the program
     """Refuse a value; `code` says why and never quotes it.
 
-    `fatal` means that the whole record is refused, even where the field may be empty.
+    `fatal` means that the whole record is refused, even where the field may be empty; `skip` that it is no record.
     """
 
-    def __init__(self, code: str, *, fatal: bool = False) -> None:
+    def __init__(self, code: str, *, fatal: bool = False, skip: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.fatal = fatal
+        self.skip = skip
 
 
 # -- text -------------------------------------------------------------------------------------------------------------

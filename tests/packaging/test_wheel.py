@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOTS = ("core", "connectors", "mappings", "cli")
 PACKAGES = [mark.parent.name for root in ROOTS for mark in ROOT.glob(f"{root}/*/py.typed")]
-BUILT_IN = {"csv", "email", "ilr", "jsonl", "rest"}
+BUILT_IN = {"csv", "email", "ilr", "jsonl", "promonitor", "rest"}
 
 pytestmark = pytest.mark.slow
 

@@ -271,6 +271,20 @@ def test_an_unmatched_code_can_have_a_value_of_its_own() -> None:
     assert one(mapping, m="").mode is None
 
 
+def test_an_unmatched_code_can_make_the_row_no_record() -> None:
+    mapping = activity(
+        '[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }\nrequired = true\notherwise = "skip"',
+        skip='[[skip]]\nif = [{ field = "m", is = "Holiday" }]',
+    )
+    rows = [{"ref": "L1", "m": said} for said in ("Holiday", "carrier pigeon", "Online", "")]
+    mapped = mapping.apply(rows)
+    assert mapped.records[:2] == [None, None]
+    assert [type(record) for record in mapped.records[2:]] == [Activity, Reject]
+    assert mapped.issues == []
+    assert mapped.passed_over == ((1, "mode", "unmatched_code"),)
+    assert mapping.given("mode", rows[1]) == "carrier pigeon"
+
+
 def test_an_unmatched_code_of_a_required_field_costs_the_record() -> None:
     mapping = activity('[fields.mode]\nfrom = "m"\nvalues = { "Online" = "virtual" }\nrequired = true')
     assert reject(mapping, m="carrier pigeon") == Reject("unmatched_code", "mode")
@@ -669,7 +683,7 @@ def chunks(draw: st.DrawFn, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 SHIPPED_MAPPINGS = {
     name: compile_mapping(LIBRARY.load(name, Path("nowhere")), converters={}, kinds=KINDS, timezone=LONDON)
-    for name in ("careers-log", "assignments", "learners", "programmes", "destinations")
+    for name in ("careers-log", "promonitor-activities", "assignments", "learners", "programmes", "destinations")
 }
 ODD = activity(
     WHEN + '[fields.title]\njoin = ["a", "b"]\nconvert = "shout"\n[fields.sector]\nfrom = "a"\nsplit = ";"\n'
@@ -690,11 +704,13 @@ def test_any_cut_gives_the_same(case: tuple[CompiledMapping, list[dict[str, Any]
     whole = mapping.apply(rows)
     records: list[CanonicalRecord | Reject | None] = []
     issues: list[Issue] = []
+    passed_over: list[Issue] = []
     for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
         part = mapping.apply(rows[start:end])
         records += part.records
         issues += [Issue(index + start, field, code) for index, field, code in part.issues]
-    assert (records, issues) == whole
+        passed_over += [Issue(index + start, field, code) for index, field, code in part.passed_over]
+    assert (records, issues, tuple(passed_over)) == whole
     assert len(whole.records) == len(rows)
 
 

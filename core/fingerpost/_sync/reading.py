@@ -56,6 +56,9 @@ SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
 BREAKER_ROWS, BREAKER_SHARE, BREAKER_FROM = 20, 0.05, 1_000
 """A stream with more rejected rows than this, and more than this share, is stopped: its mapping is wrong."""
 
+PASSED_OVER = 200
+"""Codes of a source that are listed because the mapping makes their rows no records."""
+
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 PASS_CODES = frozenset({"duplicate_key"})
@@ -193,6 +196,7 @@ class StreamReader:
         self._warnings: list[tuple[Any, ...]] = []
         self._rewarned: list[str] = []
         self._pass_warnings: set[tuple[str, str, str, str]] = set()
+        self._passed_over: set[tuple[str, str]] = set()
         self._cursor: Cursor | None = None
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._breaks = True
@@ -515,6 +519,8 @@ class StreamReader:
                 self._note_shared(fields)
         for index, name, code in mapped.issues:
             self._warnings.append((records[index].key, name, code, ""))
+        for index, name, _ in mapped.passed_over:
+            self._pass_over(name, self.mapping.given(name, records[index].data))
         self.report.new += new
         self.report.changed += changed
         if changed and self.spec.name == "activities":
@@ -723,6 +729,12 @@ class StreamReader:
         )
 
     # -- warnings ------------------------------------------------------------------------------------------------
+
+    def _pass_over(self, field: str, code: str) -> None:
+        """List a code that makes rows no records, so that IT sees what is being left out; each code once."""
+        if len(self._passed_over) < PASSED_OVER and (field, code) not in self._passed_over:
+            self._passed_over.add((field, code))
+            self._warn("code_passed_over", "", field, code[:60])
 
     def _warn(self, code: str, key: str, field: str, where: str) -> None:
         """Take a warning of the connector, or about a key."""

@@ -1,0 +1,21 @@
+"""Read ProMonitor, the electronic ILP of many English colleges, and ProSolution, the MIS beside it.
+
+There is no public interface to either: colleges read their SQL Server databases. `PROSUITE` holds what is publicly
+known of the tables, for this connector and for whoever builds a database to try it on.
+"""
+
+from __future__ import annotations
+
+from fingerpost import Connector, hookimpl
+from fingerpost_promonitor._config import PromonitorConfig
+from fingerpost_promonitor._queries import MARKER
+from fingerpost_promonitor._source import PromonitorSource
+from fingerpost_promonitor._tables import PROSUITE, SCHEMAS, located
+
+__all__ = ["MARKER", "PROSUITE", "SCHEMAS", "PromonitorConfig", "PromonitorSource", "connectors", "located"]
+
+
+@hookimpl
+def connectors() -> list[type[Connector]]:
+    """Return the ProMonitor connector."""
+    return [PromonitorSource]

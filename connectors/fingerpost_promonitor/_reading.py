@@ -1,0 +1,316 @@
+"""Turn the rows of a college's databases into records."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import date, datetime, time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import sqlalchemy as sa
+
+from fingerpost import Checkpoint, ConfigError, Record
+from fingerpost_promonitor._catalogue import Catalogue
+from fingerpost_promonitor._database import PAGE, Database
+from fingerpost_promonitor._queries import KEYS, OFFERED, activity_queries, known_learners, query_for
+from fingerpost_promonitor._select import IDENTIFIER, PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from fingerpost import Context, Cursor, Message, StreamName
+    from fingerpost_promonitor._config import Procedure, PromonitorConfig, QueryName
+    from fingerpost_promonitor._queries import Query
+
+__all__ = ["CURSORS", "Reading", "academic_years", "own_statement"]
+
+CURSORS: Final = frozenset({"learners", "activities"})
+"""Streams of which at least a part says when it was last changed."""
+
+_LONG_AGO: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the databases hold local times
+_ACTIVITIES: Final = ("meetings", "comments", "badges")
+_PREFIXES: Final = {"meetings": "meeting", "comments": "comment", "badges": "badge"}
+
+
+class Reading:
+    """One read of one or more streams; it closes its connections."""
+
+    def __init__(self, config: PromonitorConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self.promonitor = Database(
+            config.url, config.password, timeout=config.timeout, base_dir=context.base_dir, label=context.name
+        )
+        self.prosolution = self.promonitor
+        if config.prosolution_url is not None:
+            self.prosolution = Database(
+                config.prosolution_url, config.prosolution_password, timeout=config.timeout, base_dir=context.base_dir,
+                label=f"{context.name} (ProSolution)",
+            )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.promonitor.close()
+        self.prosolution.close()
+
+    def database(self, stream: str) -> Database:
+        """Return the database that holds a stream."""
+        return self.promonitor if stream == "activities" else self.prosolution
+
+    def queries(self, stream: StreamName) -> list[Query]:
+        """Return our queries of a stream; those that the college replaced are not among them."""
+        database = self.database(stream)
+        with database.connect() as connection:
+            catalogue = Catalogue(self._config, database.backend, lambda: sa.inspect(connection))
+            if stream == "activities":
+                return activity_queries(catalogue, self._config)
+            replaced = stream in self._config.queries
+            return [] if replaced else [query_for(stream, catalogue, self._config)]
+
+    def read(self, stream: StreamName, cursor: Cursor | None) -> Iterator[Message]:
+        """Yield the records of a stream: all of them, or those that may have changed since `cursor`."""
+        names = sorted(self._context.columns)
+        _refuse_odd_names(names)
+        queries = self.queries(stream)
+        replaced = self._replaced(stream)
+        if not replaced:
+            self._refuse_unknown(stream, names, queries)
+        since = None if cursor is None else self._local(cursor)
+        years = list(self._config.academic_years or academic_years(self._context))
+        is_known = self._known(stream, years) if queries else None
+        for query in queries:
+            yield from self._ours(query, names, years, since, is_known)
+        for name in replaced:
+            yield from self._own(name, names, years, since)
+        yield Checkpoint(self._context.now.isoformat() if stream in CURSORS else None)
+
+    def unknown(self, names: Collection[str], streams: Iterable[StreamName]) -> list[str]:
+        """Return those of `names` that no query of these streams could give."""
+        if any(self._replaced(stream) for stream in streams):
+            return []
+        known = frozenset[str]().union(*(OFFERED[stream] for stream in streams))
+        queries = [query for stream in streams for query in self.queries(stream)]
+        return sorted(
+            name for name in names if name not in known and all(query.column(name) is None for query in queries)
+        )
+
+    def _replaced(self, stream: str) -> list[QueryName]:
+        names = _ACTIVITIES if stream == "activities" else (stream,)
+        wanted = self._config.activities if stream == "activities" else names
+        return [name for name in self._config.queries if name in names and name in wanted]
+
+    def _local(self, cursor: Cursor) -> datetime:
+        """Return the instant of a cursor as the databases write instants: local, without a zone."""
+        return datetime.fromisoformat(str(cursor)).astimezone(self._context.timezone).replace(tzinfo=None)
+
+    # -- our own queries ---------------------------------------------------------------------------------------------
+
+    def _known(self, stream: str, years: list[str]) -> Callable[[Record], bool] | None:
+        """Return how to tell whether ProMonitor knows the learner of a record; None where that does not matter."""
+        if stream == "activities" or self._config.learners == "prosolution":
+            return None
+        database = self.promonitor
+        with database.connect() as connection:
+            query = known_learners(Catalogue(self._config, database.backend, lambda: sa.inspect(connection)))
+        known: set[str] = set()
+        for rows in self._pages(database, query, ["RefNo", "AcademicYearID"], {"academic_years": years}, since=False):
+            for row in rows:
+                known.add(f"{text_of(row['AcademicYearID'])}/{text_of(row['RefNo'])}")
+                known.add(text_of(row["RefNo"]))
+        if stream == "destinations":  # they are the person's, whatever the year
+            return lambda record: record.data["RefNo"] in known
+        return lambda record: (
+            (f"{record.part}/{record.data['RefNo']}" if record.part else record.data["RefNo"]) in known
+        )
+
+    def _ours(
+        self, query: Query, names: Sequence[str], years: list[str], since: datetime | None,
+        is_known: Callable[[Record], bool] | None,
+    ) -> Iterator[Message]:  # fmt: skip
+        database = self.database("activities" if query.name in _PREFIXES or query.name not in KEYS else query.name)
+        told = ("Badge", "BadgeValue") if query.name == "badges" else ()
+        selected = list(dict.fromkeys((*names, *query.key, "RefNo", "AcademicYearID", *told)))
+        values: dict[str, Any] = {**query.values, "academic_years": years, "since": since}
+        make = _maker(query.name, query.key, names, query.activity)
+        for rows in self._pages(database, query, selected, values, since=since is not None):
+            records = map(make, rows)
+            yield from records if is_known is None else filter(is_known, records)
+            yield Checkpoint()
+
+    @staticmethod
+    def _pages(
+        database: Database, query: Query, names: Sequence[str], values: dict[str, Any], *, since: bool
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a query, page by page."""
+        size, after = PAGE, False
+        while True:
+            statement = query.page(names, size=size, after=after, since=since)
+            labels = [*statement.selected_columns.keys()]
+            if query.number is None:
+                rows = database.stream(statement, values)
+                while page := [dict(row) for row in islice(rows, PAGE)]:
+                    yield page
+                return
+            found = database.page(statement, values)
+            whole = len(found) < size
+            if not whole:  # the rest of the last number's rows may be on the next page
+                last = found[-1].page_number
+                found = [row for row in found if row.page_number != last]
+            if not found and not whole:
+                size *= 2
+                continue
+            yield [dict(zip(labels, row, strict=True)) for row in found]
+            if whole:
+                return
+            values["after"] = found[-1].page_number
+            size, after = PAGE, True
+
+    def _refuse_unknown(self, stream: str, names: Sequence[str], queries: Sequence[Query]) -> None:
+        lacking = [name for name in names if all(query.column(name) is None for query in queries)]
+        for name in lacking:
+            if name not in OFFERED[stream]:
+                raise ConfigError(self.unknown_sentence(stream, name, queries))
+            if stream != "activities":
+                self._context.warn("missing_column", field=name)
+        self._context.header([name for name in names if name not in lacking or name in OFFERED[stream]], where=stream)
+
+    def unknown_sentence(self, stream: str, name: str, queries: Sequence[Query]) -> str:
+        """Say that a mapping reads a column that is nowhere."""
+        offered = {*OFFERED[stream], *(given for query in queries for given in query.given)}
+        offered |= {column.name for query in queries for table in query.tables for column in table.columns}
+        near = difflib.get_close_matches(name, offered, n=1)
+        hint = f" Is it {near[0]}?" if near else ""
+        return (
+            f"Connector {self._context.name}: the mapping for {stream} reads the column {name}, and the tables of the "
+            f"{stream} have none of that name.{hint} Correct the mapping."
+        )
+
+    # -- the college's own queries -----------------------------------------------------------------------------------
+
+    def _own(
+        self, name: QueryName, names: Sequence[str], years: list[str], since: datetime | None
+    ) -> Iterator[Message]:
+        database = self.database("activities" if name in _PREFIXES else name)
+        statement = own_statement(self._config.queries[name], database.engine.dialect)
+        make = _maker(name, KEYS[name], names, None)
+        first = True
+        for year in years:
+            for row in database.stream(statement, {"academic_year": year, "since": since or _LONG_AGO}):
+                given = {str(column): value for column, value in row.items()}
+                if first:
+                    self._refuse_lacking(name, names, list(given))
+                    first = False
+                yield make({"AcademicYearID": year, **given})
+            yield Checkpoint()
+
+    def _refuse_lacking(self, name: str, names: Sequence[str], columns: list[str]) -> None:
+        lacking = [column for column in KEYS[name] if column not in columns and column != "AcademicYearID"]
+        if lacking:
+            raise ConfigError(
+                f"Connector {self._context.name}: your query for {name} gives no column {' and '.join(lacking)}, which "
+                f"tells its rows apart. It gives: {', '.join(columns)}."
+            )
+        stream = "activities" if name in _PREFIXES else name
+        for column in names:
+            if column not in columns and column not in OFFERED[stream]:
+                self._context.warn("missing_column", field=column)
+
+
+def academic_years(context: Context) -> tuple[str, str]:
+    """Return the academic year before this one and this one, as ProSolution spells them: 24/25."""
+    today = context.now.astimezone(context.timezone)
+    start = today.year if today.month >= 8 else today.year - 1
+    return tuple(f"{year % 100:02}/{(year + 1) % 100:02}" for year in (start - 1, start))  # type: ignore[return-value]
+
+
+def own_statement(query: str | Procedure, dialect: sa.Dialect) -> sa.TextClause:
+    """Return a college's own query ready to be executed, with its parameters bound.
+
+    Raises `ConfigError` for a procedure where the database has none.
+    """
+    text = query if isinstance(query, str) else _call(query, dialect)
+    types: dict[str, Any] = {"academic_year": sa.Unicode, "since": sa.DateTime}
+    used = [name for name in PARAMETERS if re.search(rf"(?<![:\w\\]):{name}\b", text)]
+    return sa.text(text).bindparams(*(sa.bindparam(name, type_=types[name]) for name in used))
+
+
+def _call(query: Procedure, dialect: sa.Dialect) -> str:
+    quote = dialect.identifier_preparer.quote_identifier
+    parts = [*([query.database] if query.database else []), *query.procedure.split(".")]
+    name = ".".join(quote(part) for part in parts)
+    if dialect.name == "mssql":
+        arguments = ", ".join(f"@{name}=:{value}" for name, value in query.parameters.items())
+        return f"EXEC {name} {arguments}"
+    if dialect.name == "postgresql":
+        arguments = ", ".join(f"{quote(name)} => :{value}" for name, value in query.parameters.items())
+        return f"SELECT * FROM {name}({arguments})"  # noqa: S608 - checked names, quoted
+    raise ConfigError(f"A {dialect.name} database has no procedures; write a SELECT for the query instead.")
+
+
+def _refuse_odd_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not IDENTIFIER.fullmatch(name):
+            raise ConfigError(
+                f"The mapping reads the column {name!r}, which is not a plain name of a column, so nothing was read. "
+                "Correct the mapping."
+            )
+
+
+# -- one record -------------------------------------------------------------------------------------------------------
+
+
+def _maker(
+    query: str, key: Sequence[str], names: Sequence[str], activity: str | None
+) -> Callable[[Mapping[str, Any]], Record]:
+    """Return the function that makes a record of a row.
+
+    Everything becomes text, stripped of its padding: the database's types are not the source's meaning.
+    """
+    is_activity = query in _PREFIXES or query not in KEYS
+    prefix = [_PREFIXES.get(query, query)] if is_activity else []
+    source = _PREFIXES.get(query, query)
+
+    def make(row: Mapping[str, Any]) -> Record:
+        data = {name: text_of(row.get(name)) for name in names}
+        parts = [text_of(row[name]) for name in key]
+        if query == "learners" and not parts[1]:
+            parts[1] = f"(row {text_of(row['page_number'])})" if "page_number" in row else "(no reference)"
+        if is_activity:
+            if "Source" in data:
+                data["Source"] = source
+            if "Type" in data and not data["Type"]:
+                data["Type"] = activity or _badge(row)
+            if data.get("EventKey") and source in ("meeting", "comment"):
+                data["EventKey"] = f"meeting {data['EventKey']}"  # another source's events have numbers too
+        return Record("/".join((*prefix, *parts)), data, text_of(row.get("AcademicYearID")))
+
+    return make
+
+
+def _badge(row: Mapping[str, Any]) -> str:
+    """Return what a badge is: its name and value, as ``Careers: Interview held``."""
+    return ": ".join(text for name in ("Badge", "BadgeValue") if (text := text_of(row.get(name))))
+
+
+_MIDNIGHT: Final = time()
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a database value; an instant at midnight is a day."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == _MIDNIGHT else value.isoformat(" ", "seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,170 @@
+"""The reading side of the `promonitor` connector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import sqlalchemy as sa
+
+from fingerpost import Finding, FingerpostError, Source, StreamSpec, hookimpl
+from fingerpost_promonitor._catalogue import Catalogue, shown
+from fingerpost_promonitor._config import PromonitorConfig
+from fingerpost_promonitor._queries import activity_queries, query_for
+from fingerpost_promonitor._reading import Reading, academic_years
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fingerpost import Context, Cursor, Message, StreamName
+    from fingerpost_promonitor._database import Database
+
+__all__ = ["PromonitorSource", "rights"]
+
+_SPECS = (
+    StreamSpec("learners", cursor="instant", mapping="promonitor-learners"),
+    StreamSpec("programmes", mapping="promonitor-programmes"),
+    StreamSpec("assignments", mapping="promonitor-assignments"),
+    # The date of a comment is often the day that it is about, not the day on which somebody typed it.
+    StreamSpec("activities", cursor="instant", lookback_days=7.0, mapping="promonitor-activities"),
+    StreamSpec("destinations", mapping="promonitor-destinations"),
+)
+
+
+class PromonitorSource(Source):
+    """Read learners, programmes, tutors and destinations from ProSolution, and activities from ProMonitor.
+
+    Both are read from their SQL Server database, with a login that may only read. A learner has a row for each academic
+    year, which is a part of its own: the newest year speaks first. Comments and other free text are read only where
+    a mapping or the configuration names their columns.
+    """
+
+    name: ClassVar[str] = "promonitor"
+    Config = PromonitorConfig
+    config: PromonitorConfig
+
+    def __init__(self, config: PromonitorConfig) -> None:
+        super().__init__(config)
+        self.streams = tuple(spec for spec in _SPECS if spec.name in config.streams)
+
+    @hookimpl
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Say whether the databases answer, hold what is read, and would let the login write."""
+        with Reading(self.config, context) as reading:
+            databases = dict.fromkeys(reading.database(stream) for stream in self.config.streams)
+            for database in databases:
+                yield from self._check_database(reading, database, context)
+
+    @hookimpl
+    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each learner of each year."""
+        return self._read("learners", cursor, context)
+
+    @hookimpl
+    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each enrolment."""
+        return self._read("programmes", cursor, context)
+
+    @hookimpl
+    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield who tutors whom, by the configured rule."""
+        return self._read("assignments", cursor, context)
+
+    @hookimpl
+    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield meetings, comments, badges and what stands on the information screens."""
+        return self._read("activities", cursor, context)
+
+    @hookimpl
+    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield each destination of the learners who are read."""
+        return self._read("destinations", cursor, context)
+
+    def _read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        with Reading(self.config, context) as reading:
+            yield from reading.read(stream, cursor)
+
+    # -- check -------------------------------------------------------------------------------------------------------
+
+    def _check_database(self, reading: Reading, database: Database, context: Context) -> Iterator[Finding]:
+        streams = [stream for stream in self.config.streams if reading.database(stream) is database]
+        try:
+            with database.connect() as connection:
+                connection.execute(sa.select(sa.literal(1))).all()
+                years = ", ".join(self.config.academic_years or academic_years(context))
+                yield Finding("ok", f"{database.label}: the database answers; academic years {years} are read.")
+                catalogue = Catalogue(self.config, database.backend, lambda: sa.inspect(connection))
+                yield from self._check_tables(database, catalogue, streams)
+                if "learners" in streams and "learners" not in self.config.queries:
+                    yield from self._check_years(database, connection, catalogue, context)
+                yield from _check_rights(database, connection, catalogue.tables)
+            unknown = reading.unknown(context.columns, streams) if len(self.config.streams) == len(streams) else []
+        except FingerpostError as error:
+            yield Finding("error", error.message)
+            return
+        for name in unknown:
+            said = f"A mapping reads the column {name}, and no table that is read has one of that name."
+            yield Finding("error", said, "Correct the mapping.")
+
+    def _check_tables(
+        self, database: Database, catalogue: Catalogue, streams: Sequence[StreamName]
+    ) -> Iterator[Finding]:
+        """Try to build every query: what is missing comes out as a sentence."""
+        for stream in streams:
+            try:
+                if stream == "activities":
+                    activity_queries(catalogue, self.config)
+                elif stream not in self.config.queries:
+                    query_for(stream, catalogue, self.config)
+            except FingerpostError as error:
+                yield Finding("error", f"{database.label}, {stream}: {error.message}")
+            else:
+                yield Finding("ok", f"{database.label}: the tables of the {stream} are there.")
+
+    def _check_years(
+        self, database: Database, connection: sa.Connection, catalogue: Catalogue, context: Context
+    ) -> Iterator[Finding]:
+        """Warn of a year without learners: it is spelt otherwise there, or has not begun."""
+        try:
+            query = query_for("learners", catalogue, self.config)
+        except FingerpostError:
+            return  # what is missing was told
+        for year in self.config.academic_years or academic_years(context):
+            page = query.page((), size=1, after=False, since=False)
+            if connection.execute(page, {"academic_years": [year]}).first() is None:
+                yield Finding(
+                    "warning",
+                    f"{database.label}: there is no learner of the academic year {year}.",
+                    "If the database spells its years otherwise, write them into academic_years.",
+                )
+
+
+def _check_rights(database: Database, connection: sa.Connection, tables: Sequence[sa.Table]) -> Iterator[Finding]:
+    """Warn of a login that can write: the reading one needs no such right."""
+    writable = [shown(table) for table in tables if _can_write(connection, table)]
+    if writable:
+        yield Finding(
+            "warning",
+            f"{database.label}: the login may change {', '.join(writable[:3])}"
+            + (f" and {len(writable) - 3} more tables." if len(writable) > 3 else "."),
+            "Give the reading login SELECT alone; writing back uses a login of its own.",
+        )
+    elif database.backend not in {"mssql", "postgresql", "sqlite"}:
+        yield Finding("warning", f"{database.label}: whether the login can write cannot be told on {database.backend}.")
+
+
+def _can_write(connection: sa.Connection, table: sa.Table) -> bool:
+    asks = rights(table, connection.dialect)
+    return asks is not None and any(connection.execute(asks).one())
+
+
+def rights(table: sa.Table, dialect: sa.Dialect) -> sa.Select[Any] | None:
+    """Return the statement that asks whether the login may change a table; None where the database cannot be asked.
+
+    A SQLite file knows no logins; its session refuses to write.
+    """
+    name = dialect.identifier_preparer.format_table(table)
+    if dialect.name == "mssql":
+        return sa.select(*(sa.func.has_perms_by_name(name, "OBJECT", one) for one in ("INSERT", "UPDATE", "DELETE")))
+    if dialect.name == "postgresql":
+        return sa.select(sa.func.has_table_privilege(name, "INSERT, UPDATE, DELETE"))
+    return None

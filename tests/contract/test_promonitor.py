@@ -1,0 +1,690 @@
+"""The ProMonitor connector, through its hooks: what it reads, what it refuses, and every statement that it issues."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sqlalchemy.dialects import mssql
+
+from fingerpost import STREAMS, AuthError, ConfigError, Record, SourceUnavailable
+from fingerpost._mapping import MappingLibrary, compile_mapping, load_kinds
+from fingerpost_cli._fake_prosuite import build
+from fingerpost_promonitor import PromonitorConfig, PromonitorSource
+from fingerpost_promonitor._catalogue import Catalogue
+from fingerpost_promonitor._config import Procedure
+from fingerpost_promonitor._queries import activity_queries, known_learners, query_for
+from fingerpost_promonitor._reading import own_statement
+from fingerpost_promonitor._select import checked_select
+from fingerpost_promonitor._source import rights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fingerpost import Context, Cursor, Finding
+    from fingerpost_promonitor._queries import Query
+
+SCREEN = {
+    "table": "CareersRecord",
+    "key": "ID",
+    "modified": "LastModifiedDate",
+    "columns": {"Type": "Information1", "Date": "Information2", "Hours": "Information3"},
+}
+
+
+@dataclass
+class HostContext:
+    """What the host hands to a source; it keeps what it is told."""
+
+    base_dir: Path
+    columns: frozenset[str] = frozenset()
+    name: str = "ilp"
+    now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
+        self.warnings.append((code, field))
+
+    def header(self, columns: Sequence[str], *, where: str) -> None:
+        assert len(set(columns)) == len(columns)
+
+
+class College:
+    """A database of the fake college and the connector that reads it."""
+
+    def __init__(self, folder: Path, url: str = "sqlite:///prosuite.db", **config: Any) -> None:
+        self.folder = folder
+        self.source = PromonitorSource(configured(url=url, **config))
+
+    def context(self, stream: str, columns: frozenset[str] | None = None) -> HostContext:
+        return HostContext(self.folder, shipped_columns(stream) if columns is None else columns)
+
+    def read(self, stream: str, *columns: str, cursor: Cursor | None = None) -> list[Record]:
+        context = self.context(stream, frozenset(columns) or None)
+        hook = getattr(self.source, f"read_{stream}")
+        messages = list(hook(cursor, cast("Context", context)))
+        self.warnings = context.warnings
+        return [message for message in messages if isinstance(message, Record)]
+
+    def check(self, *columns: str) -> list[Finding]:
+        context = self.context("learners", frozenset(columns) or None)
+        return list(self.source.check(cast("Context", context)))
+
+
+def configured(**config: Any) -> PromonitorConfig:
+    return PromonitorConfig(**{"type": "promonitor", "name": "ilp", "url": "sqlite:///prosuite.db", **config})
+
+
+def shipped_columns(stream: str) -> frozenset[str]:
+    folder = Path(__file__).parents[2] / "mappings" / "fingerpost_mappings" / "sources"
+    document = MappingLibrary([folder / f"promonitor-{stream}.toml"]).load(f"promonitor-{stream}", folder)
+    return compile_mapping(
+        document, converters={}, kinds=load_kinds(), timezone=ZoneInfo("Europe/London")
+    ).columns  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one fake college; nobody may change it."""
+    folder = tmp_path_factory.mktemp("prosuite")
+    build(f"sqlite:///{folder / 'prosuite.db'}", learners=120, ilp_rows=2400, seed=7)
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Make a fake college that a test may change."""
+    build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=40, ilp_rows=600, seed=8)
+    return tmp_path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the address of a fake college on each database."""
+    if request.param == "sqlite":
+        build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+        yield "sqlite:///prosuite.db"
+        return
+    with fresh_postgres(request) as url:
+        build(url.render_as_string(hide_password=False), learners=60, ilp_rows=900)
+        yield url.render_as_string(hide_password=False)
+
+
+class fresh_postgres:  # noqa: N801 - used as a function
+    """Make a database of its own on the session's server, and drop it."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.url = sa.make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
+        self.name = f"prosuite_{uuid.uuid4().hex[:10]}"
+
+    def __enter__(self) -> sa.URL:
+        self.run(f'CREATE DATABASE "{self.name}"')
+        return self.url.set(database=self.name)
+
+    def __exit__(self, *_: object) -> None:
+        self.run(f'DROP DATABASE "{self.name}" WITH (FORCE)')
+
+    def run(self, statement: str) -> None:
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
+
+
+def execute(folder: Path, *statements: str) -> None:
+    engine = sa.create_engine(f"sqlite:///{folder / 'prosuite.db'}")
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def rows(folder: Path, statement: str) -> list[Any]:
+    engine = sa.create_engine(f"sqlite:///{folder / 'prosuite.db'}")
+    with engine.connect() as connection:
+        found = list(connection.exec_driver_sql(statement).all())
+    engine.dispose()
+    return found
+
+
+# -- what is read -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+    here = College(tmp_path, screens=[SCREEN]).read(stream)
+    with fresh_postgres(request) as url:
+        address = url.render_as_string(hide_password=False)
+        build(address, learners=60, ilp_rows=900)
+        there = College(tmp_path, address, screens=[SCREEN]).read(stream)
+    assert here
+    assert sorted(here, key=lambda one: one.key) == sorted(there, key=lambda one: one.key)
+
+
+def test_a_learner_has_a_record_for_each_year(made: Path) -> None:
+    records = College(made).read("learners")
+    expected = rows(
+        made,
+        "SELECT trim(s.AcademicYearID), trim(s.RefNo) FROM StudentDetail s WHERE EXISTS (SELECT 1 FROM vStudent v "
+        "WHERE trim(v.StudentID) = trim(s.RefNo) AND trim(v.AcademicYearID) = trim(s.AcademicYearID))",
+    )
+    assert Counter(record.key for record in records) == Counter(f"{year}/{ref}" for year, ref in expected)
+    assert all(record.key == f"{record.part}/{record.data['RefNo']}" for record in records)
+
+
+def test_no_padding_is_left(made: Path) -> None:
+    for stream in STREAMS:
+        for record in College(made, screens=[SCREEN]).read(stream):
+            assert all(value == value.strip() for value in record.data.values())
+
+
+def test_everybody_in_prosolution_can_be_read(made: Path) -> None:
+    everybody = College(made, learners="prosolution").read("learners")
+    assert len(everybody) == rows(made, "SELECT count(*) FROM StudentDetail")[0][0]
+    assert len(everybody) > len(College(made).read("learners"))
+
+
+def test_two_databases_can_be_read(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        build(f"sqlite:///{tmp_path / name}.db", learners=20, ilp_rows=200)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'one.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE StudentDetail")
+    engine.dispose()
+    college = College(tmp_path, "sqlite:///one.db", prosolution_url="sqlite:///two.db")
+    assert college.read("learners")
+    assert college.read("activities")
+
+
+def test_one_learner_with_three_enrolments_has_three_programmes(made: Path) -> None:
+    enrolled = Counter((record.part, record.data["RefNo"]) for record in College(made).read("programmes"))
+    expected = rows(
+        made,
+        "SELECT trim(s.AcademicYearID), trim(s.RefNo), count(*) FROM Enrolment e JOIN StudentDetail s USING "
+        "(StudentDetailID) WHERE EXISTS (SELECT 1 FROM vStudent v WHERE v.PMStudentID = s.StudentDetailID + 100000) "
+        "GROUP BY 1, 2",
+    )
+    assert enrolled == {(year, ref): count for year, ref, count in expected}
+    assert 3 in enrolled.values()
+
+
+def test_only_the_years_asked_for_are_read(made: Path) -> None:
+    assert {record.part for record in College(made, academic_years=["24/25"]).read("learners")} == {"24/25"}
+    assert {record.part for record in College(made).read("learners")} == {"24/25", "25/26"}
+
+
+def test_a_meeting_with_several_comments_is_one_activity(made: Path) -> None:
+    records = [one for one in College(made).read("activities") if one.data["Type"] and one.key.startswith("meeting/")]
+    expected = rows(
+        made,
+        "SELECT DISTINCT a.TutorialID, a.PMStudentID FROM ActionPlan a JOIN Tutorial t USING (TutorialID) "
+        "WHERE t.TutorialTypeID IS NOT NULL",
+    )
+    assert Counter(record.key for record in records) == Counter(f"meeting/{one}/{two}" for one, two in expected)
+    assert all(record.data["EventKey"].startswith("meeting ") for record in records)
+
+
+def test_a_page_never_loses_or_doubles_a_row(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {stream: College(made, screens=[SCREEN]).read(stream) for stream in STREAMS}
+    for size in (1, 3, 7):
+        monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", size)
+        for stream in STREAMS:
+            assert College(made, screens=[SCREEN]).read(stream) == whole[stream]
+
+
+def test_free_text_is_read_only_where_it_is_named(made: Path) -> None:
+    told = str(College(made, screens=[SCREEN]).read("activities"))
+    assert "private" not in told
+    named = College(made, activities=["comments"]).read("activities", "RefNo", "Type", "Comment")
+    assert "private" in str(named)
+
+
+def test_what_we_wrote_ourselves_is_not_read(own: Path) -> None:
+    execute(own, "UPDATE ActionPlan SET Comment = '[Fingerpost 12] To do' WHERE ActionPlanID % 2 = 0")
+    keys = {one.key for one in College(own, marker_column="Comment", activities=["comments"]).read("activities")}
+    assert keys
+    assert all(int(key.removeprefix("comment/")) % 2 for key in keys)
+
+
+@pytest.mark.parametrize(
+    "tutors",
+    [
+        {"rule": "offering_staff"},
+        {"rule": "offering_staff", "email_domain": "college.example"},
+        {"rule": "field", "field": "UserDefined1", "group_field": "UserDefined2"},
+        {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"},
+    ],
+)
+def test_each_rule_finds_tutors_and_groups(made: Path, tutors: dict[str, str]) -> None:
+    records = College(made, tutors=tutors).read("assignments")
+    assert len({record.key for record in records}) == len(records)
+    assert len({record.data["GroupCode"] for record in records}) > 3
+    addresses = {record.data["TutorEmail"] for record in records} - {""}
+    domain = tutors.get("email_domain", "example.ac.uk")
+    assert addresses
+    assert all(address.endswith(f"@{domain}") for address in addresses)
+
+
+def test_a_group_table_gives_each_learner_their_own_tutor(made: Path) -> None:
+    tutors = {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"}
+    records = College(made, tutors=tutors, learners="prosolution").read("assignments")
+    expected = rows(
+        made,
+        "SELECT trim(g.AcademicYearID), trim(g.RefNo), coalesce(trim(s.UserName), '') FROM TutorGroup g "
+        "LEFT JOIN Staff s USING (StaffID)",
+    )
+    found = Counter((one.part, one.data["RefNo"], one.data["TutorEmail"].partition("@")[0]) for one in records)
+    with_address = {(year, ref) for year, ref, name in found if name}
+    assert {(year, ref) for year, ref, *_ in found} == {(year, ref) for year, ref, _ in expected}
+    assert with_address <= {(year, ref) for year, ref, _ in expected}
+
+
+def test_a_cursor_reads_what_changed_and_what_was_never_dated(own: Path) -> None:
+    execute(
+        own,
+        "UPDATE StudentDetail SET LastModifiedDate = '2025-10-01 00:00:00.000000' WHERE LastModifiedDate IS NOT NULL",
+        "UPDATE StudentDetail SET LastModifiedDate = NULL WHERE StudentDetailID = 3",
+        "UPDATE StudentDetail SET LastModifiedDate = '2026-06-01 10:30:00.000000' WHERE StudentDetailID = 4",
+    )
+    undated = rows(own, "SELECT count(*) FROM StudentDetail WHERE LastModifiedDate IS NULL")[0][0]
+    # At half past ten of a summer's day in London it is half past nine in UTC.
+    assert len(College(own, learners="prosolution").read("learners", cursor="2026-06-01T09:30:00Z")) == undated + 1
+    assert len(College(own, learners="prosolution").read("learners", cursor="2026-06-01T09:31:00Z")) == undated
+
+
+def test_a_screen_can_say_what_its_rows_are(made: Path) -> None:
+    screen = {"table": "Progression", "activity": "Career aspiration", "columns": {"Title": "Information1"}}
+    records = College(made, activities=["badges"], screens=[screen]).read(
+        "activities", "RefNo", "Type", "Title", "Source"
+    )
+    entries = [record for record in records if record.data["Source"] == "Progression"]
+    assert len(entries) == rows(made, "SELECT count(*) FROM Progression")[0][0]
+    assert {record.data["Type"] for record in entries} == {"Career aspiration"}
+    assert "Careers: Complete" in {record.data["Type"] for record in records}
+
+
+def test_other_names_of_tables_are_used(own: Path) -> None:
+    before = College(own).read("activities")
+    execute(own, "ALTER TABLE vStudent RENAME TO Student")
+    assert College(own, tables={"vStudent": "Student"}).read("activities") == before
+
+
+# -- a college's own queries ------------------------------------------------------------------------------------------
+
+
+def test_a_query_can_be_replaced(made: Path) -> None:
+    select = (
+        "SELECT t.TutorialID, a.PMStudentID, trim(v.StudentID) AS RefNo, 'Careers: 1:1' AS Type, min(a.CommentDate) AS "
+        "Date FROM ActionPlan a JOIN Tutorial t ON t.TutorialID = a.TutorialID JOIN vStudent v ON v.PMStudentID = "
+        "a.PMStudentID WHERE trim(v.AcademicYearID) = :academic_year AND a.CommentDate >= :since GROUP BY 1, 2, 3"
+    )
+    college = College(made, activities=["meetings"], queries={"meetings": select})
+    records = college.read("activities", "RefNo", "Type", "Date")
+    assert {record.part for record in records} == {"24/25", "25/26"}
+    assert {record.data["Type"] for record in records} == {"Careers: 1:1"}
+    later = college.read("activities", "RefNo", "Type", "Date", cursor="2026-01-01T00:00:00Z")
+    assert 0 < len(later) < len(records)
+
+
+def test_a_procedure_can_replace_a_query(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with fresh_postgres(request) as url:
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                'CREATE FUNCTION "SPR_Learners"("AcademicYear" text, "From" timestamp) RETURNS TABLE ("RefNo" text, '
+                "\"Surname\" text) LANGUAGE sql AS $$ SELECT 'R' || substr($1, 1, 2), to_char($2, 'YYYY') $$"
+            )
+        engine.dispose()
+        procedure = {"procedure": "SPR_Learners", "parameters": {"AcademicYear": "academic_year", "From": "since"}}
+        college = College(
+            tmp_path, url.render_as_string(hide_password=False), streams=["learners"], queries={"learners": procedure}
+        )
+        records = college.read("learners", "RefNo", "Surname")
+    assert [(one.key, one.data["Surname"]) for one in records] == [("24/25/R24", "1900"), ("25/26/R25", "1900")]
+
+
+def test_a_query_without_its_key_is_refused(made: Path) -> None:
+    college = College(made, queries={"programmes": "SELECT StartDate FROM Enrolment"})
+    with pytest.raises(ConfigError, match="no column EnrolmentID"):
+        college.read("programmes", "StartDate")
+
+
+READS = [
+    'SELECT a, [Update], "Drop" FROM dbo.vMeeting WHERE y = :academic_year AND t >= :since',
+    "with x as (select 1 as a) select a from x where b in ('it''s', N'10:30 -- not a comment; at all')",
+    "SELECT TOP 10 x.* FROM (SELECT a FROM t UNION ALL SELECT b FROM u) x ORDER BY 1 DESC",
+    "SELECT CAST(a AS DATE), CASE WHEN b <> 1.5e3 THEN 'x' ELSE NULL END, Comment FROM t WHERE a % 2 = 0",
+]
+WRITES = [
+    "", "   ", ";", "UPDATE t SET a = 1", "DELETE FROM t", "EXEC dbo.p", "DROP TABLE t", "SELECT 1; DROP TABLE t",
+    "SELECT 1;", "SELECT * INTO t2 FROM t", "SELECT 1 EXEC('DROP TABLE t')", "SELECT 1e0EXEC('DROP TABLE t')",
+    "SELECT 1.EXEC('DROP TABLE t')", "SELECT 1EXEC('DROP TABLE t')", "SELECT 'a'EXEC('DROP TABLE t')",
+    "SELECT [a]EXEC('x')", "SELECT (1)UPDATE t SET a = 1", "SELECT t.UPDATE x",
+    "WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x",
+    "SELECT 1 -- comment", "SELECT /* x */ 1", "SELECT 1 # x", "SEL/**/ECT 1", "SELECT 'a\\'; DROP TABLE t; --'",
+    "SELECT 'open", 'SELECT "open', "SELECT [open", "SELECT (1", "SELECT 1)", "SELECT :other", "SELECT a::int FROM t",
+    "SELECT @@version", "SELECT @x", "SELECT $$x$$", "SELECT E'\\x'", "SELECT e'x'", "SELECT `a` FROM t",
+    "SELECT pg_sleep(10)", 'SELECT "pg_sleep"(10)', "SELECT pg_catalog.pg_terminate_backend(1)", "SELECT nextval('s')",
+    "SELECT NEXT VALUE FOR s", "SELECT set_config('transaction_read_only', 'off', false)",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT * FROM OPENROWSET('x', 'y', 'z')", "SELECT * FROM OPENQUERY(s, 'DROP TABLE t')", "SELECT dblink_exec('x')",
+    "SELECT load_extension('x')", "PRAGMA query_only = OFF", "SELECT 1 WAITFOR DELAY '1:0'",
+    "SELECT a FROM t FOR UPDATE",
+    "VALUES (1)", "TABLE t", "(SELECT 1) DROP TABLE t", "SELECT\x00 1", "SELECT 1\u017fet x", "IF 1=1 SELECT 1",
+    "SELECT 1 IF 1=1 SELECT 2", "SELECT master..xp_cmdshell", "SELECT query_to_xml('DELETE FROM t', true, true, '')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("select", READS)
+def test_a_select_is_accepted(select: str) -> None:
+    assert checked_select(select)
+
+
+@pytest.mark.parametrize("select", WRITES)
+def test_whatever_could_do_more_than_read_is_refused(select: str, made: Path) -> None:
+    before = (made / "prosuite.db").read_bytes()
+    with pytest.raises(ValidationError) as caught:
+        configured(queries={"meetings": select})
+    assert len(str(caught.value.errors()[0]["msg"])) < 250
+    assert (made / "prosuite.db").read_bytes() == before
+
+
+@given(
+    st.lists(st.sampled_from(["'", "''", "[", "]", '"', "--", ";", ":x", ":since", " ", "a", "DROP", "\\", "(", ")"]))
+)
+def test_nothing_escapes_from_a_text(pieces: list[str]) -> None:
+    """What is accepted is one statement by SQLite's judgement too, with no other parameter than ours."""
+    try:
+        text = checked_select("SELECT 1 WHERE 'x' <> '" + "".join(pieces))
+    except ValueError:
+        return
+    assert set(sa.text(text)._bindparams) <= {"since", "academic_year"}
+    assert ";" not in "".join(text.replace("''", "").split("'")[::2])
+
+
+# -- hostile configuration --------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    'a"; DROP TABLE StudentDetail; --',
+    "a]",
+    "[a]",
+    "a'b",
+    "a;b",
+    "a\nb",
+    "",
+    " a",
+    "a ",
+    "1a",
+    "a" * 129,
+    "a.b",
+    "a--",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "config",
+    [
+        lambda name: (
+            {"schemas": {"prosolution": name}} if name and name != "a.b" else {"schemas": {"prosolution": "a.b.c"}}
+        ),
+        lambda name: {"tables": {"vStudent": name}},
+        lambda name: {"screens": [{**SCREEN, "table": name}]},
+        lambda name: {"screens": [{**SCREEN, "columns": {"Type": name}}]},
+        lambda name: {"screens": [{**SCREEN, "modified": name}]},
+        lambda name: {"tutors": {"rule": "field", "field": name}},
+        lambda name: {"tutors": {"rule": "group_table", "table": name}},
+        lambda name: {"comment_modified": name},
+        lambda name: {"marker_column": name},
+        lambda name: {"queries": {"meetings": {"procedure": f"x.{name}.y"}}},
+        lambda name: {"queries": {"meetings": {"procedure": "p", "parameters": {name: "since"}}}},
+    ],
+)
+def test_a_hostile_name_in_the_configuration_is_refused(name: str, config: Any) -> None:
+    with pytest.raises(ValidationError):
+        configured(**config(name))
+
+
+@pytest.mark.parametrize("column", ['x"; DROP TABLE StudentDetail; --', "x]", "x'y", "x;y", "(SELECT 1)", "a, b"])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_hostile_column_of_a_mapping_is_refused(stream: str, column: str, made: Path) -> None:
+    before = (made / "prosuite.db").read_bytes()
+    with pytest.raises(ConfigError, match="not a plain name") as caught:
+        College(made).read(stream, "RefNo", column)
+    assert "nothing was read" in caught.value.message
+    assert (made / "prosuite.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_an_unknown_column_is_refused_with_the_one_that_was_meant(stream: str, made: Path) -> None:
+    with pytest.raises(ConfigError, match="reads the column RefNoo") as caught:
+        College(made).read(stream, "RefNoo")
+    assert "Is it RefNo?" in caught.value.message
+    assert any("RefNoo" in finding.message for finding in College(made).check("RefNoo") if finding.level == "error")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"screens": [{**SCREEN, "table": "Nowhere"}]},
+        {"screens": [{**SCREEN, "columns": {"Type": "Information99"}}]},
+        {"marker_column": "Nowhere"},
+        {"comment_modified": "Nowhere"},
+    ],
+)
+def test_what_the_configuration_names_must_be_there(config: dict[str, Any], made: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Nowhere|Information99"):
+        College(made, **config).read("activities")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mssql+pymssql://login:secret@server/ProMonitor",
+        "mssql+pyodbc://server/ProMonitor?driver=x&PWD=secret",
+        "mssql+pyodbc:///?odbc_connect=PWD%3Dsecret",
+        "not an address",
+    ],
+)
+def test_an_address_holds_no_password(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        configured(url=url)
+    assert "secret" not in str(caught.value)
+
+
+# -- check, and faults ------------------------------------------------------------------------------------------------
+
+
+def test_check_is_green_where_all_is_well(made: Path) -> None:
+    findings = College(made, screens=[SCREEN]).check()
+    assert {finding.level for finding in findings} == {"ok"}
+    assert len(findings) == 1 + len(STREAMS)
+
+
+def test_check_warns_of_a_year_that_is_not_there(made: Path) -> None:
+    (warning,) = [one for one in College(made, academic_years=["25/26", "2024-25"]).check() if one.level != "ok"]
+    assert (warning.level, "2024-25" in warning.message) == ("warning", True)
+
+
+def test_check_names_what_is_missing(own: Path) -> None:
+    execute(
+        own, "DROP TABLE vStaff", "ALTER TABLE Enrolment DROP COLUMN FundingID", "ALTER TABLE Staff DROP COLUMN Email"
+    )
+    errors = [finding.message for finding in College(own).check() if finding.level == "error"]
+    assert any("no table or view vStaff" in message for message in errors)
+    assert any("Enrolment has no column FundingID" in message for message in errors)
+    assert not any("Email" in message for message in errors)
+
+
+def test_an_inferred_column_may_be_missing(own: Path) -> None:
+    execute(own, "ALTER TABLE StudentDetail DROP COLUMN ULN")
+    college = College(own)
+    assert {record.data["ULN"] for record in college.read("learners")} == {""}
+    assert ("missing_column", "ULN") in college.warnings
+
+
+def test_a_login_that_can_write_is_told_of_and_cannot(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with fresh_postgres(request) as url:
+        address = url.render_as_string(hide_password=False)
+        build(address, learners=10, ilp_rows=50)
+        findings = College(tmp_path, address).check()
+        assert any("may change" in finding.message for finding in findings if finding.level == "warning")
+        # A function that writes, called from a SELECT that the checks let through, is stopped by the session.
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "CREATE FUNCTION harmless() RETURNS int LANGUAGE sql AS "
+                '$$ DELETE FROM "ProSolution"."Site"; SELECT 1 $$'
+            )
+        select = 'SELECT harmless() AS "EnrolmentID"'
+        with pytest.raises(ConfigError, match="refused a statement"):
+            College(tmp_path, address, queries={"programmes": select}).read("programmes", "StartDate")
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text('SELECT count(*) FROM "ProSolution"."Site"')) == 2
+        engine.dispose()
+
+
+def test_a_read_login_is_enough(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with fresh_postgres(request) as url:
+        build(url.render_as_string(hide_password=False), learners=10, ilp_rows=50)
+        role = f"reader_{uuid.uuid4().hex[:8]}"
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+            for schema in ("ProSolution", "ProMonitor", "LearnerInformation", "ILP"):
+                connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA "{schema}" TO {role}')
+                connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {role}')
+        college = College(tmp_path, url.set(username=role, password="").render_as_string(hide_password=False))
+        assert {finding.level for finding in college.check()} == {"ok"}
+        assert all(college.read(stream) for stream in STREAMS)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f'REVOKE SELECT ON "LearnerInformation"."Badge" FROM {role}')
+        with pytest.raises(AuthError, match="may not read"):
+            college.read("activities")
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+        engine.dispose()
+
+
+def test_a_dropped_connection_costs_one_page(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", 50)
+    with fresh_postgres(request) as url:
+        address = url.render_as_string(hide_password=False)
+        build(address, learners=100, ilp_rows=1000)
+        whole = College(tmp_path, address).read("activities")
+        engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        college, read = College(tmp_path, address), []
+        context = cast("Context", college.context("activities"))
+        with engine.connect() as connection:
+            for message in college.source.read_activities(None, context):
+                read += [message] if isinstance(message, Record) else []
+                if len(read) in (60, 300):
+                    connection.execute(
+                        sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+                        {"name": url.database},
+                    )
+        engine.dispose()
+    assert read == whole
+
+
+def test_a_statement_that_takes_too_long_is_stopped(tmp_path: Path, either: str) -> None:
+    # A product of a table with itself, again and again, would take for ever.
+    place = "" if either.startswith("sqlite") else '"LearnerInformation".'
+    table = f'{place}"ActionPlan"'
+    many = f'SELECT count(*) AS "EnrolmentID" FROM {table} a, {table} b, {table} c, {table} d'
+    college = College(tmp_path, either, timeout=1, queries={"programmes": many})
+    with pytest.raises(SourceUnavailable, match="longer than 1 seconds"):
+        college.read("programmes", "StartDate")
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="no file"):
+        College(tmp_path).read("learners")
+    assert [finding.level for finding in College(tmp_path).check()] == ["error"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    college = College(tmp_path, "postgresql://reader@127.0.0.1:1/college", password="hunter2hunter2")
+    with pytest.raises(SourceUnavailable, match="cannot be reached") as caught:
+        college.read("learners")
+    assert "hunter2" not in f"{caught.value.message}{caught.value.detail}{college.source.config!r}"
+
+
+def test_a_sql_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pymssql", reason="the extra mssql is not installed")
+    college = College(tmp_path, "mssql://reader@127.0.0.1:1/ProMonitor", password="hunter2hunter2", timeout=5)
+    assert [finding.level for finding in college.check()] == ["error"]
+    with pytest.raises(SourceUnavailable, match="cannot be reached") as caught:
+        college.read("learners")
+    assert "hunter2" not in f"{caught.value.message}{caught.value.detail}"
+
+
+def test_a_missing_driver_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="driver"):
+        College(tmp_path, "oracle://reader@server/college").read("learners")
+
+
+# -- SQL Server -------------------------------------------------------------------------------------------------------
+
+
+def every_statement() -> Iterator[tuple[str, sa.ClauseElement]]:
+    """Yield each statement that the connector can issue on SQL Server, in every form."""
+    group_table = {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"}
+    offering_staff = {"rule": "offering_staff", "email_domain": "example.ac.uk"}
+    field_rule = {"rule": "field", "field": "UserDefined1", "group_field": "UserDefined2"}
+    dialect = mssql.dialect()  # type: ignore[no-untyped-call]
+    for rule in (offering_staff, field_rule, group_table):
+        config = configured(url="mssql://sql01/ProMonitor", tutors=rule, screens=[SCREEN], marker_column="Comment")
+        catalogue = Catalogue(config, "mssql")
+        queries: list[tuple[str, Query]] = [("activities", one) for one in activity_queries(catalogue, config)]
+        queries.append(("learners", known_learners(catalogue)))
+        for name in set(STREAMS) - {"activities"}:
+            queries.append((name, query_for(name, catalogue, config)))
+        for stream, query in queries:
+            names = sorted({*shipped_columns(stream), *query.key})
+            for after in (False, True):
+                for since in (False, True):
+                    form = f"{query.name} ({rule['rule']}, after={after}, since={since})"
+                    yield form, query.page(names, size=5000, after=after, since=since)
+        for table in catalogue.tables:
+            asks = rights(table, dialect)
+            assert asks is not None
+            yield f"rights to {table.name}", asks
+    procedure = Procedure(procedure="dbo.SPR_Meetings", database="Reports")
+    yield "procedure", own_statement(procedure, dialect)
+    yield "own select", own_statement("SELECT [a] FROM dbo.v WHERE y = :academic_year AND t >= :since", dialect)
+
+
+def test_every_statement_compiles_for_sql_server() -> None:
+    seen, dialect = 0, mssql.dialect()  # type: ignore[no-untyped-call]
+    for form, statement in every_statement():
+        compiled = statement.compile(dialect=dialect)
+        text = str(compiled)
+        print(f"-- {form}\n{text}\n")  # pytest -s shows them
+        seen += 1
+        if "page_number" in text:
+            assert text.startswith("SELECT TOP __[POSTCOMPILE_")
+            assert "[ProSolution].dbo." in text or "[ProMonitor]." in text
+            assert text.rstrip().rpartition("ORDER BY")[2].strip()
+        assert "'" not in text
+        assert "example.ac.uk" not in text
+        assert not any(word in text.upper().split() for word in ("INSERT", "UPDATE", "DELETE", "MERGE", "INTO"))
+    assert seen > 60
