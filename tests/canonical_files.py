@@ -23,6 +23,7 @@ _NEEDS: dict[StreamName, list[dict[str, Any]]] = {
     "activities": [{"required": ["learner_ref"]}, {"required": ["uln"]}, {"required": ["group"]},
                    {"required": ["programme"]}],
     "destinations": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
+    "responses": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
 }  # fmt: skip
 """What a record must say at least, beyond the types of its fields."""
 

@@ -73,6 +73,11 @@ class CsvSource(Source):
         """Yield the rows as destinations."""
         return self._read(context)
 
+    @hookimpl
+    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the rows as what tutors answered in the ILP."""
+        return self._read(context)
+
     def _read(self, context: Context) -> Iterator[Message]:
         options = self._options
         files = find_files(options.path, context)

@@ -88,6 +88,11 @@ class JsonlSource(Source):
         """Yield the lines about destinations."""
         return self._read("destinations", cursor, context)
 
+    @hookimpl
+    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the lines about what tutors answered in the ILP."""
+        return self._read("responses", cursor, context)
+
     def _read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         inputs = self._inputs(stream, cursor, context)
         # What an incremental request answers is never all there is, so that it says nothing about having seen all.

@@ -88,6 +88,11 @@ class RestSource(Source):
         """Yield the records of the stream as destinations."""
         return self._reader("destinations", context).messages(cursor)
 
+    @hookimpl
+    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of the stream as what tutors answered in the ILP."""
+        return self._reader("responses", context).messages(cursor)
+
     def _reader(self, name: StreamName, context: Context) -> Reader:
         return Reader(self._options, self._options.streams[name], self._access, self._pace, context, name=name)
 

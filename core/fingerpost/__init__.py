@@ -15,6 +15,7 @@ from fingerpost._connector import (
     Context,
     Enricher,
     Finding,
+    ItemChannelConfig,
     Source,
     SourceConfig,
     hookimpl,
@@ -48,6 +49,7 @@ from fingerpost._items import (
 )
 from fingerpost._logging import configure_logging
 from fingerpost._mapcheck import MappingCheck, RowTrace
+from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
 from fingerpost._messages import (
     STREAMS,
     Checkpoint,
@@ -68,6 +70,7 @@ from fingerpost._version import __version__
 
 __all__ = [
     "API_VERSION",
+    "MARK_PATTERN",
     "STREAMS",
     "AuthError",
     "Change",
@@ -98,6 +101,8 @@ __all__ = [
     "HeldSweep",
     "Host",
     "Item",
+    "ItemChannelConfig",
+    "ItemMark",
     "LockHeld",
     "MappingCheck",
     "Message",
@@ -129,4 +134,7 @@ __all__ = [
     "default_config_path",
     "hookimpl",
     "init_template",
+    "item_key",
+    "mark_item",
+    "read_mark",
 ]

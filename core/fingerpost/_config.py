@@ -146,6 +146,10 @@ def refuse_network_share(path: Path) -> None:
         )
 
 
+def _tells_tutors(connector: Connector) -> bool:
+    return isinstance(connector, Channel) and connector.accepts == "digest"
+
+
 # The file
 
 
@@ -204,7 +208,7 @@ class _Reader:
         tables = self._tables(document)
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
         # What did not load may have been the channel: then nothing is written to files in its place.
-        if not self.broken and not any(isinstance(connector, Channel) for connector in connectors):
+        if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
             connectors += self._outbox({str(table.get("name")) for _, table in tables})
         if settings:
             self._precedence(settings, {str(table.get("name")) for _, table in tables})

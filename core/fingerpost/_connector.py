@@ -30,6 +30,7 @@ __all__ = [
     "Context",
     "Enricher",
     "Finding",
+    "ItemChannelConfig",
     "Source",
     "SourceConfig",
     "hookimpl",
@@ -75,6 +76,18 @@ class SourceConfig(ConnectorConfig):
     full_every: float = Field(default=7.0, gt=0, description="Days between two whole reads of an incremental stream.")
     lookback: float | None = Field(
         default=None, ge=0, description="Days of the past that each incremental read takes again."
+    )
+
+
+class ItemChannelConfig(ConnectorConfig):
+    """The keys that every channel holds that writes items onto learners' pages (``accepts = "gap_item"``)."""
+
+    write: bool = Field(
+        default=False,
+        description="Nothing is written until this is true; `fingerpost sync --dry-run` shows what would be.",
+    )
+    ceiling: int = Field(
+        default=500, ge=1, le=100_000, description="Items that one run may write; what is more waits for the next run."
     )
 
 

@@ -110,9 +110,7 @@ class DataHooks:
 
     @hookspec
     def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:  # type: ignore[empty-body]
-        """Yield acknowledgements and snoozes that tutors recorded in the ILP.
-
-        Reserved: this release calls it for no stream yet.
+        """Yield what tutors answered in the ILP to what stands there; otherwise as `read_learners`.
 
         .. versionadded:: 0.1
         """

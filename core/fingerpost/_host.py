@@ -66,7 +66,9 @@ RESERVED_NAMES: frozenset[str] = frozenset(
         "ncs",
         "occupationalmaps",
         "promonitor",
+        "promonitor-writeback",
         "rest",
+        "rest-writeback",
     }
 )
 """Names that only the distribution `fingerpost` may give to a plugin or a connector."""

@@ -113,14 +113,17 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class GapItem:
-    """One learner's open gaps as an item on the learner's page in the ILP.
+    """One learner's open gaps as one item on the learner's page in the ILP.
 
-    `operation` says what to do with the item of an earlier delivery, which `external_ref` names.
+    `key` is the item's own and stays the same through its life; `operation` says what becomes of it, and
+    `external_ref` what the ILP calls it, if an earlier delivery told. `text` is what the learner, and a parent who may
+    look, is to read: plain lines without a mark (`mark_item` puts it in front). `lines` are the same gaps one by one.
     """
 
     key: str
     operation: Literal["open", "update", "close"]
     learner_reference: str
+    text: str = field(repr=False)
     lines: tuple[DigestLine, ...]
     as_of: date
     external_ref: str | None = None

@@ -462,6 +462,7 @@ _NEEDED: dict[StreamName, tuple[tuple[str, ...], ...]] = {
     "assignments": ((*_PERSON, "group"), ("tutor_email", "group")),
     "activities": ((*_PERSON, "group", "programme"),),
     "destinations": (_PERSON,),
+    "responses": (_PERSON,),
 }
 """For each stream, sets of fields of which a record needs at least one."""
 

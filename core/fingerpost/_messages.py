@@ -23,10 +23,12 @@ __all__ = [
     "StreamSpec",
 ]
 
-StreamName: TypeAlias = Literal["learners", "programmes", "assignments", "activities", "destinations"]
+StreamName: TypeAlias = Literal["learners", "programmes", "assignments", "activities", "destinations", "responses"]
 """The name of a stream: what its records are about."""
 
-STREAMS: tuple[StreamName, ...] = ("learners", "programmes", "assignments", "activities", "destinations")
+STREAMS: tuple[StreamName, ...] = (
+    "learners", "programmes", "assignments", "activities", "destinations", "responses",
+)  # fmt: skip
 """Every stream, in the order in which one run reads them."""
 
 Cursor: TypeAlias = str | int

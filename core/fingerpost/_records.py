@@ -16,7 +16,17 @@ from fingerpost._messages import StreamName
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CHECKLIST", "MODELS", "Activity", "Assignment", "CanonicalRecord", "Destination", "Learner", "Programme"]
+__all__ = [
+    "CHECKLIST",
+    "MODELS",
+    "Activity",
+    "Assignment",
+    "CanonicalRecord",
+    "Destination",
+    "Learner",
+    "Programme",
+    "Response",
+]
 
 _Ref: TypeAlias = Annotated[str, Field(min_length=1, max_length=40)]
 _Uln: TypeAlias = Annotated[str, Field(pattern=r"^[1-9][0-9]{9}$")]
@@ -28,12 +38,12 @@ _Email: TypeAlias = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\
 TEMPORARY_ULN = "9999999999"
 """What the ILR writes for a ULN that is not known yet (ILR field ULN); it never identifies anybody."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a model changes, so that rows whose source did not change are read again."""
 
 
 class CanonicalRecord(BaseModel):
-    """The base of the five models: strict about names, with blanks stripped and input never shown in an error."""
+    """The base of the six models: strict about names, with blanks stripped and input never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
@@ -72,6 +82,10 @@ class Learner(CanonicalRecord):
     intended_occupation: _Text | None = Field(default=None, description="The occupation the learner has in mind.")
     soc_code: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = Field(
         default=None, description="The four-digit SOC code of the intended occupation."
+    )
+    page_token: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="What the ILP calls the learner in the address of their page; `[alerts] learner_page` uses it.",
     )
 
 
@@ -218,7 +232,26 @@ class Destination(CanonicalRecord):
     collected_on: date | None = Field(default=None, description="When it was collected (ILR OutCollDate).")
 
 
+class Response(CanonicalRecord):
+    """What a tutor answered to what stands on a learner's page in the ILP.
+
+    It is about everything that was open for the learner when it was first read, and nothing that came later.
+    """
+
+    stream: ClassVar[StreamName] = "responses"
+
+    response: Literal["none", "acknowledged", "snoozed"] = Field(
+        description="none takes an earlier answer back. acknowledged: known, say no more unless it changes. snoozed: "
+        "not now."
+    )
+    until: date | None = Field(
+        default=None,
+        description="The last day of a snooze, at most six weeks after it was first read; without one it is two weeks.",
+    )
+    recorded_by: _Name | None = Field(default=None, description="Who answered.")
+
+
 MODELS: dict[StreamName, type[CanonicalRecord]] = {
-    model.stream: model for model in (Learner, Programme, Assignment, Activity, Destination)
+    model.stream: model for model in (Learner, Programme, Assignment, Activity, Destination, Response)
 }
 """The model of each stream."""

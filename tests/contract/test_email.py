@@ -215,7 +215,7 @@ def test_rendering_twice_gives_the_same_bytes(context: Context) -> None:
 
 
 def test_only_digests_are_taken(context: Context) -> None:
-    item = GapItem("k", "open", "100231", (line(),), date(2026, 3, 2))
+    item = GapItem("k", "open", "100231", "Careers", (line(),), date(2026, 3, 2))
     with pytest.raises(ContractError):
         channel().render(item, context)
 

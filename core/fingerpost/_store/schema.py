@@ -48,6 +48,7 @@ __all__ = [
     "source_destination",
     "source_learner",
     "source_programme",
+    "source_response",
     "state",
     "stream_run",
     "stream_state",
@@ -96,6 +97,7 @@ connector = Table(
 learner_fields = (
     "given_names", "family_name", "date_of_birth", "email", "ehc_plan", "looked_after", "care_leaver",
     "intended_destination", "considering_he", "intended_occupation", "soc_code",
+    "page_token",
 )  # fmt: skip
 """The fields of a learner that are merged from its source rows."""
 
@@ -171,12 +173,20 @@ source_destination = _source_table(
     Column("collected_on", Text),
 )
 
+source_response = _source_table(
+    "source_response",
+    Column("response", Text, nullable=False),
+    Column("until", Text),
+    Column("recorded_by", Text),
+)
+
 SOURCE_TABLES: dict[StreamName, Table] = {
     "learners": source_learner,
     "programmes": source_programme,
     "assignments": source_assignment,
     "activities": source_activity,
     "destinations": source_destination,
+    "responses": source_response,
 }
 
 # Made after the first load: an index that is filled in one go costs a third of one that is kept while rows arrive.
@@ -198,7 +208,7 @@ Index(
     sqlite_where=source_activity.c.programme.is_not(None),
     postgresql_where=source_activity.c.programme.is_not(None),
 )
-for _name in ("programmes", "assignments", "activities", "destinations"):
+for _name in ("programmes", "assignments", "activities", "destinations", "responses"):
     _table = SOURCE_TABLES[_name]
     Index(
         f"ix_{_table.name}_unlinked",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA_REVISION", "Store", "Unit"]
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""
 
 

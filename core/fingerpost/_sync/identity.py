@@ -40,7 +40,7 @@ LISTED_UNKNOWN = 1_000
 MERGE_BATCH = 2_000
 """Learners merged and stored in one transaction."""
 
-_LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations")
+_LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations", "responses")
 
 _CROSSWALK = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
 
