@@ -115,6 +115,10 @@ class ScriptedSource(Source):
     def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         return self._read(cursor, context)
 
+    @hookimpl
+    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        return self._read(cursor, context)
+
     def _read(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         self.asked.append(cursor)
         yield from self.script(cursor, context)

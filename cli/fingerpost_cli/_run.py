@@ -19,7 +19,7 @@ __all__ = ["describe", "status", "sweep", "sync"]
 _ENDS = {
     0: "Done.",
     3: "A source failed or new records were rejected: fingerpost status says what to do.",
-    4: "Some digests were not delivered: fingerpost status says what to do.",
+    4: "Some digests or items were not delivered: fingerpost status says what to do.",
 }
 
 
@@ -65,8 +65,24 @@ def describe(report: RunReport) -> None:
               "without an answer": digests.unknown, "refused": digests.failed}  # fmt: skip
     told = [f"{count:,} {what}" for what, count in counts.items() if count]
     click.echo(f"Digests: {', '.join(told) or 'none, as there is no news'}.")
+    _describe_items(report)
     if report.dry_run:
         click.echo("This was a dry run: nothing was kept and nothing was sent.")
+
+
+def _describe_items(report: RunReport) -> None:
+    """Print what became of the items on learners' pages, where anything did, and what a dry run would write."""
+    items = report.items
+    counts = {"planned": items.planned, "written": items.written, "changed by a tutor and left alone": items.edited,
+              "for learners who are not in the ILP": items.no_page, "refused": items.failed,
+              "waiting": items.deferred, "without an answer": items.unknown,
+              "left for the next runs by the ceiling": items.over_ceiling}  # fmt: skip
+    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if told:
+        click.echo(f"Items on learners' pages: {', '.join(told)}.")
+    for one in report.would_write:
+        click.echo(f"\n{one.channel} would {one.operation} the item of learner {one.learner}:")
+        click.echo("\n".join(f"    {line}" for line in one.text.splitlines()))
 
 
 @click.command()
@@ -152,6 +168,9 @@ def _describe_status(report: StatusReport) -> None:
     click.echo()
     outbox = ", ".join(f"{count:,} {state}" for state, count in sorted(report.outbox.items()))
     click.echo(f"Digests: {outbox or 'none yet'}.")
+    if report.items:
+        told = ", ".join(f"{count:,} {state}" for state, count in sorted(report.items.items()))
+        click.echo(f"Items on learners' pages: {told}.")
     click.echo("Next:" if report.todo else "Nothing waits for you.")
     for sentence in report.todo:
         click.echo(paragraph(sentence, mark="- "))

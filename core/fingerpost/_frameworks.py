@@ -51,7 +51,8 @@ class Words(_Table):
 
     `needs` may use ``{have}`` and ``{need}``, `closes` only ``{need}``; a text ending in ``_none`` takes its place
     while nothing counts yet. `done` says what was achieved, once it is. `together` follows the sentence of the
-    criterion that this one is told with, ``{first}``.
+    criterion that this one is told with, ``{first}``. `learner` says the same to the learner, on their page in the ILP,
+    where a parent may read it too; without it they read what the tutor reads.
     """
 
     needs: _Text
@@ -61,8 +62,10 @@ class Words(_Table):
     done: _Text | None = None
     together: _Text | None = None
     together_none: _Text | None = None
+    learner: _Text | None = None
+    learner_none: _Text | None = None
 
-    @field_validator("needs", "needs_none")
+    @field_validator("needs", "needs_none", "learner", "learner_none")
     @classmethod
     def _counts(cls, text: str | None) -> str | None:
         return _placeholders(text, frozenset({"have", "need"}))

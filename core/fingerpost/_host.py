@@ -356,6 +356,11 @@ class Instance:
         """The streams that the connector declares; none if it is not a source."""
         return tuple(self.connector.streams) if isinstance(self.connector, Source) else ()
 
+    @property
+    def accepts(self) -> str:
+        """The kind of item that the connector delivers; nothing if it is not a channel."""
+        return self.connector.accepts if isinstance(self.connector, Channel) else ""
+
     def has(self, hook: str) -> bool:
         """Say whether the connector implements a hook."""
         return any(found.plugin is self.connector for found in self._host._caller(hook).get_hookimpls())  # noqa: SLF001

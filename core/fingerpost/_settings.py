@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -117,6 +118,11 @@ class AlertSettings(_Table):
         default=None,
         description='What tutors are told about where to record, such as "the careers page in ProMonitor".',
     )
+    learner_page: str | None = Field(
+        default=None,
+        description="The address of a learner's page in the ILP, with {token} (what the ILP calls the page) or "
+        "{reference} where it belongs; digests link to it.",
+    )
     max_age_hours: float = Field(default=48.0, gt=0, description="Hours after which an undelivered digest is dropped.")
 
     @field_validator("careers_leader")
@@ -124,6 +130,22 @@ class AlertSettings(_Table):
     def _address(cls, value: str | None) -> str | None:
         if value is not None and (value.count("@") != 1 or value.strip() != value or "." not in value.split("@")[1]):
             raise ValueError("is not an e-mail address")
+        return value
+
+    @field_validator("learner_page")
+    @classmethod
+    def _page(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        filled = value.replace("{token}", "x").replace("{reference}", "x")
+        try:
+            parts, host = urlsplit(filled), urlsplit(value).hostname
+        except ValueError:
+            raise ValueError("is not an address") from None
+        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+            raise ValueError("must begin with https:// and the ILP's own host name")
+        if filled == value or set("{}") & {*(host or ""), *filled} or "@" in parts.netloc:
+            raise ValueError("needs {token} or {reference} after the host, and no other braces")
         return value
 
 

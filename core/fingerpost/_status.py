@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fingerpost._store import schema
 from fingerpost._sweep import HeldSweep, held_sweeps
 from fingerpost._sync.facts import is_fresh
+from fingerpost._sync.pages import EDITED, NO_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +80,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """What happened, how things stand, and in `todo` what to do next, a sentence each."""
+    """What happened, how things stand, and in `todo` what to do next, a sentence each.
+
+    `outbox` counts the digests and `items` the changes of items on learners' pages, by state.
+    """
 
     college: str
     store: str
@@ -87,6 +91,7 @@ class StatusReport:
     runs: tuple[RunStatus, ...]
     sources: tuple[SourceStatus, ...]
     outbox: dict[str, int]
+    items: dict[str, int]
     todo: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,10 +106,14 @@ def status(college: College, runs: int) -> StatusReport:
     with college.store.reading() as connection:
         ledger = _runs(connection, runs)
         sources = _sources(college, connection, held, now)
-        outbox = _outbox(connection, "")
-        lately = _outbox(connection, ledger[0].started_at) if ledger else {}
+        outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
+        lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
     broken = [one.message for one in college.config.broken]
-    todo = _todo(ledger, sources, held, outbox | {"failed": lately.get("failed", 0)})
+    waiting = {
+        item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
+        for item, counts in (("digest", outbox), ("gap_item", items))
+    }
+    todo = _todo(ledger, sources, held, waiting)
     return StatusReport(
         college=college.config.settings.college.name,
         store=college.store.where,
@@ -112,6 +121,7 @@ def status(college: College, runs: int) -> StatusReport:
         runs=ledger,
         sources=sources,
         outbox=outbox,
+        items=items,
         todo=tuple(dict.fromkeys((*broken, *todo))),
     )
 
@@ -140,6 +150,7 @@ def _summary(stored: str | None) -> str:
         return str(report["messages"][0])
     counts = {name: sum(stream[name] for stream in streams) for name in ("new", "changed", "deleted", "rejected")}
     counts["digests sent"] = report.get("digests", {}).get("sent", 0)
+    counts["items written"] = report.get("items", {}).get("written", 0)
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
     states = [stream["state"] for stream in streams]
     trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
@@ -234,19 +245,27 @@ def _quarantined(connection: sa.Connection, names: Mapping[int, str]) -> dict[_K
     return {(names[number], stream): int(count) for number, stream, count in connection.execute(select)}
 
 
-def _outbox(connection: sa.Connection, since: str) -> dict[str, int]:
-    """Count the outbox by state; of what is settled only what was settled since an instant."""
+def _outbox(connection: sa.Connection, item: str, since: str) -> dict[str, int]:
+    """Count one kind of item in the outbox by state; of what is settled only what was settled since an instant.
+
+    What a tutor has made their own and who is not in the ILP needs nobody to do anything.
+    """
     table = schema.outbox
     select = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
     recent = sa.or_(table.c.settled_at.is_(None), table.c.settled_at >= since)
-    return {state: int(count) for state, count in connection.execute(select.where(recent))}
+    is_left = sa.and_(table.c.detail.is_not(None), table.c.detail.in_((EDITED, NO_PAGE)))
+    told = select.where(table.c.item == item, recent, sa.not_(is_left))
+    return {state: int(count) for state, count in connection.execute(told)}
 
 
 # -- what to do --------------------------------------------------------------------------------------------------------
 
 
 def _todo(
-    runs: tuple[RunStatus, ...], sources: tuple[SourceStatus, ...], held: list[HeldSweep], outbox: Mapping[str, int]
+    runs: tuple[RunStatus, ...],
+    sources: tuple[SourceStatus, ...],
+    held: list[HeldSweep],
+    outbox: Mapping[str, Mapping[str, int]],
 ) -> Iterator[str]:
     """Say what waits for a person, the most urgent first."""
     if not runs:
@@ -271,7 +290,8 @@ def _todo(
     rejected = sum(source.quarantined for source in sources)
     if rejected:
         yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list says which and why."
-    yield from _todo_outbox(outbox)
+    for item, counts in outbox.items():
+        yield from _todo_outbox(item, counts)
 
 
 def _todo_runs(last: RunStatus) -> Iterator[str]:
@@ -286,18 +306,22 @@ def _todo_runs(last: RunStatus) -> Iterator[str]:
         yield f"Run {last.run} failed: run fingerpost --debug sync by hand to see why."
 
 
+_MANY = {"digest": ("digest is", "digests are"), "gap_item": ("item for a learner's page is", "items are")}
 _WAITING = {
     "pending": "not delivered yet: the next fingerpost sync tries again.",
     "held": "held back, because the address is in none of the [alerts] allowed_domains: correct the one or the other.",
     "unknown": "sent without an answer: the next fingerpost sync finds out, or sends the same once more.",
-    "failed": "refused for good by the mail system: correct the address.",
+}
+_REFUSED = {
+    "digest": "refused for good by the mail system: correct the address.",
+    "gap_item": "refused for good by the ILP: run fingerpost check, and see that the login may write.",
 }
 
 
-def _todo_outbox(outbox: Mapping[str, int]) -> Iterator[str]:
-    for state, what in _WAITING.items():
-        if outbox.get(state):
-            yield f"{_many(outbox[state], 'digest is', 'digests are')} {what}"
+def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
+    for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+        if counts.get(state):
+            yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
 def _many(count: int, one: str, many: str) -> str:

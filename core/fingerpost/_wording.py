@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from fingerpost._frameworks import Criterion, Words
     from fingerpost._verdicts import Verdict
 
-__all__ = ["REASONS", "TutorLine", "closes", "done", "explain_reason", "needs", "needs_together"]
+__all__ = [
+    "REASONS",
+    "TutorLine",
+    "closes",
+    "done",
+    "explain_reason",
+    "needs",
+    "needs_together",
+    "page_text",
+    "say_day",
+]
 
 REASONS: dict[str, str] = {
     # why a verdict is what it is
@@ -58,6 +69,11 @@ REASONS: dict[str, str] = {
     "organisation": "Nobody recorded which employer it was.",
 }
 """A sentence for every reason code of a verdict and of a record; a code with a detail goes on after a colon."""
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 _DETAILS: dict[str, str] = {
     "via_curriculum": "whether they were part of the learner's course",
@@ -128,6 +144,27 @@ def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]
         else:
             lines.append(TutorLine((verdict,), first, closes(criterion, verdict)))
     return lines
+
+
+def say_day(day: date) -> str:
+    """Spell a day as people here write it, whatever the machine's own language: 2 March 2026."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def page_text(told: Sequence[tuple[Criterion, Verdict]]) -> str:
+    """Say to a learner, and to a parent who may look, what is still open: a heading, a line for each, and what to do.
+
+    It speaks of no day but the last one for each thing, so that the text changes only when something has changed.
+    """
+    lines = ["Careers programme: still to do"]
+    for criterion, verdict in told:
+        words = _words(criterion)
+        text = words.learner_none if verdict.have == 0 and words.learner_none else words.learner
+        said = _fill(text, verdict) if text else f"{needs(criterion, verdict)}. {closes(criterion, verdict)}"
+        by = f" (by {say_day(verdict.due)})" if verdict.due else ""
+        lines.append(f"- {said}{by}")
+    lines.append("Already done? Tell your tutor, so that it is recorded. This note keeps itself up to date.")
+    return "\n".join(lines)
 
 
 def explain_reason(code: str) -> str:

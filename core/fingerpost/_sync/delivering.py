@@ -7,6 +7,7 @@ identically and once, else it expires and the next digest carries what it said.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from fingerpost._failpoints import hit
 from fingerpost._items import Payload, Receipt
 from fingerpost._store import schema
 from fingerpost._sync.context import utc_text
+from fingerpost._sync.pages import EDITED, NO_PAGE
 from fingerpost._sync.telling import ADDRESS_NOT_ALLOWED, MAY_HAVE_ARRIVED, allowed
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
 
 def deliver(run: Run, channel: Instance, context: HookContext) -> None:
     """Deliver everything that waits for one channel; what it puts off waits for the next run."""
-    _check_addresses(run, channel)
+    if channel.accepts == "digest":
+        _check_addresses(run, channel)
+    elif not getattr(channel.config, "write", False):
+        return  # it was switched off: what still waits expires
     last = 0
     while claimed := _claim(run, channel, last):
         _hand_over(run, channel, context, claimed)
@@ -118,7 +123,7 @@ def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
         answer = answers.get(row.key)
         status = answer.status if answer is not None else "unknown"
         if answer is not None and status in ("sent", "permanent"):
-            _settle(run, row.id, answer)
+            _settle(run, row, answer)
         elif status == "temporary" or (row.attempts < 2 and _rested(row, run.now)):
             _set(run, row.id, state="pending", detail=f"again after {row.detail}")
 
@@ -147,13 +152,13 @@ def _claim(run: Run, channel: Instance, last: int) -> dict[int, Any]:
 
 
 def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> None:
-    numbers = {row.key: number for number, row in claimed.items()}
+    rows = {row.key: row for row in claimed.values()}
     try:
         for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):
             hit("delivered")
-            number = numbers.pop(receipt.key, None)
-            if number is not None:
-                _settle(run, number, receipt)
+            row = rows.pop(receipt.key, None)
+            if row is not None:
+                _settle(run, row, receipt)
                 hit("receipt_committed")
                 run.progress.advance(1)
     except FingerpostError as error:
@@ -163,24 +168,43 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
         run.report.messages.append(f"Channel {channel.name} broke while delivering ({type(error).__name__}).")
         run.log.error("delivery_broke", channel=channel.name, error=type(error).__name__)
         run.log.debug("delivery_broke_details", exc_info=True)
-    for number in numbers.values():
-        _set(run, number, state="unknown", detail="no_receipt")
+    for row in rows.values():
+        _set(run, row.id, state="unknown", detail="no_receipt")
 
 
-def _settle(run: Run, number: int, receipt: Receipt) -> None:
+def _settle(run: Run, row: Any, receipt: Receipt) -> None:
     """Write down what became of one payload; its bytes are no longer needed once it is delivered."""
+    number = row.id
+    _count(run, row.item, receipt)
     if receipt.status == "sent":
-        run.report.digests.sent += 1
         _set(run, number, state="sent", content=None, external_ref=receipt.external_ref, settled_at=run.now_text,
              detail=None)  # fmt: skip
     elif receipt.status == "permanent":
-        run.report.digests.failed += 1
         _set(run, number, state="failed", content=None, settled_at=run.now_text, detail=receipt.detail)
     elif receipt.status == "temporary":
         # It certainly did not go: only attempts that may have reached somebody count.
         _set(run, number, state="pending", attempts=_outbox.c.attempts - 1, detail=receipt.detail)
     else:
         _set(run, number, state="unknown", detail=receipt.detail)
+
+
+def _count(run: Run, item: str, receipt: Receipt) -> None:
+    """Count what is settled; an item that is a tutor's now, or of a learner who is not in the ILP, is no failure."""
+    digests, items = run.report.digests, run.report.items
+    if receipt.status == "sent":
+        if item == "digest":
+            digests.sent += 1
+        else:
+            items.written += 1
+    elif receipt.status == "permanent":
+        if item == "digest":
+            digests.failed += 1
+        elif receipt.detail == EDITED:
+            items.edited += 1
+        elif receipt.detail == NO_PAGE:
+            items.no_page += 1
+        else:
+            items.failed += 1
 
 
 def _set(run: Run, number: int, **values: Any) -> None:
@@ -197,16 +221,17 @@ def _all_put_off(run: Run, claimed: dict[int, Any]) -> bool:
 def count_waiting(run: Run) -> None:
     """Count what waits in the outbox, whoever planned it."""
     with run.unit.transaction() as connection:
-        counts: dict[str, int] = {}
-        for state, count in connection.execute(
-            sa.select(_outbox.c.state, sa.func.count())
+        counts: Counter[tuple[str, str]] = Counter()
+        for item, state, count in connection.execute(
+            sa.select(_outbox.c.item, _outbox.c.state, sa.func.count())
             .where(_outbox.c.state.in_(("pending", "held", "unknown")))
-            .group_by(_outbox.c.state)
+            .group_by(_outbox.c.item, _outbox.c.state)
         ):
-            counts[state] = count
-    digests = run.report.digests
-    digests.deferred, digests.held = counts.get("pending", 0), counts.get("held", 0)
-    digests.unknown = counts.get("unknown", 0)
+            counts[item, state] = count
+    digests, items = run.report.digests, run.report.items
+    digests.deferred, digests.held = counts["digest", "pending"], counts["digest", "held"]
+    digests.unknown = counts["digest", "unknown"]
+    items.deferred, items.unknown = counts["gap_item", "pending"], counts["gap_item", "unknown"]
 
 
 def _payload(row: Any) -> Payload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DigestCounts", "RunReport", "StreamReport"]
+__all__ = ["DigestCounts", "ItemCounts", "RunReport", "StreamReport", "WouldWrite"]
 
 
 @dataclass(slots=True)
@@ -50,6 +50,34 @@ class DigestCounts:
 
 
 @dataclass(slots=True)
+class ItemCounts:
+    """What became of the items on learners' pages; `deferred` and `unknown` count all that wait in the outbox.
+
+    `edited` items belong to the tutor who changed them, `no_page` learners are not in the ILP, and what is
+    `over_ceiling` is planned by the next runs.
+    """
+
+    planned: int = 0
+    written: int = 0
+    edited: int = 0
+    no_page: int = 0
+    failed: int = 0
+    deferred: int = 0
+    unknown: int = 0
+    over_ceiling: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WouldWrite:
+    """One item that a dry run would write: `text` is what the learner would read."""
+
+    channel: str
+    operation: str
+    learner: str
+    text: str
+
+
+@dataclass(slots=True)
 class RunReport:
     """What one run did; `exit_code` is what the command line exits with."""
 
@@ -61,6 +89,8 @@ class RunReport:
     records: dict[str, int] = field(default_factory=dict)
     verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
     digests: DigestCounts = field(default_factory=DigestCounts)
+    items: ItemCounts = field(default_factory=ItemCounts)
+    would_write: list[WouldWrite] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     interrupted: list[int] = field(default_factory=list)
@@ -74,7 +104,9 @@ class RunReport:
         """Set status and exit code from what happened, in the documented precedence."""
         if any(stream.state in ("failed", "held") or stream.newly_rejected for stream in self.streams):
             self.status, self.exit_code = "partial", 3
-        elif self.digests.deferred or self.digests.held or self.digests.unknown or self.digests.failed:
+        elif any(counts.deferred or counts.unknown or counts.failed for counts in (self.digests, self.items)) or (
+            self.digests.held or self.items.over_ceiling
+        ):
             self.status, self.exit_code = "partial", 4
         else:
             self.status, self.exit_code = "succeeded", 0

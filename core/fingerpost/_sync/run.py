@@ -20,6 +20,7 @@ from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress,
 from fingerpost._sync.delivering import count_waiting, deliver, recover
 from fingerpost._sync.identity import Identities, link, load_crosswalk
 from fingerpost._sync.judging import count_verdicts, judge
+from fingerpost._sync.pages import plan_items
 from fingerpost._sync.reading import StreamReader
 from fingerpost._sync.report import RunReport, StreamReport
 from fingerpost._sync.telling import Planner, plan
@@ -236,11 +237,12 @@ def hook_context(
 def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
     connectors = {number: name for name, number in run.connector_ids.items()}
     for channel, context in channels:
-        if getattr(channel.connector, "accepts", "") != "digest":
-            continue
         with run.unit.transaction() as connection:
             planner = Planner(connection, run.store, run.config, run.framework, run.as_of, run.now, connectors)
-        plan(run, planner, channel, context)
+        if channel.accepts == "digest":
+            plan(run, planner, channel, context)
+        else:
+            plan_items(run, planner, channel, context)
 
 
 def _purge(run: Run) -> None:

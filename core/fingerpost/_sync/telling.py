@@ -8,9 +8,10 @@ channel; a digest that was dropped undelivered counts as never told.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -18,31 +19,37 @@ import xxhash
 
 from fingerpost._errors import FingerpostError
 from fingerpost._failpoints import hit
-from fingerpost._items import Change, Digest, DigestLearner, DigestLine, DigestSource, Payload, Person
+from fingerpost._items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload, Person
 from fingerpost._mapping import load_kinds
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.facts import is_fresh
 from fingerpost._verdicts import GAP, Verdict
-from fingerpost._wording import done, needs_together
+from fingerpost._wording import done, needs_together, say_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fingerpost._config import Configuration
-    from fingerpost._frameworks import Framework
+    from fingerpost._frameworks import Criterion, Framework
     from fingerpost._host import Instance
     from fingerpost._store import Store
     from fingerpost._sync.context import HookContext, Run
 
-__all__ = ["ADDRESS_NOT_ALLOWED", "MAY_HAVE_ARRIVED", "Planner", "allowed", "iso_week", "plan"]
+__all__ = [
+    "ADDRESS_NOT_ALLOWED",
+    "MAY_HAVE_ARRIVED",
+    "Known",
+    "Planner",
+    "allowed",
+    "iso_week",
+    "plan",
+    "render",
+    "told_rows",
+]
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
 _NOT_TOLD = ("failed", "expired")
 """Outbox states in which a digest reached nobody, as far as we know: what it said is still to be told."""
 
@@ -51,6 +58,13 @@ MAY_HAVE_ARRIVED = "may_have_arrived"
 
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
 """Why a digest is held: its recipient's domain is none that may be written to."""
+
+
+SNOOZE = timedelta(days=14)
+"""How long "not now" holds where no day was named."""
+
+LONGEST_SNOOZE = timedelta(weeks=6)
+"""How long it holds at most: what is put off for longer is forgotten."""
 
 
 def iso_week(day: date) -> str:
@@ -81,15 +95,36 @@ class _Assignment(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Known:
-    """What a digest needs to know of one learner."""
+class Known:
+    """What a digest or an item needs to know of one learner.
+
+    A silent one has a gap that was open and cannot be judged for now. `answer` is what a tutor last answered.
+    """
 
     name: str = field(repr=False)
     reference: str
+    ukprn: int | None = None
+    link: str | None = None
+    answer: _Answer | None = None
     gaps: list[tuple[Any, Any]] = field(default_factory=list)
     settled: list[Any] = field(default_factory=list)
     in_scope: bool = False
     unknown: bool = False
+    is_silent: bool = False
+
+
+class _Answer(NamedTuple):
+    """What a tutor answered in the ILP: it speaks of what was so before the run that first read it."""
+
+    response: str
+    run: int
+    until: date | None
+
+    def hushes(self, verdict: Any, episode: Any, as_of: date) -> bool:
+        """Say whether a gap is not to be listed: known and unchanged since, or put off to a later day."""
+        if self.response == "acknowledged":
+            return bool(episode.opened_run < self.run and verdict.changed_run < self.run)
+        return self.until is not None and as_of <= self.until and bool(episode.opened_run < self.run)
 
 
 class Planner:
@@ -218,16 +253,16 @@ class Planner:
         closed: list[DigestLearner] = []
         in_scope = on_track = cannot_tell = not_listed = 0
         news = False
-        for number, learner in self._learners(sorted(audience.learners)):
+        for number, learner in self.learners(sorted(audience.learners)):
             in_scope += learner.in_scope
             on_track += learner.in_scope and not learner.gaps and not learner.unknown
             cannot_tell += learner.in_scope and learner.unknown and not learner.gaps
             group = audience.learners[number]
             if number in audience.untutored and audience.role != "careers_leader":
                 group = "no tutor on record"
-            lines = self._lines(learner, told)
+            lines = self.lines(self._unanswered(learner), told)
             if lines:
-                learners.append(DigestLearner(learner.name, learner.reference, group, lines))
+                learners.append(DigestLearner(learner.name, learner.reference, group, lines, learner.link))
                 news = news or any(line.change in ("new", "changed") for line in lines)
                 if len(learners) > listed + 500:  # a whole college may be the careers leader's
                     learners.sort(key=_urgency)
@@ -235,7 +270,7 @@ class Planner:
                     del learners[listed:]
             settled = self._settled(learner, told)
             if settled:
-                closed.append(DigestLearner(learner.name, learner.reference, group, settled))
+                closed.append(DigestLearner(learner.name, learner.reference, group, settled, learner.link))
         if not (news or closed) and (news_only or not learners):
             return None
         learners.sort(key=_urgency)
@@ -257,20 +292,41 @@ class Planner:
             record_where=self.alerts.record_where,
         )
 
-    def _learners(self, numbers: Sequence[int]) -> Iterator[tuple[int, _Known]]:
+    def with_open_episodes(self) -> list[int]:
+        """Return the learners of whom a gap is open."""
+        episode = schema.episode
+        return list(
+            self.connection.scalars(
+                sa.select(episode.c.learner_id)
+                .where(episode.c.closed_on.is_(None), episode.c.framework == self.framework.name)
+                .distinct()
+                .order_by(episode.c.learner_id)
+            )
+        )
+
+    def learners(self, numbers: Sequence[int]) -> Iterator[tuple[int, Known]]:
         """Return what is known of the live ones among these learners, some at a time."""
         learner, episode, verdict = schema.learner, schema.episode, schema.verdict
         for start in range(0, len(numbers), 500):
             some = numbers[start : start + 500]
-            known: dict[int, _Known] = {}
+            known: dict[int, Known] = {}
+            answers = self._answers(some)
             for row in self.connection.execute(
                 sa.select(
-                    learner.c.id, learner.c.reference, learner.c.uln, learner.c.given_names, learner.c.family_name
+                    learner.c.id,
+                    learner.c.ukprn,
+                    learner.c.reference,
+                    learner.c.uln,
+                    learner.c.given_names,
+                    learner.c.family_name,
+                    learner.c.page_token,
                 )
                 .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
                 .order_by(learner.c.id)
             ):
-                known[row.id] = _Known(self._name(row), row.reference or "")
+                known[row.id] = Known(
+                    self._name(row), row.reference or "", row.ukprn, self._link(row), answers.get(row.id)
+                )
             open_gaps = {
                 (row.learner_id, row.criterion, row.period): row
                 for row in self.connection.execute(
@@ -292,8 +348,39 @@ class Planner:
                     self._take(known[row.learner_id], row, open_gaps)
             yield from known.items()
 
+    def _answers(self, numbers: Sequence[int]) -> dict[int, _Answer]:
+        """Return what was last answered about each of these learners, where it still means anything."""
+        table, runs = schema.source_response, schema.run
+        found = {}
+        for row in self.connection.execute(
+            sa.select(table.c.learner_id, table.c.response, table.c.until, table.c.changed_run, runs.c.as_of)
+            .join(runs, runs.c.id == table.c.changed_run)
+            .where(table.c.learner_id.in_(numbers), table.c.deleted_run.is_(None))
+            .order_by(table.c.changed_run, table.c.key)
+        ):
+            read_on = date.fromisoformat(row.as_of)
+            until = read_on + SNOOZE if row.until is None else date.fromisoformat(row.until)
+            until = min(until, read_on + LONGEST_SNOOZE)
+            found[row.learner_id] = _Answer(row.response, row.changed_run, until if row.response == "snoozed" else None)
+        return found
+
+    def _link(self, row: Any) -> str | None:
+        """Return the address of the learner's page in the ILP; nothing that the ILP says can change its host."""
+        pattern = self.alerts.learner_page
+        if pattern is None or ("{token}" in pattern and not row.page_token):
+            return None
+        token, reference = quote(row.page_token or "", safe=""), quote(row.reference or "", safe="")
+        return pattern.replace("{token}", token).replace("{reference}", reference)
+
+    def _unanswered(self, learner: Known) -> Known:
+        """Leave out the gaps of which the tutor has said that they know, or not now."""
+        answer = learner.answer
+        if answer is None or not learner.gaps:
+            return learner
+        return replace(learner, gaps=[gap for gap in learner.gaps if not answer.hushes(*gap, self.as_of)])
+
     @staticmethod
-    def _take(learner: _Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
+    def _take(learner: Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
         """Sort one stored verdict into what a digest says."""
         if row.status in ("not_applicable", "lapsed"):
             return
@@ -301,17 +388,23 @@ class Planner:
         episode = episodes.get((row.learner_id, row.criterion, row.period))
         if row.status == "unknown":
             learner.unknown = True
+            learner.is_silent = learner.is_silent or (episode is not None and episode.closed_on is None)
         elif row.status in GAP and episode is not None and episode.closed_on is None:
             learner.gaps.append((row, episode))
         elif row.status == "met" and episode is not None and episode.outcome == "met":
             learner.settled.append((row, episode))
 
-    def _lines(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
+    def open_for(self, learner: Known) -> list[tuple[Criterion, Verdict]]:
+        """Return what is open for a learner, the most important first."""
+        gaps = {row.criterion: row for row, _ in learner.gaps}
+        criteria = sorted((self.framework.criterion(name) for name in gaps), key=lambda one: (one.priority, one.id))
+        return [(criterion, _as_verdict(gaps[criterion.id])) for criterion in criteria]
+
+    def lines(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
         """Return one line for each thing to do; a criterion that is told with another shares its line."""
         gaps = {row.criterion: (row, episode) for row, episode in learner.gaps}
-        criteria = sorted((self.framework.criterion(name) for name in gaps), key=lambda one: (one.priority, one.id))
         lines = []
-        for line in needs_together([(criterion, _as_verdict(gaps[criterion.id][0])) for criterion in criteria]):
+        for line in needs_together(self.open_for(learner)):
             first = line.verdicts[0]
             episodes = [gaps[verdict.criterion][1] for verdict in line.verdicts]
             lines.append(
@@ -329,7 +422,7 @@ class Planner:
             )
         return tuple(lines)
 
-    def _settled(self, learner: _Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
+    def _settled(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
         """Return what was told as missing and is settled now; each is told once."""
         lines = []
         for row, episode in learner.settled:
@@ -375,7 +468,7 @@ class Planner:
             return None
         kind = self.kinds.get(row.kind)
         what = row.title or (kind.singular.capitalize() if kind is not None else row.kind)
-        return f"{what}, {_day(date.fromisoformat(row.starts_on))}"
+        return f"{what}, {say_day(date.fromisoformat(row.starts_on))}"
 
     def _name(self, row: Any) -> str:
         style = self.alerts.show_names
@@ -405,12 +498,8 @@ class Planner:
         for instance in self.config.instances:
             if instance.name in newest:
                 instant = datetime.fromisoformat(newest[instance.name]).astimezone(zone)
-                told.append(DigestSource(instance.name, _day(instant), stale=instance.name in stale))
+                told.append(DigestSource(instance.name, say_day(instant), stale=instance.name in stale))
         return tuple(told)
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _as_verdict(row: Any) -> Verdict:
@@ -476,8 +565,11 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
     for audience in audiences:
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
-            payload = None if digest is None else _render(run, channel, context, digest)
-            if digest is None or payload is None:
+            payload = None if digest is None else render(run, channel, context, digest)
+            if digest is None:
+                continue
+            if payload is None:
+                run.report.digests.failed += 1
                 continue
             may = allowed(audience.person.email, planner.config.allowed_domains)
             _store(run, connection, channel.name, digest, payload, week, held=not may)
@@ -486,17 +578,16 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
         run.report.digests.planned += 1
 
 
-def _render(run: Run, channel: Instance, context: HookContext, digest: Digest) -> Payload | None:
+def render(run: Run, channel: Instance, context: HookContext, item: Item) -> Payload | None:
     """Return the frozen message, or None and a word to IT: one that cannot be made must not keep the others back."""
     try:
-        return channel.render(digest, cast("Any", context))
+        return channel.render(item, cast("Any", context))
     except FingerpostError as error:
         said = f"Channel {channel.name}: {error.message}"
     except Exception as error:
-        said = f"Channel {channel.name} broke while making a digest ({type(error).__name__})."
+        said = f"Channel {channel.name} broke while making a message ({type(error).__name__})."
         run.log.debug("render_broke_details", exc_info=True)
-    run.report.digests.failed += 1
-    run.log.error("digest_not_made", channel=channel.name, message=said)
+    run.log.error("message_not_made", channel=channel.name, message=said)
     if said not in run.report.messages:
         run.report.messages.append(said)
     return None
@@ -521,10 +612,14 @@ def _store(
             detail=ADDRESS_NOT_ALLOWED if held else None,
         )
     ).scalar_one()  # fmt: skip
-    rows = [
+    lines = (line for learner in (*digest.learners, *digest.closed) for line in learner.lines)
+    executemany(connection, run.store.dialect.insert_ignore(told), told_rows(number, lines))
+
+
+def told_rows(number: int, lines: Iterable[DigestLine]) -> list[tuple[Any, ...]]:
+    """Return the log of what one message tells: a row for each gap."""
+    return [
         (number, gap, said, line.change)
-        for learner in (*digest.learners, *digest.closed)
-        for line in learner.lines
+        for line in lines
         for gap, said in zip(line.gap_key.split(), line.content_hash.split(), strict=True)
     ]
-    executemany(connection, run.store.dialect.insert_ignore(told), rows)

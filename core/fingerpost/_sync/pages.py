@@ -1,0 +1,235 @@
+"""Plan what stands on each learner's page in the ILP: one item while anything is open, and none once nothing is.
+
+The item follows the gaps of a learner: opened with the first, updated when what it says changes, closed with the last.
+What the outbox knows of earlier deliveries says what is there now; where an answer never came, the channel is asked
+again for the state that is wanted, since it looks before it writes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+import xxhash
+
+from fingerpost._failpoints import hit
+from fingerpost._items import GapItem
+from fingerpost._marker import item_key
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.report import WouldWrite
+from fingerpost._sync.telling import MAY_HAVE_ARRIVED, render, told_rows
+from fingerpost._wording import page_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost._host import Instance
+    from fingerpost._sync.context import HookContext, Run
+    from fingerpost._sync.telling import Known, Planner
+
+__all__ = ["EDITED", "NO_PAGE", "plan_items"]
+
+EDITED = "edited_by_tutor"
+"""A channel's word for an item that somebody changed since: it is theirs now and never overwritten."""
+
+NO_PAGE = "no_learner_page"
+"""A channel's word for a learner whom the ILP does not know."""
+
+RETRY_AFTER = timedelta(days=7)
+"""How long an item that was refused rests before the same is tried again: the learner may be in the ILP by then."""
+
+BATCH = 200
+"""Items frozen in one transaction."""
+
+CLOSED = "closed"
+"""What an item says once nothing is open any more; and what a page says on which there never was one."""
+
+_CLOSED_TEXT = "Careers programme: everything that was listed here is done or no longer needed."
+
+_RANK = {"close": 0, "update": 1, "open": 2}
+_outbox = schema.outbox
+
+
+@dataclass(slots=True)
+class _Page:
+    """What the outbox knows of one item: what stands there, what is on its way, and what was refused.
+
+    `says` is the hash of its text, or `CLOSED`. An uncertain one was given up without an answer: nobody knows.
+    """
+
+    reference: str
+    says: str = CLOSED
+    external_ref: str | None = None
+    revisions: int = 0
+    is_uncertain: bool = False
+    in_flight: bool = False
+    waiting: Any = None
+    refused: Any = None
+
+    def take(self, row: Any) -> None:
+        """Learn from the next delivery."""
+        self.revisions = int(row.key.rpartition(".")[2])
+        if row.state == "sent":
+            self.says, self.is_uncertain, self.refused = row.content_hash, False, None
+            self.external_ref = None if self.says == CLOSED else row.external_ref
+        elif row.state == "failed":
+            self.refused = row
+        elif row.state == "expired":
+            self.is_uncertain = self.is_uncertain or row.detail == MAY_HAVE_ARRIVED
+        elif row.state == "pending":
+            self.waiting = row
+        else:
+            self.in_flight = True
+
+    def operation(self, wanted: str, now: datetime) -> Literal["open", "update", "close"] | None:
+        """Return what must be done so that the item says what is wanted; None where nothing can or need be done."""
+        if self.in_flight or (self.says == wanted and not self.is_uncertain) or self._is_refused(wanted, now):
+            return None
+        if wanted == CLOSED:
+            return "close"
+        return "open" if self.says == CLOSED and not self.is_uncertain else "update"
+
+    def _is_refused(self, wanted: str, now: datetime) -> bool:
+        refused = self.refused
+        if refused is None or refused.content_hash != wanted:
+            return False
+        return refused.detail == EDITED or now - datetime.fromisoformat(refused.settled_at) < RETRY_AFTER
+
+
+class _Wanted(NamedTuple):
+    """One change that is wanted, with what decides its turn."""
+
+    rank: int
+    due: date
+    reference: str
+    item: GapItem
+    says: str
+    revision: int
+
+
+def plan_items(run: Run, planner: Planner, channel: Instance, context: HookContext) -> None:
+    """Plan the changes of items that one channel is to write, as many as one run may; a dry run lists them."""
+    settings: Any = channel.config
+    if not (settings.write or run.report.dry_run):
+        return
+    with run.unit.transaction() as connection:
+        pages = _pages(connection, channel.name)
+        changes = _Changes(run, planner, pages)
+        _drop_outdated(connection, pages, changes)
+        waiting = sum(page.waiting is not None for page in pages.values())
+        room = max(0, settings.ceiling - waiting)
+        chosen = heapq.nsmallest(room, changes, key=lambda one: one[:3])
+    run.report.items.over_ceiling += changes.count - len(chosen)
+    for start in range(0, len(chosen), BATCH):
+        with run.unit.transaction() as connection:
+            for wanted in chosen[start : start + BATCH]:
+                _freeze(run, connection, channel, context, wanted)
+            hit("planning_written")
+        hit("planning_committed")
+
+
+class _Changes:
+    """Go over the changes that are wanted, one at a time, and count them."""
+
+    def __init__(self, run: Run, planner: Planner, pages: dict[str, _Page]) -> None:
+        self.count = 0
+        self._run = run
+        self._planner = planner
+        self._pages = pages
+
+    def __iter__(self) -> Iterator[_Wanted]:
+        self.count = 0
+        there = set()
+        for key, learner in self.people():
+            there.add(key)
+            page = self._pages.get(key) or _Page(learner.reference)
+            wanted = None if learner.is_silent or page.waiting is not None else self._open(key, page, learner)
+            if wanted is not None:
+                yield self._counted(wanted)
+        for key, page in self._pages.items():
+            if key not in there and page.waiting is None and page.operation(CLOSED, self._run.now) is not None:
+                item = GapItem(key, "close", page.reference, _CLOSED_TEXT, (), self._run.as_of, page.external_ref)
+                yield self._counted(_Wanted(_RANK["close"], date.min, page.reference, item, CLOSED, page.revisions + 1))
+
+    def people(self) -> Iterator[tuple[str, Known]]:
+        """Return everybody about whom something is open, or cannot be judged for now, by the key of their item."""
+        college = self._planner.config.settings.college.ukprn
+        for _, learner in self._planner.learners(self._planner.with_open_episodes()):
+            if learner.reference and (learner.gaps or learner.is_silent):
+                yield item_key(learner.ukprn or college, learner.reference), learner
+
+    def text(self, learner: Known) -> str:
+        """Return what a learner's item is to say."""
+        return page_text(self._planner.open_for(learner))
+
+    def _open(self, key: str, page: _Page, learner: Known) -> _Wanted | None:
+        text = self.text(learner)
+        operation = page.operation(_hash(text), self._run.now)
+        if operation is None:
+            return None
+        lines = self._planner.lines(learner, {})
+        due = min((line.due or date.max for line in lines), default=date.max)
+        item = GapItem(key, operation, learner.reference, text, lines, self._run.as_of, page.external_ref)
+        return _Wanted(_RANK[operation], due, learner.reference, item, _hash(text), page.revisions + 1)
+
+    def _counted(self, wanted: _Wanted) -> _Wanted:
+        self.count += 1
+        return wanted
+
+
+def _pages(connection: sa.Connection, channel: str) -> dict[str, _Page]:
+    """Return what the outbox knows of every item of a channel, by the item's key."""
+    pages: dict[str, _Page] = {}
+    columns = ("id", "key", "message_id", "operation", "recipient", "state", "content_hash", "external_ref", "detail",
+               "settled_at")  # fmt: skip
+    select = sa.select(*(_outbox.c[name] for name in columns)).where(
+        _outbox.c.channel == channel, _outbox.c.item == "gap_item"
+    )
+    for row in connection.execute(select.order_by(_outbox.c.id)):
+        pages.setdefault(row.message_id, _Page(row.recipient)).take(row)
+    return pages
+
+
+def _drop_outdated(connection: sa.Connection, pages: dict[str, _Page], changes: _Changes) -> None:
+    """Take back what waits and is no longer what should be said; it certainly did not go."""
+    waiting = {key: page for key, page in pages.items() if page.waiting is not None}
+    if not waiting:
+        return
+    wanted = {key: learner for key, learner in changes.people() if key in waiting}
+    for key, page in waiting.items():
+        learner = wanted.get(key)
+        if learner is not None and learner.is_silent:
+            continue
+        if page.waiting.content_hash != (CLOSED if learner is None else _hash(changes.text(learner))):
+            connection.execute(sa.delete(schema.told).where(schema.told.c.outbox_id == page.waiting.id))
+            connection.execute(sa.delete(_outbox).where(_outbox.c.id == page.waiting.id))
+            page.waiting = None
+
+
+def _freeze(run: Run, connection: sa.Connection, channel: Instance, context: HookContext, wanted: _Wanted) -> None:
+    """Freeze one change in the outbox, with the log of what it tells."""
+    item = wanted.item
+    payload = render(run, channel, context, item)
+    if payload is None:
+        run.report.items.failed += 1
+        return
+    number = connection.execute(
+        sa.insert(_outbox).returning(_outbox.c.id).values(
+            channel=channel.name, key=f"{item.key}.{wanted.revision}", item="gap_item", operation=item.operation,
+            recipient=item.learner_reference, week="", subject="", message_id=item.key,
+            content_type=payload.content_type, content=payload.content, content_hash=wanted.says, state="pending",
+            attempts=0, planned_run=run.id, planned_at=run.now_text,
+        )
+    ).scalar_one()  # fmt: skip
+    executemany(connection, run.store.dialect.insert_ignore(schema.told), told_rows(number, item.lines))
+    run.report.items.planned += 1
+    if run.report.dry_run:
+        run.report.would_write.append(WouldWrite(channel.name, item.operation, item.learner_reference, item.text))
+
+
+def _hash(text: str) -> str:
+    return xxhash.xxh3_64_hexdigest(text.encode())

@@ -1,0 +1,450 @@
+"""What stands on learners' pages in the ILP, and what tutors answer to it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from colleges import activity, dump, usual_college
+from ilp_board import Board, host
+
+from fingerpost import College, ConfigError, RunReport, item_key, read_mark
+from fingerpost_cli._run import describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from colleges import SmallCollege
+
+
+@pytest.fixture(autouse=True)
+def _clean_board() -> None:
+    Board.clear()
+
+
+def small(folder: Path, *, kind: str = "board", **keys: Any) -> SmallCollege:
+    """Return a college of six learners with a page each; every one of them lacks something."""
+    college = usual_college(folder, learners=6)
+    college.connectors.append({"type": kind, "name": "ilp", "write": True, **keys})
+    return college
+
+
+def night(college: SmallCollege, **options: Any) -> RunReport:
+    college.configure()
+    with College.open(college.config_path, host=host(), clock=lambda: college.now) as opened:
+        return opened.sync(**options)
+
+
+# Planning: one item for each learner with something open
+
+
+def test_one_item_stands_on_the_page_of_each_learner_and_a_second_night_writes_nothing(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    first = night(college)
+    assert (first.items.planned, first.items.written, first.exit_code) == (6, 6, 0)
+    assert {ref: len(texts) for ref, texts in Board.open_items().items()} == {f"L00{n}": 1 for n in range(1, 7)}
+    (text,) = Board.pages["L002"]
+    mark = read_mark(text)
+    assert mark is not None
+    assert (mark.key, mark.intact, mark.closed) == (item_key(99999999, "L002"), True, False)
+    before = stored(college)
+    second = night(college)
+    assert (second.items.planned, second.items.written, len(Board.writes)) == (0, 0, 6)
+    assert stored(college) == before
+
+
+def test_the_words_are_for_the_learner_and_a_parent(tmp_path: Path) -> None:
+    night(small(tmp_path))
+    lines = Board.pages["L002"][0].splitlines()
+    assert lines[0].endswith("] Careers programme: still to do")
+    assert "- Meet employers, at a talk, a visit or in a project: 1 of 2 so far this year (by 10 July 2026)" in lines
+    assert lines[-1].startswith("Already done? Tell your tutor")
+    said = " ".join(lines).casefold()
+    for word in ("criterion", "gap", "at risk", "benchmark", "gatsby", "they ", "their ", "family", "given"):
+        assert word not in said
+
+
+def test_an_item_is_updated_as_gaps_come_and_go(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
+    college.write("careers-log")
+    assert night(college).items.written == 1
+    assert Board.writes[-1] == ("L002", "update")
+    (text,) = Board.open_items()["L002"]
+    assert "careers adviser" not in text
+    college.rows["careers-log"].pop()
+    college.source("careers-log")["mode"] = "snapshot"  # so that what is gone from the file is gone
+    college.write("careers-log")
+    night(college)
+    (text,) = Board.open_items()["L002"]
+    assert "careers adviser" in text
+
+
+def test_the_last_gap_closes_the_item_and_a_later_one_opens_another(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L003")
+    course |= {"status": "Withdrawn", "actual_end_date": "2026-02-27"}
+    college.write("courses")
+    night(college)
+    assert Board.writes[-1] == ("L003", "close")
+    assert "L003" not in Board.open_items()
+    del course["actual_end_date"]
+    course["status"] = "Current"
+    college.write("courses")
+    night(college)
+    assert Board.writes[-1] == ("L003", "open")
+    assert [read_mark(text).closed for text in Board.pages["L003"]] == [True, False]  # type: ignore[union-attr]
+
+
+def test_a_learner_who_is_gone_leaves_no_open_item(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    college.rows["mis"].pop(0)
+    college.write("mis")
+    night(college)
+    assert sorted(Board.open_items()) == ["L002", "L003", "L004", "L005", "L006"]
+
+
+def test_a_source_that_is_out_of_date_changes_no_item(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    college.source("careers-log")["fresh_for"] = 3
+    night(college)
+    before = dict(Board.open_items())
+    college.later(days=10)
+    for name in ("mis", "courses", "tutors"):
+        college.write(name)
+    report = night(college)
+    assert report.verdicts["8.1"]["unknown"] == 3
+    assert (report.items.planned, Board.open_items()) == (0, before)
+
+
+def test_nothing_is_written_until_it_is_switched_on(tmp_path: Path) -> None:
+    college = small(tmp_path, write=False)
+    report = night(college)
+    assert (report.items.planned, report.exit_code, Board.pages) == (0, 0, {})
+    trial = night(college, dry_run=True)
+    assert (trial.items.planned, len(trial.would_write), Board.pages) == (6, 6, {})
+    shown = trial.would_write[0]
+    assert (shown.channel, shown.operation) == ("ilp", "open")
+    assert shown.text.startswith("Careers programme: still to do")
+    assert (night(college).items.planned, Board.pages) == (0, {})
+
+
+def test_switched_off_again_nothing_that_waits_is_written(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.fault = "down"
+    assert night(college).items.deferred == 6
+    Board.fault = ""
+    college.source("ilp")["write"] = False
+    night(college)
+    assert Board.writes == []
+
+
+def test_a_ceiling_spreads_the_first_items_over_several_nights(tmp_path: Path) -> None:
+    college = small(tmp_path, ceiling=4)
+    first = night(college)
+    assert (first.items.written, first.items.over_ceiling, first.exit_code) == (4, 2, 4)
+    second = night(college)
+    assert (second.items.written, second.items.over_ceiling, second.exit_code) == (2, 0, 0)
+    assert len(Board.open_items()) == 6
+
+
+def test_what_closes_goes_before_what_opens(tmp_path: Path) -> None:
+    college = small(tmp_path, ceiling=3)
+    night(college)
+    gone = Board.writes[0][0]
+    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] != gone]
+    college.write("mis")
+    night(college)
+    assert Board.writes[3] == (gone, "close")
+
+
+def test_the_default_folder_of_digests_is_there_beside_an_ilp(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    assert night(college).digests.sent > 0
+    assert len(college.outbox) == 2
+
+
+# Delivering
+
+
+def test_a_channel_that_is_down_is_tried_again_and_nothing_is_doubled(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.fault = "down"
+    first = night(college)
+    assert (first.items.deferred, first.items.written, first.exit_code) == (6, 0, 4)
+    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
+    college.write("careers-log")
+    Board.fault = ""
+    second = night(college)
+    assert (second.items.written, second.items.deferred, second.exit_code) == (6, 0, 0)
+    (text,) = Board.open_items()["L002"]
+    assert "careers adviser" not in text  # what waited was out of date and was never written
+    assert all(len(texts) == 1 for texts in Board.pages.values())
+
+
+@pytest.mark.parametrize("kind", ["board", "read-back"])
+def test_a_lost_answer_doubles_nothing(tmp_path: Path, kind: str) -> None:
+    college = small(tmp_path, kind=kind)
+    Board.fault = "lost"
+    assert night(college).items.unknown == 6
+    Board.fault = ""
+    college.later(days=1)
+    report = night(college)
+    assert (report.items.unknown, report.exit_code) == (0, 0)
+    assert all(len(texts) == 1 for texts in Board.pages.values())
+    assert len(Board.writes) == 6
+
+
+def test_what_was_given_up_without_an_answer_is_closed_all_the_same(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.fault = "lost"
+    night(college)
+    college.later(days=1)
+    night(college)  # sent once more, and lost again
+    Board.fault = ""
+    college.later(days=4)  # given up
+    college.rows["mis"].pop(0)
+    for name in ("mis", "courses", "tutors", "careers-log"):
+        college.write(name)
+    night(college)
+    assert sorted(Board.open_items()) == ["L002", "L003", "L004", "L005", "L006"]
+    assert all(len(texts) == 1 for texts in Board.pages.values())
+
+
+def test_an_item_that_a_tutor_changed_is_never_written_again(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    Board.pages["L002"][0] += " Spoke with L. about it."
+    theirs = Board.pages["L002"][0]
+    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
+    college.write("careers-log")
+    report = night(college)
+    assert (report.items.edited, report.items.failed, report.exit_code) == (1, 0, 0)
+    assert night(college).items.planned == 0  # and nobody tries every night
+    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] != "L002"]
+    college.write("mis")
+    night(college)
+    assert Board.pages["L002"] == [theirs]
+
+
+def test_a_learner_who_is_not_in_the_ilp_is_tried_again_after_a_week(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.unknown_learners = {"L004"}
+    report = night(college)
+    assert (report.items.written, report.items.no_page, report.exit_code) == (5, 1, 0)
+    college.later(days=1)
+    assert night(college).items.planned == 0
+    Board.unknown_learners = set()
+    college.later(days=7)
+    assert night(college).items.written == 1
+    assert "L004" in Board.open_items()
+
+
+def test_a_new_store_finds_the_items_of_the_old_one(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    written = list(Board.writes)
+    for path in tmp_path.glob("fingerpost.db*"):
+        path.unlink()
+    assert night(college).items.written == 6
+    assert Board.writes == written  # the channel looked, and nothing had to be written
+    assert all(len(texts) == 1 for texts in Board.pages.values())
+
+
+# Answers
+
+
+def answer(college: SmallCollege, ref: str, response: str, **more: str) -> None:
+    """Have the tutor answer; a later answer of the same learner takes the place of an earlier one."""
+    rows = [row for row in college.rows.get("answers", []) if row["learner_ref"] != ref]
+    rows.append({"learner_ref": ref, "response": response, **more})
+    if not any(table["name"] == "answers" for table in college.connectors):
+        college.add_csv("answers", "responses", "canonical-responses", rows, key=["learner_ref"])
+    college.rows["answers"] = rows
+    college.write("answers", header=("learner_ref", "response", "until"))
+
+
+def listed(college: SmallCollege) -> set[str]:
+    """Return the learners that this week's digests list."""
+    texts = []
+    for path in college.outbox:
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        texts.append(str(message.get_body(("plain",)).get_content()))  # type: ignore[union-attr]
+        path.unlink()
+    return {ref for row in college.rows["mis"] if any((ref := row["learner_ref"]) in text for text in texts)}
+
+
+def week(college: SmallCollege) -> set[str]:
+    """Go on by a week in which something happens to L001 and to L002, so that both tutors have news."""
+    college.later(days=7)
+    number = len(college.rows["careers-log"])
+    college.rows["careers-log"] += [
+        activity(f"{ref}-{number}", ref, "Employer talk", f"{college.now:%Y-%m-%d}", employer=f"Firm {number}")
+        for ref in ("L001", "L002")
+    ]
+    college.rows["mis"].append(college.rows["mis"][0] | {"learner_ref": f"N{number}"})
+    college.rows["mis"].append(college.rows["mis"][0] | {"learner_ref": f"M{number}"})
+    for name, index in (("N", 0), ("M", 1)):
+        college.rows["courses"].append(college.rows["courses"][0] | {"learner_ref": f"{name}{number}"})
+        college.rows["tutors"].append(college.rows["tutors"][index] | {"learner_ref": f"{name}{number}"})
+    for name in ("mis", "courses", "tutors", "careers-log"):
+        college.write(name)
+    night(college)
+    return listed(college)
+
+
+def test_an_acknowledged_learner_is_listed_again_only_when_something_has_changed(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    assert {"L003", "L004"} <= listed(college)
+    answer(college, "L004", "acknowledged")
+    found = week(college)
+    assert "L004" not in found
+    assert {"L003", "L006"} <= found
+    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L004")
+    course["planned_end_date"] = "2026-06-26"
+    assert "L004" in week(college)
+    assert len(Board.open_items()["L004"]) == 1  # the item on the page is the learner's, whatever the tutor says
+
+
+def test_a_snooze_ends_by_itself(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    listed(college)
+    answer(college, "L004", "snoozed", until="2026-03-20")
+    assert "L004" not in week(college)  # 9 March
+    assert "L004" not in week(college)
+    assert "L004" in week(college)  # 23 March
+
+
+def test_a_snooze_lasts_two_weeks_where_no_day_is_named_and_six_at_most(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    listed(college)
+    answer(college, "L003", "snoozed")
+    answer(college, "L004", "snoozed", until="2027-03-01")
+    weeks = [week(college) for _ in range(8)]
+    assert ["L003" in found for found in weeks] == [False] * 3 + [True] * 5
+    assert ["L004" in found for found in weeks] == [False] * 7 + [True]
+
+
+def test_an_answer_says_nothing_about_what_came_later(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    answer(college, "L004", "acknowledged")
+    night(college)
+    assert "L004" in listed(college)
+
+
+def test_an_answer_that_is_taken_back_counts_no_more(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    listed(college)
+    answer(college, "L004", "acknowledged")
+    assert "L004" not in week(college)
+    answer(college, "L004", "none")
+    assert "L004" in week(college)
+
+
+def test_a_hushed_learner_is_not_said_to_be_on_track(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    night(college)
+    answer(college, "L004", "acknowledged")
+    college.later(days=7)
+    night(college)
+    with College.open(college.config_path, host=host(), clock=lambda: college.now) as opened:
+        digests = [one.digest for one in opened.preview()]
+    assert sum(digest.on_track for digest in digests) == 0
+    assert sum(digest.group_size for digest in digests) == 6
+
+
+# Links
+
+
+PAGE = "https://ilp.example.ac.uk/details.aspx?pmstudentid={token}"
+
+
+def links(college: SmallCollege) -> dict[str, str | None]:
+    night(college)
+    with College.open(college.config_path, host=host(), clock=lambda: college.now) as opened:
+        return {one.reference: one.link for preview in opened.preview() for one in preview.digest.learners}
+
+
+def test_a_digest_links_to_the_page_of_a_learner_who_has_one(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    college.tables["alerts"]["learner_page"] = PAGE
+    college.source("mis")["mapping"] = "with-token"
+    base = 'schema_version = 1\nstream = "learners"\nextends = "learners"\n[fields.page_token]\nfrom = "token"\n'
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "with-token.toml").write_text(base, encoding="utf-8")
+    tokens = {
+        "L001": "kq3/5+A=",
+        "L002": "",
+        "L003": "@evil.example",
+        "L004": "../../x?y#z",
+        "L005": "é 1",
+        "L006": "a",
+    }
+    for row, token in zip(college.rows["mis"], tokens, strict=True):
+        row["token"] = token
+    college.write("mis")
+    start = PAGE.removesuffix("{token}")
+    assert links(college) == {
+        "L001": f"{start}kq3%2F5%2BA%3D", "L002": None, "L003": f"{start}%40evil.example",
+        "L004": f"{start}..%2F..%2Fx%3Fy%23z", "L005": f"{start}%C3%A9%201", "L006": f"{start}a",
+    }  # fmt: skip
+    assert any(f"{start}kq3%2F5%2BA%3D" in plain(path) for path in college.outbox)
+
+
+def plain(path: Path) -> str:
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    return str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+
+
+def test_a_link_may_use_the_reference_instead(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    college.tables["alerts"]["learner_page"] = "https://ilp.example.ac.uk/learner/{reference}"
+    assert links(college)["L003"] == "https://ilp.example.ac.uk/learner/L003"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["http://ilp.example.ac.uk/{token}", "https://{token}.example.ac.uk/", "https://ilp.example.ac.uk/",
+     "https://{token}@ilp.example.ac.uk/{token}", "https://ilp.example.ac.uk/{uln}", "javascript:alert({token})",
+     "https:///{token}", "ilp.example.ac.uk/{token}", "https://ilp.example.ac.uk{token}/", "https://[{token}]/"],
+)  # fmt: skip
+def test_an_address_that_could_lead_elsewhere_is_refused(tmp_path: Path, pattern: str) -> None:
+    college = small(tmp_path)
+    college.tables["alerts"]["learner_page"] = pattern
+    with pytest.raises(ConfigError, match="learner_page"):
+        night(college)
+
+
+# The command line
+
+
+def test_a_dry_run_prints_what_would_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    describe(night(small(tmp_path, write=False), dry_run=True))
+    printed = capsys.readouterr().out
+    assert "Items on learners' pages: 6 planned." in printed
+    assert "ilp would open the item of learner L001:\n    Careers programme: still to do\n    - " in printed
+
+
+def test_status_says_what_waits_for_a_person(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.fault = "down"
+    night(college)
+    with College.open(college.config_path, host=host(), clock=lambda: college.now) as opened:
+        status = opened.status()
+    assert status.items == {"pending": 6}
+    assert status.outbox == {"sent": 2}
+    assert any(one.startswith("6 items are not delivered yet") for one in status.todo)
+
+
+def stored(college: SmallCollege) -> dict[str, list[tuple[Any, ...]]]:
+    with College.open(college.config_path, host=host(), clock=lambda: college.now) as opened:
+        return dump(opened.store)
