@@ -47,6 +47,15 @@ from fingerpost._items import (
     Receipt,
     ReceiptStatus,
 )
+from fingerpost._labour_market import (
+    FACT_KINDS,
+    Fact,
+    FactKind,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    SocVersion,
+)
 from fingerpost._logging import configure_logging
 from fingerpost._mapcheck import MappingCheck, RowTrace
 from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
@@ -62,6 +71,7 @@ from fingerpost._messages import (
     StreamSpec,
 )
 from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
+from fingerpost._reference import Reference, Reply
 from fingerpost._status import DataFault, StatusReport
 from fingerpost._sweep import HeldSweep
 from fingerpost._sync import RunReport, StreamReport
@@ -70,6 +80,7 @@ from fingerpost._version import __version__
 
 __all__ = [
     "API_VERSION",
+    "FACT_KINDS",
     "MARK_PATTERN",
     "STREAMS",
     "AuthError",
@@ -93,6 +104,8 @@ __all__ = [
     "DigestSource",
     "Enricher",
     "Explanation",
+    "Fact",
+    "FactKind",
     "Finding",
     "FingerpostError",
     "Gap",
@@ -103,9 +116,12 @@ __all__ = [
     "Item",
     "ItemChannelConfig",
     "ItemMark",
+    "LabourMarketQuestion",
     "LockHeld",
     "MappingCheck",
     "Message",
+    "NoData",
+    "Occupation",
     "Payload",
     "Person",
     "PluginInfo",
@@ -116,11 +132,14 @@ __all__ = [
     "ReceiptStatus",
     "Record",
     "RecordError",
+    "Reference",
     "Rejected",
+    "Reply",
     "RetryReport",
     "RowTrace",
     "RunReport",
     "ShownRecord",
+    "SocVersion",
     "Source",
     "SourceConfig",
     "SourceUnavailable",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from fingerpost._connector import Connector, Context, Finding
     from fingerpost._items import Item, Payload, Receipt
+    from fingerpost._labour_market import Fact, LabourMarketQuestion, NoData, Occupation
     from fingerpost._messages import Cursor, Message
+    from fingerpost._reference import Reference
 
 hookspec = pluggy.HookspecMarker("fingerpost")
 
@@ -117,9 +119,34 @@ class DataHooks:
 
     @hookspec
     def labour_market(  # type: ignore[empty-body]
-        self, occupations: Sequence[str], context: Context
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield facts about occupations. Reserved: this release does not call it yet.
+        self, question: LabourMarketQuestion, reference: Reference, context: Context
+    ) -> Iterator[Fact | NoData]:
+        """Yield what is known about the occupations of a question, or that there is nothing.
+
+        Ask the service through `reference`, which remembers answers and keeps limits. An exception loses what
+        this connector would still have said, and nothing else.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def find_occupations(  # type: ignore[empty-body]
+        self, words: str, reference: Reference, context: Context
+    ) -> Iterator[Occupation]:
+        """Yield occupations that `words` may mean, the likeliest first; a person chooses.
+
+        Called only with words that somebody typed for this purpose, never with what a learner wrote.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def convert_occupation(  # type: ignore[empty-body]
+        self, occupation: Occupation, reference: Reference, context: Context
+    ) -> Iterator[Occupation]:
+        """Yield the codes of an occupation in the other edition of the SOC, where the service says so.
+
+        Several codes mean that the occupation was split: the host then knows that it cannot tell.
 
         .. versionadded:: 0.1
         """

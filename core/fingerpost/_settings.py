@@ -18,6 +18,7 @@ __all__ = [
     "BenchmarkSettings",
     "CollegeSettings",
     "IdentitySettings",
+    "LabourMarketSettings",
     "LoggingSettings",
     "NetworkSettings",
     "PrivacySettings",
@@ -149,6 +150,28 @@ class AlertSettings(_Table):
         return value
 
 
+class LabourMarketSettings(_Table):
+    """``[labour_market]``: what services say about the occupations that learners have in mind."""
+
+    cache: Path = Field(
+        default=Path("labour-market.db"), description="The file in which the services' answers are remembered."
+    )
+    region: str | None = Field(
+        default=None, description='The region that figures are shown for, by its name: "West Midlands". Empty: the UK.'
+    )
+    soc_version: Literal[2010, 2020] = Field(
+        default=2020, description="The edition of the SOC that the codes of learners and of the crosswalk belong to."
+    )
+    crosswalk: Path | None = Field(
+        default=None, description="A CSV file with the columns occupation and soc: what learners write, and its code."
+    )
+    keep_days: dict[str, int] = Field(
+        default_factory=dict,
+        description="Days after which a kind of fact is asked for again: { pay = 90, vacancy = 1 }.",
+    )
+    in_digests: bool = Field(default=True, description="Whether digests show a line about the occupation in mind.")
+
+
 class PrivacySettings(_Table):
     """``[privacy]``: what is never taken in and how long things are kept."""
 
@@ -174,6 +197,7 @@ class Settings(_Table):
     identity: IdentitySettings = IdentitySettings()
     benchmarks: BenchmarkSettings = BenchmarkSettings()
     alerts: AlertSettings = AlertSettings()
+    labour_market: LabourMarketSettings = LabourMarketSettings()
     privacy: PrivacySettings = PrivacySettings()
     logging: LoggingSettings = LoggingSettings()
     precedence: dict[str, tuple[str, ...]] = Field(
