@@ -109,6 +109,7 @@ def _learner(learner: DigestLearner, as_of: date) -> dict[str, Any]:
         "name": name,
         "beside": ", ".join(filter(None, beside)),
         "link": _https(learner.link),
+        "in_mind": clean(learner.in_mind or ""),
         "lines": [_line(line, as_of) for line in learner.lines],
     }
 

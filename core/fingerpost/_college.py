@@ -20,6 +20,8 @@ from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
 from fingerpost._logging import log_safely
 from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
+from fingerpost._market import Market
+from fingerpost._reference import Reference
 from fingerpost._store import Store, schema
 from fingerpost._sync import RunReport, SyncOptions, sync
 from fingerpost._sync.context import HookContext, Progress, make_http
@@ -90,6 +92,7 @@ class College:
         self.mappings = mappings
         self._clock = clock
         self._store: Store | None = None
+        self._reference: Reference | None = None
 
     @classmethod
     def open(
@@ -129,7 +132,10 @@ class College:
         self.close()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store, and what services said."""
+        if self._reference is not None:
+            self._reference.close()
+            self._reference = None
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -171,7 +177,7 @@ class College:
                 raise ConfigError(f"There is no source called '{name}'. The sources are: {', '.join(names)}.")
         options = SyncOptions(dry_run=dry_run, only=tuple(only), full=full, deliver=deliver)
         return sync(
-            self.store, self.host, self.config, self.framework, self.mappings,
+            self.store, self.host, self.config, self.framework, self.mappings, self.market(),
             options=options, now=self._clock(), as_of=self.today(), progress=progress,
         )  # fmt: skip
 
@@ -295,6 +301,21 @@ class College:
             connection, self.store, self.config, self.framework, self.today(as_of), self._clock(),
             self.connector_names(connection),
         )  # fmt: skip
+
+    # -- the labour market ---------------------------------------------------------------------------------------
+
+    @property
+    def reference(self) -> Reference:
+        """What services said about occupations, opened when first asked for."""
+        if self._reference is None:
+            settings = self.config.settings.labour_market
+            self._reference = Reference.open(settings.cache, clock=self._clock, keep_days=settings.keep_days)
+        return self._reference
+
+    def market(self) -> Market:
+        """Return the enrichers, ready to be asked."""
+        enrichers = [(instance, self.hook_context(instance, None)) for instance in self.config.enrichers]
+        return Market(enrichers, lambda: self.reference)
 
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""

@@ -245,9 +245,17 @@ class _Reader:
             network = network.model_copy(update={"ca_file": self._file("[network] ca_file", network.ca_file)})
         if identity.crosswalk:
             identity = identity.model_copy(update={"crosswalk": self._file("[identity] crosswalk", identity.crosswalk)})
+        labour_market = settings.labour_market.model_copy(
+            update={"cache": self._absolute(settings.labour_market.cache)}
+        )
+        if labour_market.crosswalk:
+            path = self._file("[labour_market] crosswalk", labour_market.crosswalk)
+            labour_market = labour_market.model_copy(update={"crosswalk": path})
         if network.proxy and urlsplit(network.proxy).password:
             self.secrets += _url_secrets(network.proxy)
-        return settings.model_copy(update={"store": store, "network": network, "identity": identity})
+        return settings.model_copy(
+            update={"store": store, "network": network, "identity": identity, "labour_market": labour_market}
+        )
 
     def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
         """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""

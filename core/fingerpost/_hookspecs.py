@@ -141,6 +141,17 @@ class DataHooks:
         """
 
     @hookspec
+    def list_occupations(  # type: ignore[empty-body]
+        self, reference: Reference, context: Context
+    ) -> Iterator[Occupation]:
+        """Yield every occupation that the service lists, one for each title: its own and its alternative ones.
+
+        What a learner wrote is compared with them here, so that it never leaves the building.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
     def convert_occupation(  # type: ignore[empty-body]
         self, occupation: Occupation, reference: Reference, context: Context
     ) -> Iterator[Occupation]:

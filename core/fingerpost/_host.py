@@ -405,6 +405,10 @@ class Instance:
             return iter([Receipt(payload.key, "unknown") for payload in payloads])
         return self._receipts("reconcile", payloads, context)
 
+    def enrich(self, hook: str, kinds: type[_T] | tuple[type[_T], ...], **arguments: Any) -> Iterator[_T]:
+        """Yield what an enricher's hook answers; raises `ContractError` where it yields anything else."""
+        return self._each(hook, kinds, **arguments)
+
     def _receipts(self, hook: str, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
         open_keys = {payload.key for payload in payloads}
         for receipt in self._each(hook, Receipt, payloads=payloads, context=context):

@@ -66,13 +66,18 @@ class DigestLine:
 
 @dataclass(frozen=True, slots=True)
 class DigestLearner:
-    """One learner in a digest, with every line about them, most urgent first."""
+    """One learner in a digest, with every line about them, most urgent first.
+
+    `link` is the learner's page in the ILP, `in_mind` a line about the occupation that they have in mind, with year and
+    source.
+    """
 
     name: str = field(repr=False)
     reference: str
     group: str | None
     lines: tuple[DigestLine, ...]
     link: str | None = None
+    in_mind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ import xxhash
 
 from fingerpost._failpoints import hit
 from fingerpost._messages import STREAMS, StreamSpec
+from fingerpost._occupations import load_occupations
 from fingerpost._store import Store, Unit, schema
 from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, make_http, utc_text
 from fingerpost._sync.delivering import count_waiting, deliver, recover
+from fingerpost._sync.enriching import occupation_lines
 from fingerpost._sync.identity import Identities, link, load_crosswalk
 from fingerpost._sync.judging import count_verdicts, judge
 from fingerpost._sync.pages import plan_items
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from fingerpost._frameworks import Framework
     from fingerpost._host import Host, Instance
     from fingerpost._mapping import CompiledMapping
+    from fingerpost._market import Market
+    from fingerpost._sync.enriching import InMind
 
 __all__ = ["SyncOptions", "finish_run", "start_run", "stream_reader", "sync"]
 
@@ -60,6 +64,7 @@ def sync(
     config: Configuration,
     framework: Framework,
     mappings: Mapping[tuple[str, str], CompiledMapping],
+    market: Market,
     *,
     options: SyncOptions,
     now: datetime,
@@ -73,7 +78,7 @@ def sync(
     with store.dialect.lock(), store.engine.connect() as connection:
         run = start_run(store, connection, host, config, framework, mappings, options, now, as_of, progress)
         try:
-            _work(run, options)
+            _work(run, options, market)
             run.report.settle()
             hit("run_finishing")
             finish_run(run)
@@ -133,7 +138,9 @@ def start_run(
     return run
 
 
-def _work(run: Run, options: SyncOptions) -> None:
+def _work(run: Run, options: SyncOptions, market: Market) -> None:
+    labour_market = run.config.settings.labour_market
+    load_occupations(labour_market.crosswalk, labour_market.soc_version)  # a bad file ends the run before it begins
     identities = Identities(run, load_crosswalk(run.config))
     with run.phase("read"):
         _read(run, identities, options)
@@ -143,10 +150,12 @@ def _work(run: Run, options: SyncOptions) -> None:
         judge(run)
     channels = [(channel, hook_context(run, channel)) for channel in run.config.channels]
     delivers = options.deliver and not options.dry_run
+    with run.phase("enrich"):
+        occupations = _enrich(run, market)
     with run.phase("plan"):
         if delivers:
             recover(run, channels)
-        _plan(run, channels)
+        _plan(run, channels, occupations)
     with run.phase("deliver"):
         for channel, context in channels if delivers else ():
             deliver(run, channel, context)
@@ -234,11 +243,23 @@ def hook_context(
     )
 
 
-def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
+def _enrich(run: Run, market: Market) -> dict[InMind, str]:
+    """Return what there is to say about the occupations in learners' minds; a service that fails costs its line."""
+    with run.unit.transaction() as connection:
+        lines = occupation_lines(connection, run.config, market)
+    for name, message in market.warnings.items():
+        run.report.messages.append(message)
+        run.log.warning("labour_market_unavailable", connector=name, message=message)
+    return lines
+
+
+def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]], occupations: Mapping[InMind, str]) -> None:
     connectors = {number: name for name, number in run.connector_ids.items()}
     for channel, context in channels:
         with run.unit.transaction() as connection:
-            planner = Planner(connection, run.store, run.config, run.framework, run.as_of, run.now, connectors)
+            planner = Planner(
+                connection, run.store, run.config, run.framework, run.as_of, run.now, connectors, occupations
+            )
         if channel.accepts == "digest":
             plan(run, planner, channel, context)
         else:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fingerpost._host import Instance
     from fingerpost._store import Store
     from fingerpost._sync.context import HookContext, Run
+    from fingerpost._sync.enriching import InMind
 
 __all__ = [
     "ADDRESS_NOT_ALLOWED",
@@ -105,6 +106,7 @@ class Known:
     reference: str
     ukprn: int | None = None
     link: str | None = None
+    in_mind: str | None = None
     answer: _Answer | None = None
     gaps: list[tuple[Any, Any]] = field(default_factory=list)
     settled: list[Any] = field(default_factory=list)
@@ -139,6 +141,7 @@ class Planner:
         as_of: date,
         now: datetime,
         connectors: Mapping[int, str],
+        occupations: Mapping[InMind, str] | None = None,
     ) -> None:
         self.connection = connection
         self.store = store
@@ -148,6 +151,7 @@ class Planner:
         self.as_of = as_of
         self.now = now
         self.connectors = connectors
+        self.occupations = occupations or {}
         self.kinds = load_kinds()
         self.sources = self._sources()
         self.leader = (
@@ -262,7 +266,8 @@ class Planner:
                 group = "no tutor on record"
             lines = self.lines(self._unanswered(learner), told)
             if lines:
-                learners.append(DigestLearner(learner.name, learner.reference, group, lines, learner.link))
+                listing = DigestLearner(learner.name, learner.reference, group, lines, learner.link, learner.in_mind)
+                learners.append(listing)
                 news = news or any(line.change in ("new", "changed") for line in lines)
                 if len(learners) > listed + 500:  # a whole college may be the careers leader's
                     learners.sort(key=_urgency)
@@ -320,12 +325,19 @@ class Planner:
                     learner.c.given_names,
                     learner.c.family_name,
                     learner.c.page_token,
+                    learner.c.soc_code,
+                    learner.c.intended_occupation,
                 )
                 .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
                 .order_by(learner.c.id)
             ):
                 known[row.id] = Known(
-                    self._name(row), row.reference or "", row.ukprn, self._link(row), answers.get(row.id)
+                    self._name(row),
+                    row.reference or "",
+                    row.ukprn,
+                    self._link(row),
+                    self.occupations.get((row.soc_code, row.intended_occupation)),
+                    answers.get(row.id),
                 )
             open_gaps = {
                 (row.learner_id, row.criterion, row.period): row

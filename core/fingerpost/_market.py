@@ -1,0 +1,196 @@
+"""Ask the configured enrichers about occupations, and say one honest line about one.
+
+Nothing about a learner goes in: the question is a code, a region of the college's choice and the kinds of fact. A
+service that fails is warned of once, and everything else goes on as if it were not configured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from fingerpost._errors import FingerpostError
+from fingerpost._labour_market import FACT_KINDS, Fact, LabourMarketQuestion, NoData, Occupation
+from fingerpost._occupations import Titles
+from fingerpost._wording import say_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from fingerpost._host import Instance
+    from fingerpost._labour_market import FactKind
+    from fingerpost._reference import Reference
+    from fingerpost._sync.context import HookContext
+
+__all__ = ["Market", "MarketReport", "market_line"]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReport:
+    """What is known about one occupation, what services have nothing of, and what went wrong, a sentence each."""
+
+    occupation: Occupation
+    region: str | None
+    facts: tuple[Fact, ...]
+    no_data: tuple[NoData, ...]
+    warnings: tuple[str, ...]
+
+    def of(self, kind: FactKind) -> list[Fact]:
+        """Return the facts of one kind."""
+        return [fact for fact in self.facts if fact.kind == kind]
+
+    @property
+    def title(self) -> str:
+        """The occupation's title: as asked for, else as the first service gives it, else its code."""
+        named = (fact.text for fact in self.of("occupation") if fact.statistic == "title" and fact.text)
+        return self.occupation.title or next(named, f"SOC {self.occupation.soc}")
+
+    @property
+    def attributions(self) -> tuple[str, ...]:
+        """The lines to show wherever these facts are shown."""
+        return tuple(dict.fromkeys(fact.attribution for fact in self.facts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost lmi show --json` prints."""
+        facts = [asdict(fact) | {"retrieved": fact.retrieved.isoformat()} for fact in self.facts]
+        return {
+            "occupation": self.occupation._asdict() | {"title": self.title},
+            "region": self.region,
+            "facts": facts,
+            "no_data": [one._asdict() for one in self.no_data],
+            "warnings": list(self.warnings),
+            "attributions": list(self.attributions),
+        }
+
+
+class Market:
+    """The enrichers of one college, in the order of trust, and what they remember."""
+
+    def __init__(
+        self,
+        enrichers: Sequence[tuple[Instance, HookContext]],
+        reference: Callable[[], Reference],
+        warn: Callable[[str, str], None] = lambda name, sentence: None,
+    ) -> None:
+        self._enrichers = enrichers
+        self._reference = reference  # opened when first needed: a college without services has no such file
+        self._warn = warn
+        self.warnings: dict[str, str] = {}
+
+    @property
+    def is_configured(self) -> bool:
+        """Say whether any service can be asked."""
+        return bool(self._enrichers)
+
+    def titles(self) -> Titles:
+        """Return the titles that services list."""
+        return Titles(self._each("list_occupations", Occupation))
+
+    def find(self, words: str) -> list[tuple[str, Occupation]]:
+        """Return what services take some typed words to mean, each with the name of the service."""
+        found = []
+        for instance, context in self._enrichers:
+            one = self._ask(instance, "find_occupations", Occupation, words=words, context=context)
+            found += [(instance.name, occupation) for occupation in one]
+        return found
+
+    def editions(self, occupation: Occupation) -> tuple[Occupation, ...]:
+        """Return an occupation as it is coded in each edition of the SOC, as far as a service says so.
+
+        Where a service names several codes the occupation was split, and nobody can tell which is meant.
+        """
+        for instance, context in self._enrichers:
+            found = self._ask(instance, "convert_occupation", Occupation, occupation=occupation, context=context)
+            others = {(one.soc, one.soc_version) for one in found if one.soc_version != occupation.soc_version}
+            if len(others) == 1:
+                ((soc, version),) = others
+                return occupation, Occupation(soc, version, occupation.title)
+            if others:
+                break
+        return (occupation,)
+
+    def report(
+        self, occupation: Occupation, *, region: str | None = None, kinds: Collection[FactKind] = FACT_KINDS
+    ) -> MarketReport:
+        """Ask every enricher about one occupation."""
+        known = dict(self.warnings)
+        question = LabourMarketQuestion(self.editions(occupation), region, frozenset(kinds))
+        said = list(self._each("labour_market", (Fact, NoData), question=question))
+        facts = tuple(one for one in said if isinstance(one, Fact))
+        has = {(fact.source, fact.kind) for fact in facts}
+        missing = tuple(
+            dict.fromkeys(one for one in said if isinstance(one, NoData) and (one.source, one.kind) not in has)
+        )
+        new = tuple(sentence for name, sentence in self.warnings.items() if known.get(name) != sentence)
+        return MarketReport(occupation, region, facts, missing, new)
+
+    def _each(self, hook: str, kinds: type[Any] | tuple[type[Any], ...], **arguments: Any) -> Iterator[Any]:
+        for instance, context in self._enrichers:
+            yield from self._ask(instance, hook, kinds, context=context, **arguments)
+
+    def _ask(
+        self, instance: Instance, hook: str, kinds: type[Any] | tuple[type[Any], ...], **arguments: Any
+    ) -> list[Any]:
+        """Return all that one enricher answers; what it said before it failed counts."""
+        said: list[Any] = []
+        if not instance.has(hook):
+            return said
+        try:
+            for one in instance.enrich(hook, kinds, reference=self._reference(), **arguments):
+                said.append(one)
+        except FingerpostError as error:
+            self._lost(instance, error.message)
+        except Exception as error:  # a vendor's exception may hold anything, so only its type is told
+            self._lost(instance, f"It broke ({type(error).__name__}); its vendor must act.")
+        return said
+
+    def _lost(self, instance: Instance, sentence: str) -> None:
+        """Warn of a service, once; the next answers may say the same again."""
+        if instance.name not in self.warnings:
+            self.warnings[instance.name] = f"{instance.name}: {sentence}"
+            self._warn(instance.name, sentence)
+
+
+def market_line(report: MarketReport) -> str | None:
+    """Say one line about an occupation for a tutor, with year and source; None where there is nothing honest to say."""
+    pay = _pay(report)
+    adverts = next((_adverts(fact) for fact in report.of("vacancy") if fact.value), None)
+    told = [text for text in (pay, adverts) if text]
+    return f"{report.title}: {'. '.join(told)}." if told else None
+
+
+def _pay(report: MarketReport) -> str | None:
+    facts = [fact for fact in report.of("pay") if fact.value and not fact.split]
+    starting = next((fact for fact in facts if fact.statistic == "starting"), None)
+    experienced = next((fact for fact in facts if fact.statistic == "experienced"), None)
+    for fact in facts:
+        if fact is starting and experienced is not None:
+            return f"£{starting.value:,.0f} to £{experienced.value:,.0f} a year before tax ({_source(fact)})"
+        if fact.statistic in ("estimate", "median", "mean") and fact.year == _newest(facts, fact):
+            span = {"GBP a week": "a week", "GBP a year": "a year"}.get(fact.unit)
+            if span:
+                return f"about £{fact.value:,.0f} {span} before tax ({_source(fact)})"
+    return None
+
+
+def _newest(facts: Sequence[Fact], like: Fact) -> str:
+    return max(fact.year for fact in facts if (fact.source, fact.statistic) == (like.source, like.statistic))
+
+
+def _adverts(fact: Fact) -> str | None:
+    if fact.unit != "adverts" or fact.value is None:
+        return None
+    return f"{fact.value:,.0f} apprenticeship adverts ({_source(fact)})"
+
+
+def _source(fact: Fact) -> str:
+    """Say what a figure is: its kind, year and region, and who says so."""
+    kind = "estimate" if fact.statistic == "estimate" else ""
+    parts = [
+        " ".join(part for part in (kind, f"for {fact.year}" if fact.year else "") if part),
+        fact.region,
+        "for a wider group of occupations" if fact.coarse else "",
+        fact.attribution.rstrip("."),
+        f"as it was on {say_day(fact.retrieved)}" if fact.stale or not fact.year else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,134 @@
+"""Find the occupation that a learner has in mind, by what is written down somewhere, and never by a guess.
+
+In this order: the college's crosswalk file; the SOC code on the learner's record; a title that a service lists, if it
+is the very word. What none of them knows is left for a person, who gets suggestions.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from fingerpost._errors import ConfigError
+from fingerpost._labour_market import Occupation, SocVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["Found", "How", "Occupations", "Titles", "fold_title", "load_occupations"]
+
+How: TypeAlias = Literal["crosswalk", "code", "title", "several", "unknown"]
+"""How an occupation was found; `several` means that a title is that of more than one, and nobody chose yet."""
+
+_SOC = re.compile(r"[1-9][0-9]{3}")
+_NEC = re.compile(r"\s*\bn\.?e\.?c\.?\s*$")
+_COLUMNS = ("occupation", "soc")
+
+
+class Found(NamedTuple):
+    """Hand over the occupation, or None, and how that came about."""
+
+    occupation: Occupation | None
+    how: How
+
+
+def fold_title(title: str) -> str:
+    """Return a title in the form in which two spellings of it are equal: case, blanks and "n.e.c." do not matter."""
+    return _NEC.sub("", " ".join(title.casefold().split()))
+
+
+class Titles:
+    """The titles that services list, and whose they are.
+
+    An index of occupations lists "Engineer, electrical (building)": it is found by "electrical engineer" as well.
+    """
+
+    def __init__(self, listed: Iterable[Occupation]) -> None:
+        self._codes: dict[str, set[Occupation]] = defaultdict(set)
+        self._shown: dict[str, str] = {}
+        for occupation in listed:
+            if occupation.title:
+                for form in _forms(occupation.title):
+                    self._codes[form].add(occupation._replace(title=""))
+                    self._shown.setdefault(form, occupation.title)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def codes(self, title: str) -> set[Occupation]:
+        """Return the occupations with exactly this title, in each edition of the SOC."""
+        return set(self._codes.get(fold_title(title), ()))
+
+    def near(self, words: str, *, count: int = 8) -> list[Occupation]:
+        """Return occupations whose titles resemble some words, the likeliest first."""
+        folded = fold_title(words)
+        parts = {word for word in re.findall(r"\w+", folded) if len(word) > 2}
+        holding = [title for title in self._codes if parts and parts <= set(re.findall(r"\w+", title))]
+        alike = difflib.get_close_matches(folded, self._codes, n=count, cutoff=0.6)
+        found: dict[Occupation, None] = {}
+        for title in dict.fromkeys([*alike, *sorted(holding, key=len)]):
+            for code in sorted(self._codes[title]):
+                found.setdefault(code._replace(title=self._shown[title]))
+        return list(found)[:count]
+
+
+def _forms(title: str) -> set[str]:
+    folded = fold_title(title)
+    forms = {folded}
+    noun, comma, qualifier = re.sub(r"\s*\([^)]*\)", "", folded).partition(",")
+    forms.add(f"{qualifier.strip()} {noun.strip()}" if comma else noun.strip())
+    return forms - {""}
+
+
+class Occupations:
+    """Find the occupations of learners for one college."""
+
+    def __init__(self, crosswalk: Mapping[str, Occupation], version: SocVersion, titles: Titles) -> None:
+        self._crosswalk = crosswalk
+        self._version = version
+        self.titles = titles
+
+    def of(self, soc_code: str | None, words: str | None) -> Found:
+        """Return the occupation that a learner's SOC code and words mean."""
+        for said in (words, soc_code):
+            if said and (known := self._crosswalk.get(fold_title(said))):
+                return Found(known, "crosswalk")
+        if soc_code:
+            return Found(Occupation(soc_code, self._version), "code")
+        codes = self.titles.codes(words) if words else set()
+        editions = {code.soc_version for code in codes}
+        if codes and len(codes) == len(editions):
+            # The same title in both editions: the one that the college uses.
+            best = min(codes, key=lambda code: code.soc_version != self._version)
+            return Found(best._replace(title=words or ""), "title")
+        return Found(None, "several" if codes else "unknown")
+
+
+def load_occupations(path: Path | None, version: SocVersion) -> dict[str, Occupation]:
+    """Read the college's crosswalk of what learners write to SOC codes; without a path there is none.
+
+    Raises `ConfigError` naming file and line.
+    """
+    if path is None:
+        return {}
+    where = f"[labour_market] crosswalk {path.name}"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{where} cannot be read: it must be a CSV file in UTF-8 ({type(error).__name__}).") from None
+    if rows and not set(_COLUMNS) <= rows[0].keys():
+        raise ConfigError(f"{where} needs the columns {' and '.join(_COLUMNS)} in its first line.")
+    found: dict[str, Occupation] = {}
+    for number, row in enumerate(rows, start=2):
+        words, soc = fold_title(row["occupation"] or ""), (row["soc"] or "").strip()
+        if not words or not _SOC.fullmatch(soc):
+            raise ConfigError(f"{where}, line {number}: write an occupation and a SOC code of four digits.")
+        if words in found and found[words].soc != soc:
+            raise ConfigError(f"{where}, line {number}: this occupation stands above with another code; keep one.")
+        found[words] = Occupation(soc, version, " ".join((row["occupation"] or "").split()))
+    return found
