@@ -228,7 +228,7 @@ def test_what_init_writes_explains_every_table_and_all_its_remarks_are_right(
     text = init_template()
     for table in Settings.model_fields:
         assert f"[{table}]" in text
-    for name in ("college-ca.pem", "crosswalk.csv"):
+    for name in ("college-ca.pem", "crosswalk.csv", "occupations.csv"):
         (tmp_path / name).write_text("", encoding="utf-8")
     monkeypatch.setenv("FINGERPOST_SMTP_PASSWORD", "swordfish")
     monkeypatch.setenv("FINGERPOST_STORE_URL", "postgresql://careers@db/careers")
