@@ -4,6 +4,9 @@ in, and the faults that such services have.
 `RestServer` serves what a test puts into `lists`, each list by the name in its path (``/v1/learners``). How the address
 is asked decides nothing: the test says which pages and which sign-in the service knows. Vendors may use it to try a
 declaration of their own: fill `lists`, set `paging` and `auth`, and point `base_url` at `url`.
+
+It keeps learners' pages too (`pages`, each a list of items by the learner's reference): ``/v1/learners/REF/items``
+lists the items of one learner and takes new ones by POST, ``/v1/items/ID`` takes another text by PUT or PATCH.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,12 +49,13 @@ class Request:
 
 @dataclass
 class Answer:
-    """One answer; `length` is what Content-Length claims, where it lies."""
+    """One answer; `length` is what Content-Length claims, where it lies, and `late` the seconds that it takes."""
 
     body: bytes = b"{}"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    late: float = 0.0
 
 
 def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -75,7 +79,8 @@ def cut(answer: Answer) -> Answer:
 
 
 class RestServer:
-    """Serve `lists`. `faults` maps the number of a request for records, from 1, to an answer in its place.
+    """Serve `lists` and `pages`. `faults` maps the number of a request for records, from 1, to an answer in its place;
+    `afterwards` does so too, but the request has done its work by then.
 
     `token_uses` is how many requests one token lasts. `loops` makes the last page point back to the first one;
     `ignores_paging` sends the first page whatever is asked for.
@@ -93,6 +98,8 @@ class RestServer:
         loops: bool = False,
         ignores_paging: bool = False,
         faults: Mapping[int, Answer] | None = None,
+        pages: Mapping[str, list[dict[str, Any]]] | None = None,
+        afterwards: Mapping[int, Answer] | None = None,
     ) -> None:
         self.lists = dict(lists)
         self.paging = paging
@@ -103,8 +110,13 @@ class RestServer:
         self.loops = loops
         self.ignores_paging = ignores_paging
         self.faults = dict(faults or {})
+        self.pages = {learner: list(items) for learner, items in (pages or {}).items()}
+        self.afterwards = dict(afterwards or {})
         self.requests: list[Request] = []
         self.logins = 0
+        self.stopping = threading.Event()
+        self._answered: dict[tuple[str, str, str], Answer] = {}
+        self._last_item = 0
         self._tokens: dict[str, int] = {}
         self._reads = 0
         self._lock = threading.Lock()
@@ -122,6 +134,11 @@ class RestServer:
         """The requests for records."""
         return [request for request in self.requests if request.path.startswith("/v1/")]
 
+    @property
+    def writes(self) -> list[Request]:
+        """The requests that were to write an item."""
+        return [request for request in self.reads if request.method != "GET"]
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -129,6 +146,7 @@ class RestServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stopping.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -146,10 +164,44 @@ class RestServer:
                 return self.faults[self._reads]
             if not self._is_signed(request):
                 return json_answer({"error": "unauthorised"}, status=401)
-            name = request.path.removeprefix("/v1/").strip("/")
-            if name not in self.lists:
-                return json_answer({"error": "not found"}, status=404)
-            return self._page(name, request)
+            answer = self._served(request)
+            return self.afterwards.get(self._reads, answer)
+
+    def _served(self, request: Request) -> Answer:
+        match request.path.removeprefix("/v1/").strip("/").split("/"):
+            case ["learners", learner, "items"] if unquote(learner) in self.pages:
+                items = self.pages[unquote(learner)]
+                return self._page(items, request) if request.method == "GET" else self._once(request, items)
+            case ["items", number] if request.method != "GET":
+                return self._once(request, [one for items in self.pages.values() for one in items], number)
+            case [name] if name in self.lists:
+                return self._page(self.lists[name], request)
+        return json_answer({"error": "not found"}, status=404)
+
+    def _once(self, request: Request, items: list[dict[str, Any]], number: str | None = None) -> Answer:
+        """Do a request that has an Idempotency-Key once, and answer it a second time as the first."""
+        key = (request.method, request.path, request.headers.get("Idempotency-Key", ""))
+        if key[2] and key in self._answered:
+            return self._answered[key]
+        answer = self._open(request, items) if number is None else self._change(request, items, number)
+        if answer.status < 300:
+            self._answered[key] = answer
+        return answer
+
+    def _open(self, request: Request, items: list[dict[str, Any]]) -> Answer:
+        body = json.loads(request.body)
+        if not isinstance(body.get("note"), str):
+            return json_answer({"errors": ["note is missing"]}, status=422)
+        self._last_item += 1
+        items.append({**body, "id": self._last_item})
+        return json_answer({"data": {"id": self._last_item}}, status=201)
+
+    def _change(self, request: Request, items: list[dict[str, Any]], number: str) -> Answer:
+        for item in items:
+            if str(item["id"]) == number:
+                item |= {**json.loads(request.body), "id": item["id"]}
+                return Answer(b"", 204)
+        return json_answer({"error": "not found"}, status=404)
 
     def _login(self, request: Request) -> Answer:
         self.logins += 1
@@ -190,8 +242,7 @@ class RestServer:
         self._tokens[token] += 1
         return self.token_uses is None or self._tokens[token] <= self.token_uses
 
-    def _page(self, name: str, request: Request) -> Answer:
-        rows = self.lists[name]
+    def _page(self, rows: list[dict[str, Any]], request: Request) -> Answer:
         if since := request.query.get("since"):
             rows = [row for row in rows if row["updated"] >= since]
         start = {"page": lambda: (int(request.query.get("page", "1")) - 1) * self.size,
@@ -237,6 +288,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5  # an idle kept-alive connection must not keep the server from closing
+    disable_nagle_algorithm = True  # head and body are sent one after the other; waiting for each other costs 40 ms
     server: _Server
 
     def do_GET(self) -> None:
@@ -246,6 +298,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.title(): value for name, value in self.headers.items()}
         request = Request(self.command, parts.path, query, headers, body, time.monotonic())
         answer = self.server.rest.answer(request)
+        if answer.late:
+            self.server.rest.stopping.wait(answer.late)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -255,6 +309,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = answer.length is not None
 
     do_POST: Callable[[_Handler], None] = do_GET  # noqa: N815 - the name that http.server looks for
+    do_PUT: Callable[[_Handler], None] = do_GET  # noqa: N815
+    do_PATCH: Callable[[_Handler], None] = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep the test's output clean."""

@@ -1,10 +1,11 @@
-"""The built-in connector `rest`: an ILP or MIS with an HTTP API, declared in TOML and without code."""
+"""The built-in connectors `rest` and `rest-writeback`: an ILP or MIS with an HTTP API, declared without code."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from fingerpost import (
+    Connector,
     ConnectorConfig,
     Context,
     Cursor,
@@ -16,14 +17,16 @@ from fingerpost import (
     StreamSpec,
     hookimpl,
 )
-from fingerpost_rest._access import Access, Pace
 from fingerpost_rest._config import RestConfig, declarations
+from fingerpost_rest._pages import Client
 from fingerpost_rest._reading import Reader, record_key
+from fingerpost_rest._writing import RestChannel
+from fingerpost_rest._writing_config import WritebackConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["RestConfig", "RestSource", "connectors", "declarations"]
+__all__ = ["RestChannel", "RestConfig", "RestSource", "WritebackConfig", "connectors", "declarations"]
 
 
 class RestSource(Source):
@@ -40,8 +43,7 @@ class RestSource(Source):
     def __init__(self, config: RestConfig) -> None:
         super().__init__(config)
         self._options = config
-        self._access = Access(config.auth, config.base_url, config.headers)
-        self._pace = Pace(config.rate)
+        self._client = Client(config)
         self.streams = tuple(
             StreamSpec(
                 name=name,
@@ -94,7 +96,7 @@ class RestSource(Source):
         return self._reader("responses", context).messages(cursor)
 
     def _reader(self, name: StreamName, context: Context) -> Reader:
-        return Reader(self._options, self._options.streams[name], self._access, self._pace, context, name=name)
+        return Reader(self._client, self._options.streams[name], context, name=name)
 
     def _check(self, name: StreamName, context: Context) -> Finding:
         page = next(self._reader(name, context).pages(None))
@@ -113,6 +115,6 @@ class RestSource(Source):
 
 
 @hookimpl
-def connectors() -> list[type[RestSource]]:
-    """Offer the connector `rest`."""
-    return [RestSource]
+def connectors() -> list[type[Connector]]:
+    """Offer the connectors `rest` and `rest-writeback`."""
+    return [RestSource, RestChannel]

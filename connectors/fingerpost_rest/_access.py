@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from base64 import b64encode
 from collections import deque
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from requests.auth import AuthBase
 
@@ -15,14 +16,14 @@ from fingerpost import AuthError
 from fingerpost_rest._config import Auth, Rate, search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
     from requests import PreparedRequest, Response
 
     from fingerpost import Context
 
-__all__ = ["Access", "Pace", "address"]
+__all__ = ["Access", "Pace", "Placed", "address"]
 
 
 def address(base_url: str, path: str) -> str:
@@ -105,6 +106,37 @@ class Access(AuthBase):
         return {"headers": headers, "data" if auth.send == "form" else "json": fields}
 
 
+class Placed(AuthBase):
+    """Fill the placeholders of a path in, and sign the request.
+
+    This is done as late as a request is signed, so that the path which the HTTP helper logs has the placeholder
+    ``{learner}`` in it and nobody's reference.
+    """
+
+    def __init__(self, access: Access, values: Mapping[str, str]) -> None:
+        self._access = access
+        self._values = {name: quote(value, safe="") for name, value in values.items()}
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign one request; requests calls it for every one that is sent."""
+        parts = urlsplit(str(request.url))
+        path = re.sub(r"%7B([a-z]+)%7D", lambda found: self._values.get(found[1], found[0]), parts.path)
+        request.url = urlunsplit(parts._replace(path=path))
+        return self._access(request)
+
+    def hiding(self, following: Callable[[Response], str | None]) -> Callable[[Response], str | None]:
+        """Put the placeholder back into the addresses that `following` finds: they are logged as well."""
+
+        def hidden(response: Response) -> str | None:
+            url, learner = following(response), self._values["learner"]
+            if not url:
+                return url
+            before, path, after = _around_path(url)
+            return f"{before}{path.replace(learner, '{learner}')}{after}"
+
+        return hidden
+
+
 class Pace:
     """Keep the requests of one connector within the rate that its service allows."""
 
@@ -117,6 +149,12 @@ class Pace:
         if self._seconds and len(self._sent) == self._sent.maxlen:
             time.sleep(max(0.0, self._sent[0] + self._seconds - time.monotonic()))
         self._sent.append(time.monotonic())
+
+
+def _around_path(url: str) -> tuple[str, str, str]:
+    """Cut an address, which may be a relative one, into what is before its path, the path and what comes after."""
+    found = re.match(r"((?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/?#]*)?)([^?#]*)(.*)", url, re.DOTALL)
+    return (found[1], found[2], found[3]) if found else (url, "", "")
 
 
 def _answer(response: Response) -> Any:

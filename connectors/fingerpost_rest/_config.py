@@ -14,12 +14,29 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from fingerpost import SourceConfig, StreamName
+from fingerpost import ConnectorConfig, SourceConfig, StreamName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-__all__ = ["Auth", "Incremental", "Pagination", "Rate", "RestConfig", "RestStream", "declarations", "search"]
+__all__ = [
+    "Auth",
+    "HeaderName",
+    "Incremental",
+    "JmesPath",
+    "Listed",
+    "Pagination",
+    "Rate",
+    "RestConfig",
+    "RestStream",
+    "Service",
+    "Table",
+    "declarations",
+    "put_variables",
+    "relative",
+    "search",
+    "with_variables",
+]
 
 
 def search(path: str, data: object) -> Any:
@@ -67,7 +84,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _relative(value: str) -> str:
+def relative(value: str) -> str:
+    """Refuse a path that leads away from the base, or that hides parameters."""
     if "://" in value or value.startswith("//") or "?" in value or "#" in value:
         raise ValueError("must be a path below base_url, without ? or #; parameters go into query")
     return value
@@ -92,11 +110,13 @@ def _place_of_cursor(value: str) -> str:
 
 
 JmesPath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_in_json)]
-_Header: TypeAlias = Annotated[str, AfterValidator(_header)]
+HeaderName: TypeAlias = Annotated[str, AfterValidator(_header)]
 _Name: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of the configuration: unknown keys are refused, values never printed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -120,7 +140,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
 }
 
 
-class Auth(_Table):
+class Auth(Table):
     """``auth``: how the service knows us. Which keys it takes depends on its `kind`."""
 
     kind: Literal["none", "api_key", "bearer", "basic", "oauth2", "login"] = Field(
@@ -143,7 +163,7 @@ class Auth(_Table):
     username_field: _Name = Field(default="username", description="What a login calls the user.")
     password_field: _Name = Field(default="password", description="What a login calls the password.")
     token_path: JmesPath | None = Field(default=None, description="Where the token is in the answer, as a JMESPath.")
-    header: _Header = Field(default="Authorization", description="The header in which the key or token is sent.")
+    header: HeaderName = Field(default="Authorization", description="The header in which the key or token is sent.")
     value: Annotated[str, AfterValidator(_place_of_token)] | None = Field(
         default=None, description='What the header says, such as "Bearer {token}".'
     )
@@ -160,14 +180,14 @@ class Auth(_Table):
         if self.kind == "oauth2" and self.send == "json":
             raise ValueError('of kind "oauth2" sends its credentials as "basic" or "form"')
         if self.url is not None:
-            (_address if "://" in self.url else _relative)(self.url)
+            (_address if "://" in self.url else relative)(self.url)
         return self
 
 
 # -- streams ----------------------------------------------------------------------------------------------------------
 
 
-class Pagination(_Table):
+class Pagination(Table):
     """``pagination``: how the service cuts a long list into pages."""
 
     kind: Literal["none", "next_link", "page", "offset", "cursor"] = Field(
@@ -210,7 +230,7 @@ class Pagination(_Table):
         return self
 
 
-class Incremental(_Table):
+class Incremental(Table):
     """``incremental``: how to ask for nothing but what changed."""
 
     parameter: _Name = Field(description="The query parameter that says since when.")
@@ -233,13 +253,19 @@ class Incremental(_Table):
         return self
 
 
-class RestStream(_Table):
+class Listed(Table):
+    """Where a list of records is, and how it is cut into pages."""
+
+    path: Annotated[str, AfterValidator(relative)] = Field(description="The path below base_url.")
+    query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
+    records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
+    pagination: Pagination = Pagination()
+
+
+class RestStream(Listed):
     """``streams.NAME``: where the records of one stream are, and what they mean."""
 
     enabled: bool = Field(default=True, description="Set to false to leave out a stream of a shipped declaration.")
-    path: Annotated[str, AfterValidator(_relative)] = Field(description="The path below base_url.")
-    query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
-    records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
     expand: JmesPath | None = Field(
         default=None,
         description="A list within each record: every element becomes a record of its own, which has the element "
@@ -255,7 +281,6 @@ class RestStream(_Table):
         description="snapshot: a record that is gone from the service is gone. append: what was read once stays. The "
         "default is append for activities and destinations, else snapshot.",
     )
-    pagination: Pagination = Pagination()
     incremental: Incremental | None = None
 
     def kept(self, name: str) -> Literal["snapshot", "append"]:
@@ -263,27 +288,32 @@ class RestStream(_Table):
         return self.mode or ("append" if name in {"activities", "destinations"} else "snapshot")
 
 
-class Rate(_Table):
+class Rate(Table):
     """``rate``: how many requests the service allows in a period."""
 
     requests: int = Field(ge=1, description="How many requests in the period.")
     seconds: float = Field(default=60.0, gt=0, description="How long the period is.")
 
 
-class RestConfig(SourceConfig):
-    """The keys of a ``[[connector]]`` table with ``type = "rest"``."""
+class Service(ConnectorConfig):
+    """The keys that say where a service is and how it knows us, whether it is read or written."""
 
-    declaration: str | None = Field(default=None, description="A shipped declaration to start from.")
     variables: dict[str, str | int] = Field(
         default_factory=dict, description="What stands for {name} in base_url, auth.url, path and query."
     )
     base_url: Annotated[str, AfterValidator(_address)] = Field(description="The address that all paths are below.")
-    headers: dict[Annotated[_Header, AfterValidator(_no_key)], str] = Field(
+    headers: dict[Annotated[HeaderName, AfterValidator(_no_key)], str] = Field(
         default_factory=dict, description="Headers of every request. No keys: they belong into auth."
     )
     auth: Auth = Field(default=Auth(), description="How the service knows us.")
-    streams: dict[StreamName, RestStream] = Field(min_length=1, description="What to read, by stream.")
     rate: Rate | None = Field(default=None, description="How many requests the service allows.")
+
+
+class RestConfig(Service, SourceConfig):
+    """The keys of a ``[[connector]]`` table with ``type = "rest"``."""
+
+    declaration: str | None = Field(default=None, description="A shipped declaration to start from.")
+    streams: dict[StreamName, RestStream] = Field(min_length=1, description="What to read, by stream.")
 
     @model_validator(mode="before")
     @classmethod
@@ -303,7 +333,9 @@ class RestConfig(SourceConfig):
             lacking = [f"{name} ({meaning})" for name, meaning in needs.items() if name not in variables]
             if lacking:
                 raise ValueError(f"needs in variables: {', '.join(lacking)}")
-            _put_variables(table, variables)
+            put_variables(table, variables)
+            if isinstance(streams := table.get("streams"), Mapping):
+                table["streams"] = {name: with_variables(stream, variables) for name, stream in streams.items()}
         return table
 
     @model_validator(mode="after")
@@ -342,31 +374,44 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _put_variables(table: dict[str, Any], variables: Mapping[str, Any]) -> None:
-    """Replace ``{name}`` wherever an address is made of; in a path it may not make a new level."""
+def put_variables(table: dict[str, Any], variables: Mapping[str, Any]) -> None:
+    """Replace ``{name}`` in the addresses that a service is known by."""
     _put(table, "base_url", variables, str)
-    for holder in ("auth", "streams"):
-        if isinstance(table.get(holder), Mapping):
-            table[holder] = dict(table[holder])
-    if isinstance(auth := table.get("auth"), dict):
-        _put(auth, "url", variables, str)
-    if isinstance(streams := table.get("streams"), dict):
-        for name, stream in streams.items():
-            if isinstance(stream, Mapping):
-                streams[name] = changed = dict(stream)
-                _put(changed, "path", variables, lambda value: quote(value, safe=""))
-                if isinstance(changed.get("query"), Mapping):
-                    changed["query"] = query = dict(changed["query"])
-                    for parameter in query:
-                        _put(query, parameter, variables, str)
+    if isinstance(auth := table.get("auth"), Mapping):
+        table["auth"] = changed = dict(auth)
+        _put(changed, "url", variables, str)
 
 
-def _put(table: dict[str, Any], key: str, variables: Mapping[str, Any], spell: Callable[[str], str]) -> None:
+def with_variables(request: object, variables: Mapping[str, Any], keep: Collection[str] = ()) -> object:
+    """Return a request with ``{name}`` replaced in its path and query; in a path it may not make a new level.
+
+    What is in `keep` stays as it is: it is only known when the request is made.
+    """
+    if not isinstance(request, Mapping):
+        return request
+    changed = dict(request)
+    _put(changed, "path", variables, lambda value: quote(value, safe=""), keep)
+    if isinstance(changed.get("query"), Mapping):
+        changed["query"] = query = dict(changed["query"])
+        for parameter in query:
+            _put(query, parameter, variables, str, keep)
+    return changed
+
+
+def _put(
+    table: dict[str, Any],
+    key: str,
+    variables: Mapping[str, Any],
+    spell: Callable[[str], str],
+    keep: Collection[str] = (),
+) -> None:
     text = table.get(key)
     if not isinstance(text, str):
         return
 
     def value(found: re.Match[str]) -> str:
+        if found[1] in keep:
+            return found[0]
         if found[1] not in variables:
             raise ValueError(f"uses {{{found[1]}}} in {key}; set it: variables = {{ {found[1]} = ... }}")
         return spell(str(variables[found[1]]))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import xxhash
 
 from fingerpost import (
     Checkpoint,
@@ -20,18 +16,14 @@ from fingerpost import (
     Message,
     Record,
     Rejected,
-    SourceUnavailable,
 )
-from fingerpost_rest._access import address
 from fingerpost_rest._config import search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from requests import Response
-
-    from fingerpost_rest._access import Access, Pace
-    from fingerpost_rest._config import Incremental, Pagination, RestConfig, RestStream
+    from fingerpost_rest._config import Incremental, RestStream
+    from fingerpost_rest._pages import Client
 
 __all__ = ["Reader", "record_key"]
 
@@ -42,16 +34,11 @@ _ROOT = re.compile(r"\w*")
 class Reader:
     """Read one stream of one service."""
 
-    def __init__(
-        self, config: RestConfig, stream: RestStream, access: Access, pace: Pace, context: Context, *, name: str
-    ) -> None:
-        self._config = config
+    def __init__(self, client: Client, stream: RestStream, context: Context, *, name: str) -> None:
+        self._client = client
         self._stream = stream
-        self._access = access
-        self._pace = pace
         self._context = context
         self._name = name
-        self._host = urlsplit(config.base_url).hostname or ""
 
     def messages(self, cursor: Cursor | None) -> Iterator[Message]:
         """Yield every record, with a checkpoint after each page."""
@@ -88,51 +75,13 @@ class Reader:
         yield Checkpoint(mark.end)
 
     def pages(self, cursor: Cursor | None) -> Iterator[list[Any]]:
-        """Yield the records of one page after the other.
-
-        Raises `SourceUnavailable` where an answer has no list of records, or where pages begin to repeat themselves:
-        a service that ignores the parameter of the page sends the first one for ever.
-        """
-        stream, context = self._stream, self._context
-        self._access.prepare(context, self._pace)
-        turner = _Turner(stream.pagination, self._pace, self._host)
-        params = {**stream.query, **turner.first()}
+        """Yield the records of one page after the other; raises what `Client.pages` raises."""
+        stream = self._stream
+        params: dict[str, str] = {}
         if stream.incremental is not None and cursor is not None:
-            params[stream.incremental.parameter] = _spelt(cursor, stream.incremental, context)
-        renewal: Any = {"renew": self._renew} if self._access.renewable else {}
-        self._pace.wait()
-        seen: set[int] = set()
-        for response in context.http.pages(
-            address(self._config.base_url, stream.path),
-            turner.following,
-            params=params,
-            headers={"Accept": "application/json", **self._config.headers},
-            auth=self._access,
-            **renewal,
-        ):
-            body = json.loads(response.content)
-            records = self._records(body)
-            content = xxhash.xxh3_64_intdigest(json.dumps(records).encode()) if records else None
-            if content in seen:
-                raise SourceUnavailable(
-                    f"{self._host} sends a page of {self._name} that it sent before; reading stopped. Check pagination."
-                )
-            if content is not None:
-                seen.add(content)
-            turner.turned(body, len(records))
-            yield records
-
-    def _renew(self) -> None:
-        self._access.renew(self._context, self._pace)
-
-    def _records(self, body: object) -> list[Any]:
-        records = search(self._stream.records, body)
-        if not isinstance(records, list):
-            raise SourceUnavailable(
-                f"The answer of {self._host} has no list of {self._name} at {self._stream.records}; check records in "
-                f"streams.{self._name} of connector {self._context.name}."
-            )
-        return records
+            params[stream.incremental.parameter] = _spelt(cursor, stream.incremental, self._context)
+        where = f"streams.{self._name}"
+        return self._client.pages(stream, self._context, name=self._name, where=where, params=params)
 
     def _rows(self, page: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """Yield each record with its place, and with `expand` one for each element of a list within it."""
@@ -159,97 +108,6 @@ class Reader:
         named = self._context.key if self._stream.key else ()  # ours goes before the mapping's, and may be paths
         self._context.header([*fields, *(name for name in named if name not in fields)], where=self._name)
         return True
-
-
-class _Turner:
-    """Find the address of the next page."""
-
-    def __init__(self, pagination: Pagination, pace: Pace, host: str) -> None:
-        self._pagination = pagination
-        self._pace = pace
-        self._host = host
-        self._number = 1 if pagination.start is None else pagination.start
-        self._read = 0
-        self._body: Any = None
-        self._count = 0
-
-    def first(self) -> dict[str, str]:
-        """Return the parameters of the first page."""
-        said = self._pagination
-        params: dict[str, str] = {}
-        if said.size is not None and said.size_parameter is not None:
-            params[said.size_parameter] = str(said.size)
-        if said.kind == "page":
-            params[said.parameter or "page"] = str(self._number)
-        elif said.kind == "offset":
-            params[said.parameter or "offset"] = "0"
-        return params
-
-    def turned(self, body: object, count: int) -> None:
-        """Take note of the page that was just read."""
-        self._body, self._count = body, count
-        self._read += count
-
-    def following(self, response: Response) -> str | None:
-        """Return the address of the page after this one, None at the end."""
-        kinds: dict[str, Callable[[Response], str | None]] = {
-            "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._page,
-            "offset": self._offset,
-        }  # fmt: skip
-        url = kinds[self._pagination.kind](response)
-        if url:
-            self._pace.wait()
-        return url
-
-    def _link(self, response: Response) -> str | None:
-        if self._pagination.next is None:
-            return response.links.get("next", {}).get("url")
-        return self._text_at(self._pagination.next)
-
-    def _cursor(self, response: Response) -> str | None:
-        token = self._text_at(self._pagination.next or "")
-        return _with_parameter(response.url, self._pagination.parameter or "cursor", token) if token else None
-
-    def _page(self, response: Response) -> str | None:
-        if self._is_last():
-            return None
-        self._number += 1
-        return _with_parameter(response.url, self._pagination.parameter or "page", str(self._number))
-
-    def _offset(self, response: Response) -> str | None:
-        """Go on after what was received, not after what was asked for: a service may cap the size of a page."""
-        if self._is_last():
-            return None
-        return _with_parameter(response.url, self._pagination.parameter or "offset", str(self._read))
-
-    def _is_last(self) -> bool:
-        """Believe what the answer says of its end; where it says nothing, only an empty page is the end.
-
-        A page that is merely short is not: a service may cap the size.
-        """
-        said = self._pagination
-        if said.more is not None:
-            last = not search(said.more, self._body)
-        elif said.total is not None:
-            total = search(said.total, self._body)
-            if isinstance(total, bool) or not isinstance(total, int | str) or not str(total).isdecimal():
-                raise SourceUnavailable(f"The answer of {self._host} has no number at {said.total}; check pagination.")
-            last = self._read >= int(total)
-        else:
-            return not self._count
-        if not last and not self._count:
-            raise SourceUnavailable(
-                f"{self._host} says that more records follow, and sends an empty page; the next run tries again."
-            )
-        return last
-
-    def _text_at(self, path: str) -> str | None:
-        found = search(path, self._body)
-        if found is None or found is False or found == "":
-            return None
-        if isinstance(found, bool) or not isinstance(found, str | int):
-            raise SourceUnavailable(f"The answer of {self._host} has no text at {path}; check next in pagination.")
-        return str(found)
 
 
 class _Mark:
@@ -312,12 +170,6 @@ def _spelt(cursor: Cursor, said: Incremental, context: Context) -> str:
 
 def _day(context: Context) -> date:
     return context.now.astimezone(context.timezone).date()
-
-
-def _with_parameter(url: str, name: str, value: str) -> str:
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
-    return urlunsplit(parts._replace(query=urlencode([*query, (name, value)])))
 
 
 def record_key(row: Mapping[str, Any], paths: Sequence[str]) -> tuple[str, str]:

@@ -137,8 +137,8 @@ def keys(messages: Sequence[Message]) -> list[str]:
 # -- paging and signing in, against a server ---------------------------------------------------------------------------
 
 
-def test_the_plugin_offers_the_connector_named_rest() -> None:
-    assert [connector.name for connector in connectors()] == ["rest"]
+def test_the_plugin_offers_reading_and_writing() -> None:
+    assert [connector.name for connector in connectors()] == ["rest", "rest-writeback"]
 
 
 @pytest.mark.parametrize("paging", PAGING)

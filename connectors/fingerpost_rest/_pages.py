@@ -1,0 +1,212 @@
+"""Ask one service: signed in, at its pace, and page after page."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import xxhash
+
+from fingerpost import SourceUnavailable
+from fingerpost_rest._access import Access, Pace, address
+from fingerpost_rest._config import search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from requests import Response
+
+    from fingerpost import Context
+    from fingerpost_rest._access import Placed
+    from fingerpost_rest._config import Listed, Pagination, Service
+
+__all__ = ["Client", "NotThere"]
+
+
+class NotThere(Exception):  # noqa: N818 - an answer, not a mistake
+    """Report that what a list was asked of does not exist."""
+
+
+class Client:
+    """Ask one service as its configuration says; what reads it and what writes it go through here."""
+
+    def __init__(self, config: Service) -> None:
+        self._config = config
+        self._access = Access(config.auth, config.base_url, config.headers)
+        self._pace = Pace(config.rate)
+        self.host = urlsplit(config.base_url).hostname or ""
+
+    @property
+    def access(self) -> Access:
+        """What signs the requests."""
+        return self._access
+
+    def sign_in(self, context: Context) -> None:
+        """Sign in where that is needed and was not done yet."""
+        self._access.prepare(context, self._pace)
+
+    def send(self, method: str, path: str, context: Context, *, placed: Placed, **options: Any) -> Response:
+        """Send one request and return the answer, judged by nobody but the HTTP helper."""
+        self.sign_in(context)
+        self._pace.wait()
+        said = self._options(context, placed)
+        said["headers"] |= options.pop("headers", {})
+        return context.http.request(method, address(self._config.base_url, path), **said, **options)
+
+    def pages(
+        self,
+        listed: Listed,
+        context: Context,
+        *,
+        name: str,
+        where: str,
+        params: Mapping[str, str],
+        placed: Placed | None = None,
+    ) -> Iterator[list[Any]]:
+        """Yield the records of one page after the other; `params` go beside those of the list.
+
+        Raises `SourceUnavailable` where an answer has no list of records, or where pages begin to repeat themselves:
+        a service that ignores the parameter of the page sends the first one for ever. With `placed` the list is that
+        of one learner, and raises `NotThere` where the service knows no such learner.
+        """
+        self.sign_in(context)
+        turner = _Turner(listed.pagination, self._pace, self.host)
+        self._pace.wait()
+        seen: set[int] = set()
+        following = turner.following if placed is None else placed.hiding(turner.following)
+        for number, response in enumerate(
+            context.http.pages(
+                address(self._config.base_url, listed.path),
+                following,
+                params={**listed.query, **turner.first(), **params},
+                accept=() if placed is None else (404,),
+                **self._options(context, placed),
+            )
+        ):
+            if response.status_code == 404:
+                if not number:
+                    raise NotThere
+                raise SourceUnavailable(f"{self.host} does not have the next page of {name} that it named.")
+            body = json.loads(response.content)
+            records = self._records(body, listed, context, name=name, where=where)
+            content = xxhash.xxh3_64_intdigest(json.dumps(records).encode()) if records else None
+            if content in seen:
+                raise SourceUnavailable(
+                    f"{self.host} sends a page of {name} that it sent before; reading stopped. Check pagination."
+                )
+            if content is not None:
+                seen.add(content)
+            turner.turned(body, len(records))
+            yield records
+
+    def _options(self, context: Context, placed: Placed | None) -> dict[str, Any]:
+        renewal = {"renew": lambda: self._access.renew(context, self._pace)} if self._access.renewable else {}
+        headers = {"Accept": "application/json", **self._config.headers}
+        return {"headers": headers, "auth": placed or self._access, **renewal}
+
+    def _records(self, body: object, listed: Listed, context: Context, *, name: str, where: str) -> list[Any]:
+        records = search(listed.records, body)
+        if not isinstance(records, list):
+            raise SourceUnavailable(
+                f"The answer of {self.host} has no list of {name} at {listed.records}; check records in {where} of "
+                f"connector {context.name}."
+            )
+        return records
+
+
+class _Turner:
+    """Find the address of the next page."""
+
+    def __init__(self, pagination: Pagination, pace: Pace, host: str) -> None:
+        self._pagination = pagination
+        self._pace = pace
+        self._host = host
+        self._number = 1 if pagination.start is None else pagination.start
+        self._read = 0
+        self._body: Any = None
+        self._count = 0
+
+    def first(self) -> dict[str, str]:
+        """Return the parameters of the first page."""
+        said = self._pagination
+        params: dict[str, str] = {}
+        if said.size is not None and said.size_parameter is not None:
+            params[said.size_parameter] = str(said.size)
+        if said.kind == "page":
+            params[said.parameter or "page"] = str(self._number)
+        elif said.kind == "offset":
+            params[said.parameter or "offset"] = "0"
+        return params
+
+    def turned(self, body: object, count: int) -> None:
+        """Take note of the page that was just read."""
+        self._body, self._count = body, count
+        self._read += count
+
+    def following(self, response: Response) -> str | None:
+        """Return the address of the page after this one, None at the end."""
+        kinds: dict[str, Callable[[Response], str | None]] = {
+            "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._page,
+            "offset": self._offset,
+        }  # fmt: skip
+        url = kinds[self._pagination.kind](response)
+        if url:
+            self._pace.wait()
+        return url
+
+    def _link(self, response: Response) -> str | None:
+        if self._pagination.next is None:
+            return response.links.get("next", {}).get("url")
+        return self._text_at(self._pagination.next)
+
+    def _cursor(self, response: Response) -> str | None:
+        token = self._text_at(self._pagination.next or "")
+        return _with_parameter(response.url, self._pagination.parameter or "cursor", token) if token else None
+
+    def _page(self, response: Response) -> str | None:
+        if self._is_last():
+            return None
+        self._number += 1
+        return _with_parameter(response.url, self._pagination.parameter or "page", str(self._number))
+
+    def _offset(self, response: Response) -> str | None:
+        """Go on after what was received, not after what was asked for: a service may cap the size of a page."""
+        if self._is_last():
+            return None
+        return _with_parameter(response.url, self._pagination.parameter or "offset", str(self._read))
+
+    def _is_last(self) -> bool:
+        """Believe what the answer says of its end; where it says nothing, only an empty page is the end.
+
+        A page that is merely short is not: a service may cap the size.
+        """
+        said = self._pagination
+        if said.more is not None:
+            last = not search(said.more, self._body)
+        elif said.total is not None:
+            total = search(said.total, self._body)
+            if isinstance(total, bool) or not isinstance(total, int | str) or not str(total).isdecimal():
+                raise SourceUnavailable(f"The answer of {self._host} has no number at {said.total}; check pagination.")
+            last = self._read >= int(total)
+        else:
+            return not self._count
+        if not last and not self._count:
+            raise SourceUnavailable(
+                f"{self._host} says that more records follow, and sends an empty page; the next run tries again."
+            )
+        return last
+
+    def _text_at(self, path: str) -> str | None:
+        found = search(path, self._body)
+        if found is None or found is False or found == "":
+            return None
+        if isinstance(found, bool) or not isinstance(found, str | int):
+            raise SourceUnavailable(f"The answer of {self._host} has no text at {path}; check next in pagination.")
+        return str(found)
+
+
+def _with_parameter(url: str, name: str, value: str) -> str:
+    parts = urlsplit(url)
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
+    return urlunsplit(parts._replace(query=urlencode([*query, (name, value)])))
