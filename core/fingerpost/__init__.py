@@ -56,9 +56,11 @@ from fingerpost._labour_market import (
     Occupation,
     SocVersion,
 )
+from fingerpost._lmi import RefreshReport, Suggestion
 from fingerpost._logging import configure_logging
 from fingerpost._mapcheck import MappingCheck, RowTrace
 from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
+from fingerpost._market import MarketReport, market_line
 from fingerpost._messages import (
     STREAMS,
     Checkpoint,
@@ -76,6 +78,7 @@ from fingerpost._status import DataFault, StatusReport
 from fingerpost._sweep import HeldSweep
 from fingerpost._sync import RunReport, StreamReport
 from fingerpost._sync.context import Progress
+from fingerpost._sync.enriching import LearnerOccupation
 from fingerpost._version import __version__
 
 __all__ = [
@@ -117,8 +120,10 @@ __all__ = [
     "ItemChannelConfig",
     "ItemMark",
     "LabourMarketQuestion",
+    "LearnerOccupation",
     "LockHeld",
     "MappingCheck",
+    "MarketReport",
     "Message",
     "NoData",
     "Occupation",
@@ -133,6 +138,7 @@ __all__ = [
     "Record",
     "RecordError",
     "Reference",
+    "RefreshReport",
     "Rejected",
     "Reply",
     "RetryReport",
@@ -148,6 +154,7 @@ __all__ = [
     "StreamName",
     "StreamReport",
     "StreamSpec",
+    "Suggestion",
     "__version__",
     "configure_logging",
     "default_config_path",
@@ -155,5 +162,6 @@ __all__ = [
     "init_template",
     "item_key",
     "mark_item",
+    "market_line",
     "read_mark",
 ]

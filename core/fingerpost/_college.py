@@ -18,6 +18,7 @@ from fingerpost._connector import Finding, Source
 from fingerpost._errors import ConfigError, FingerpostError
 from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
+from fingerpost._labour_market import FACT_KINDS
 from fingerpost._logging import log_safely
 from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
 from fingerpost._market import Market
@@ -37,10 +38,14 @@ if TYPE_CHECKING:
     from fingerpost._gaps import GapReport
     from fingerpost._host import Instance
     from fingerpost._items import Digest, Payload
+    from fingerpost._labour_market import FactKind, SocVersion
+    from fingerpost._lmi import RefreshReport, Suggestion
     from fingerpost._mapcheck import MappingCheck, RowTrace
+    from fingerpost._market import MarketReport
     from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
     from fingerpost._status import DataFault, StatusReport
     from fingerpost._sweep import HeldSweep
+    from fingerpost._sync.enriching import LearnerOccupation
 
 __all__ = ["CheckReport", "CheckedConnector", "College", "DigestPreview"]
 
@@ -316,6 +321,45 @@ class College:
         """Return the enrichers, ready to be asked."""
         enrichers = [(instance, self.hook_context(instance, None)) for instance in self.config.enrichers]
         return Market(enrichers, lambda: self.reference)
+
+    def labour_market(
+        self,
+        who: str,
+        *,
+        region: str | None = None,
+        soc_version: SocVersion | None = None,
+        kinds: Collection[FactKind] = FACT_KINDS,
+    ) -> MarketReport:
+        """Return what services know about an occupation: a SOC code of four digits, or a title that one of them lists.
+
+        The region and the edition of the SOC are those of ``[labour_market]`` unless said otherwise. Raises
+        `ConfigError` where no service is configured, and for a title that is nobody's or more than one's.
+        """
+        from fingerpost._lmi import report
+
+        return report(self, who, region, soc_version, kinds)
+
+    def occupations(self) -> list[LearnerOccupation]:
+        """Return what learners have in mind, the most frequent first, and which occupation that was found to be."""
+        from fingerpost._lmi import in_mind
+
+        return in_mind(self)
+
+    def suggest_occupations(self, words: str, *, ask: bool = True) -> list[Suggestion]:
+        """Return occupations that some words may mean, for a person to choose from.
+
+        With `ask` false the words stay here and are compared with titles that are known already: that is the way for
+        what a learner wrote.
+        """
+        from fingerpost._lmi import suggest
+
+        return suggest(self, words, ask=ask)
+
+    def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
+        """Ask every service about every occupation that learners have in mind, or `force` all to be asked again."""
+        from fingerpost._lmi import refresh
+
+        return refresh(self, force=force, progress=progress)
 
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""

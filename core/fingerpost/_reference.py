@@ -2,17 +2,94 @@
 
 A service is asked once for each question within its time to live, by all processes together, and never more often than
 it allows. When it is down or gone, what it last said is served with its date.
+
+Nothing here is logged, and no error names a question or an answer: a key is the business of the connector that made it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import gzip
+import json
+import math
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import zlib
+from collections import Counter
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fingerpost._config import refuse_network_share, unknown
+from fingerpost._errors import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
+    from types import TracebackType
+    from typing import Self
 
-__all__ = ["Reference", "Reply"]
+__all__ = ["KEEP_DAYS", "Reference", "Reply"]
+
+KEEP_DAYS: Final[Mapping[str, int]] = {
+    "codes": 180,  # code lists and filters change with an edition of a classification
+    "occupation": 365,  # titles and tasks change with the classification itself, every ten years
+    "pay": 90, "hours": 90, "annual_change": 90, "employment": 90, "replacement": 90, "unemployment": 90,
+    "shortage": 90,  # published once a year: the new figures are there within a term
+    "skill": 180, "course": 180,  # revised once or twice a year
+    "vacancy": 1,  # an advert may close on any day
+    "profile": 30,  # edited by hand all year round
+}  # fmt: skip
+"""Days after which each kind of answer is asked for again, unless ``[labour_market] keep_days`` says otherwise."""
+
+REST_SECONDS: Final = 600.0
+"""How long a service that did not answer is left alone."""
+
+REST_LIMITED_SECONDS: Final = 300.0
+"""How long a service that asked for patience is left alone where it did not say how long."""
+
+CLAIM_SECONDS: Final = 120.0
+"""How long a question may be somebody else's to ask: a killed process blocks its question no longer than that.
+
+A call that takes longer may be made a second time by who waits for it, and is counted a second time.
+"""
+
+_POLL = 0.05
+_DAY = 86_400.0
+_FORMAT = "fingerpost-labour-market"
+_VERSION = 1
+_MAX_BYTES = 512 * 1024 * 1024
+_MAX_LINE = 32 * 1024 * 1024
+_MAX_RATIO = 200
+_RATIO_FROM_BYTES = 16 * 1024 * 1024
+_APPLICATION = 0x46504C4D
+"""What marks a SQLite file as ours ("FPLM"), so that no other program's file is written into."""
+_SCHEMA = f"""
+    CREATE TABLE answer (
+        service TEXT, key TEXT, kind TEXT NOT NULL, value TEXT NOT NULL, retrieved TEXT NOT NULL,
+        PRIMARY KEY (service, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE claim (
+        service TEXT, key TEXT, holder TEXT NOT NULL, ends REAL NOT NULL, PRIMARY KEY (service, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE call (id INTEGER PRIMARY KEY, service TEXT NOT NULL, made REAL NOT NULL);
+    CREATE INDEX call_made ON call (service, made);
+    CREATE TABLE rest (service TEXT PRIMARY KEY, code TEXT NOT NULL, ends REAL NOT NULL) WITHOUT ROWID;
+    PRAGMA application_id={_APPLICATION};
+    PRAGMA user_version={_VERSION}
+"""
+_REMEMBER = (
+    "INSERT INTO answer (service, key, kind, value, retrieved) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (service, key) DO UPDATE SET kind=excluded.kind, value=excluded.value, retrieved=excluded.retrieved"
+)
+_REMEMBER_NEWER = (  # two answers of one instant are ordered too: whichever file comes first, the outcome is the same
+    f"{_REMEMBER} WHERE (excluded.retrieved, excluded.kind, excluded.value) > (retrieved, kind, value)"
+)
 
 
 class Reply(NamedTuple):
@@ -23,11 +100,497 @@ class Reply(NamedTuple):
     stale: bool
 
 
+class _Question(NamedTuple):
+    service: str
+    key: str
+    kind: str
+    limit: tuple[int, float] | None
+    began: datetime
+
+
+class _Answer(NamedTuple):
+    kind: str
+    text: str
+    retrieved: datetime
+
+    def reply(self, *, stale: bool) -> Reply:
+        return Reply(json.loads(self.text), self.retrieved.date(), stale)
+
+
+class _Claim(NamedTuple):
+    holder: str
+    call: int | None
+
+
 class Reference:
-    """The remembered answers of all services of one college."""
+    """The remembered answers of all services of one college.
+
+    It may be used by several threads, and its file by several processes. `asked` counts the calls of each service in
+    this process; `failures` says for each service what first went wrong in it: ``unavailable``, ``rate_limited`` or
+    ``auth``, whoever met it.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], datetime], keep_days: Mapping[str, int], offline: bool, refresh: bool,
+        max_wait: float, sleep: Callable[[float], None],
+    ) -> None:  # fmt: skip
+        self.asked: Counter[str] = Counter()
+        self.failures: dict[str, str] = {}
+        self._path = path
+        self._clock = clock
+        self._keep = {kind: timedelta(days=days) for kind, days in ({**KEEP_DAYS, **keep_days}).items()}
+        self._offline = offline
+        self._refresh = refresh
+        self._max_wait = max_wait
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._renewed: set[tuple[str, str]] = set()
+        self._refused: dict[str, str] = {}
+
+    @classmethod
+    def open(
+        cls, path: Path, *, clock: Callable[[], datetime], keep_days: Mapping[str, int] = {}, offline: bool = False,
+        refresh: bool = False, max_wait: float = 30.0, sleep: Callable[[float], None] = time.sleep,
+    ) -> Reference:  # fmt: skip
+        """Open what is remembered in the file `path`, which is made when a service is first asked.
+
+        `keep_days` stands in for `KEEP_DAYS`, kind by kind; 0 always asks. `offline` never asks; `refresh` asks once
+        for everything that is fetched, however fresh. `max_wait` is in seconds: how long a call may wait for room in a
+        service's limit. Raises `ConfigError` where the file is damaged, another program's, of a newer release or on a
+        network share, or where `keep_days` names what is no kind.
+        """
+        for kind, days in keep_days.items():
+            if kind not in KEEP_DAYS:
+                raise ConfigError(unknown("[labour_market] keep_days", "kind", kind, KEEP_DAYS))
+            if not 0 <= days <= 36_500:
+                raise ConfigError(f"[labour_market] keep_days: {kind} needs a number of days from 0 to 36500.")
+        try:
+            refuse_network_share(path)
+        except ConfigError as error:
+            raise ConfigError(
+                "[labour_market] cache is on a network share, where SQLite cannot keep data safe. Choose a file on a "
+                "disk of this machine."
+            ) from error
+        reference = cls(
+            path, clock=clock, keep_days=keep_days, offline=offline, refresh=refresh, max_wait=max_wait, sleep=sleep
+        )
+        with reference._existing():
+            return reference
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+            self._db = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Asking
 
     def fetch(
         self, service: str, key: str, kind: str, ask: Callable[[], Any], *, limit: tuple[int, float] | None = None
     ) -> Reply:
-        """Return what `service` says to the question `key`, asking it only where that is not remembered."""
-        raise NotImplementedError
+        """Return what `service` says to the question `key`, asking it only where that is not remembered.
+
+        `ask` makes one call and returns JSON, or None where the service has nothing. `limit` is a number of calls and
+        the seconds in which a service takes no more; every question to it names the same, and its calls are made
+        without trying again, since one is counted. `key` holds neither a secret nor anything about a learner. Where
+        the service cannot be asked the last answer is returned as `stale`; where there is none, raises what `ask`
+        raised: `SourceUnavailable`, `RateLimited` or `AuthError`. Raises `ContractError` where the connector breaks
+        the rules above.
+        """
+        if kind not in self._keep:
+            raise ContractError(f"{service} asks for the kind of fact '{kind}', which does not exist.")
+        if limit is not None and not (limit[0] >= 1 and 0 < limit[1] < _DAY):
+            raise ContractError(f"{service} names a limit that is not a number of calls and seconds of up to a day.")
+        question = _Question(service, key, kind, limit, self._now())
+        answer = self._find(service, key)
+        if answer is not None and (self._offline or self._is_fresh(question, answer)):
+            return answer.reply(stale=self._offline and self._is_old(answer, kind))
+        if self._offline:
+            raise SourceUnavailable(f"{service} is not asked now, and has not been asked this before.")
+        try:
+            turn = self._turn(question)
+            answer = turn if isinstance(turn, _Answer) else self._ask(question, turn, ask)
+            return answer.reply(stale=False)
+        except (AuthError, SourceUnavailable) as error:
+            self.failures.setdefault(service, _code(error))
+            answer = self._find(service, key)
+            if answer is None:
+                raise
+            return answer.reply(stale=True)
+
+    def _turn(self, question: _Question) -> _Answer | _Claim:
+        """Wait until the question is ours to ask, and counted; or until somebody else has got the answer."""
+        for_claim = for_limit = 0.0
+        while True:
+            with self._transaction() as db:
+                answer = _find(db, question.service, question.key)
+                if answer is not None and self._is_fresh(question, answer, waited=for_claim > 0):
+                    return answer
+                now = self._now().timestamp()
+                self._refuse_resting(db, question.service, now)
+                claimed = for_claim < CLAIM_SECONDS and _is_claimed(db, question, now)
+                wait = _POLL if claimed else _wait_for_room(db, question, now)
+                if not wait:
+                    return _claim(db, question, now)
+            if claimed:
+                for_claim += wait
+            elif for_limit + wait > self._max_wait:
+                raise RateLimited(
+                    f"{question.service} has been asked as often as it allows; it can be asked again in "
+                    f"{math.ceil(wait)} seconds.", retry_after=wait,
+                )  # fmt: skip
+            else:
+                for_limit += wait
+            self._sleep(wait)
+
+    def _ask(self, question: _Question, claim: _Claim, ask: Callable[[], Any]) -> _Answer:
+        answer: _Answer | None = None
+        rest: tuple[str, float] | None = None
+        with self._lock:
+            self.asked[question.service] += 1
+        try:
+            text = _as_json(question.service, ask())
+            answer = _Answer(question.kind, text, self._now())
+        except AuthError as error:
+            self._refused[question.service] = error.message
+            raise
+        except SourceUnavailable as error:
+            rest = _code(error), _rest_seconds(error)
+            raise
+        finally:
+            self._finish(question, claim, answer, rest)
+        return answer
+
+    def _finish(
+        self, question: _Question, claim: _Claim, answer: _Answer | None, rest: tuple[str, float] | None
+    ) -> None:
+        """Give the question back, with its answer or with the rest that the service needs."""
+        service, key = question.service, question.key
+        with self._transaction() as db:
+            now = self._now().timestamp()
+            db.execute("DELETE FROM claim WHERE service=? AND key=? AND holder=?", (service, key, claim.holder))
+            # The service may have counted the call at any time until now: it counts in full from here.
+            db.execute("UPDATE call SET made=? WHERE id=?", (now, claim.call))
+            if answer is not None:
+                db.execute(_REMEMBER, (service, key, answer.kind, answer.text, _instant(answer.retrieved)))
+                db.execute("DELETE FROM rest WHERE service=?", (service,))
+                self._renewed.add((service, key))
+            elif rest is not None:
+                db.execute("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", (service, rest[0], now + rest[1]))
+
+    def _refuse_resting(self, db: sqlite3.Connection, service: str, now: float) -> None:
+        if service in self._refused:
+            raise AuthError(self._refused[service])
+        found = db.execute("SELECT code, ends FROM rest WHERE service=?", (service,)).fetchone()
+        left = found[1] - now if found else 0.0
+        if not 0 < left <= _DAY:
+            return
+        if found[0] == "rate_limited":
+            message = f"{service} asked for patience shortly before and is left alone for {_minutes(left)}."
+            raise RateLimited(message, retry_after=left)
+        raise SourceUnavailable(f"{service} did not answer shortly before and is left alone for {_minutes(left)}.")
+
+    def _is_fresh(self, question: _Question, answer: _Answer, *, waited: bool = False) -> bool:
+        if waited and answer.retrieved >= question.began:
+            return True  # somebody asked while we stood in line
+        if self._refresh:
+            return (question.service, question.key) in self._renewed
+        return not self._is_old(answer, question.kind)
+
+    def _is_old(self, answer: _Answer, kind: str) -> bool:
+        age = self._now() - answer.retrieved
+        return not -timedelta(days=1) < age < self._keep.get(kind, timedelta(0))
+
+    # What is remembered
+
+    def peek(self, service: str, key: str) -> Reply | None:
+        """Return what is remembered, without asking."""
+        answer = self._find(service, key)
+        return answer.reply(stale=self._is_old(answer, answer.kind)) if answer else None
+
+    def entries(self) -> Iterator[tuple[str, str, str, datetime]]:
+        """Yield the service, key, kind and UTC instant of everything that is remembered."""
+        with self._existing() as db:
+            found = db.execute("SELECT service, key, kind, retrieved FROM answer").fetchall() if db else []
+        for service, key, kind, retrieved in found:
+            yield service, key, kind, datetime.fromisoformat(retrieved)
+
+    def forget(self, service: str | None = None) -> int:
+        """Forget every answer, or those of one service, and that it needs a rest; return how many answers there were.
+
+        How often a service was asked is kept, since its limit goes on.
+        """
+        with self._existing() as db:
+            if db is None:
+                return 0
+            db.execute("DELETE FROM rest WHERE service=coalesce(?, service)", (service,))
+            return db.execute("DELETE FROM answer WHERE service=coalesce(?, service)", (service,)).rowcount
+
+    def export(self, path: Path) -> int:
+        """Write everything that is remembered into one file for another machine; return how many answers.
+
+        The file is there whole or not at all. Raises `ConfigError` where it cannot be written.
+        """
+        count = -1  # the header is no answer
+        try:
+            with self._existing() as db, tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+                made = Path(folder) / "export"
+                with made.open("wb") as packed, gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as lines:
+                    header = {"format": _FORMAT, "version": _VERSION, "exported": _instant(self._now())}
+                    for line in chain([header], _answers(db) if db else ()):
+                        lines.write(json.dumps(line).encode("ascii") + b"\n")
+                        count += 1
+                made.replace(path)
+        except OSError as error:
+            raise ConfigError(f"The export {path} cannot be written: {error.strerror}.") from error
+        return count
+
+    def import_(self, path: Path) -> tuple[int, int]:
+        """Take in an export: the newest answer to each question stays. Return how many were taken, and how many not.
+
+        All of it is taken in, or nothing. Raises `ConfigError` where the file cannot be read, is no export, is one of a
+        newer release, is packed far more tightly than an export is, or has a line that is wrong.
+        """
+        taken = older = 0
+        latest = self._now() + timedelta(days=1)
+        try:
+            size, packed = path.stat().st_size, path.open("rb")
+        except OSError as error:
+            raise ConfigError(f"The export {path} cannot be read: {error.strerror}.") from error
+        with packed, gzip.GzipFile(fileobj=packed) as unpacked:
+            lines = _lines(unpacked, path, size)
+            _check_header(path, next(lines, b""))
+            with self._transaction() as db:
+                for number, line in enumerate(lines, start=2):
+                    changed = db.execute(_REMEMBER_NEWER, _entry(path, number, line, latest)).rowcount
+                    taken, older = taken + changed, older + 1 - changed
+        return taken, older
+
+    # The file
+
+    def _now(self) -> datetime:
+        return self._clock().astimezone(UTC)
+
+    def _find(self, service: str, key: str) -> _Answer | None:
+        with self._existing() as db:
+            return _find(db, service, key) if db else None
+
+    @contextmanager
+    def _existing(self) -> Iterator[sqlite3.Connection | None]:
+        """Give the connection, or None where there is no file: only asking makes one."""
+        with self._lock:
+            if self._db is None and not _is_there(self._path):
+                yield None
+                return
+            with self._told():
+                yield self._connection()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside a transaction that no other process writes beside."""
+        with self._lock, self._told():
+            db = self._connection()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.commit()
+            except BaseException:
+                db.rollback()
+                raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unusable(self._path, str(error)) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            _make_private(self._path)
+            db = sqlite3.connect(self._path, timeout=60.0, isolation_level=None, check_same_thread=False)
+            try:
+                _prepare(db, self._path)
+            except BaseException:
+                db.close()
+                raise
+            self._db = db
+        return self._db
+
+
+def _unusable(path: Path, why: str | None) -> ConfigError:
+    return ConfigError(
+        f"The file {path}, in which labour market information is remembered, cannot be used: {why}. Check that its "
+        "folder can be written. A damaged file can be deleted: what was in it is asked for again, or imported anew "
+        "from an export."
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return True  # in a folder that is closed to us: opening it says so
+
+
+def _make_private(path: Path) -> None:
+    """Make the file readable by the service account alone; SQLite gives its side files the same rights."""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            if sys.platform != "win32":
+                path.chmod(0o600)  # whatever the umask says
+    except OSError as error:
+        raise _unusable(path, error.strerror) from error
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; a power cut may cost the last answer
+    db.execute("BEGIN IMMEDIATE")
+    application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    if application != _APPLICATION and (version or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]):
+        raise ConfigError(
+            f"[labour_market] cache names {path}, which is another program's file. Name one that does not exist yet."
+        )
+    if version > _VERSION:
+        raise ConfigError(
+            f"The file {path}, in which labour market information is remembered, was written by a newer release of "
+            "Fingerpost. Install that release again, or delete the file: what was in it is asked for again, or "
+            "imported anew from an export."
+        )
+    if not version:
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+    db.commit()
+    with suppress(sqlite3.OperationalError):  # in use just now: it is a property of the file, and the next one sets it
+        db.execute("PRAGMA journal_mode=WAL")
+
+
+def _find(db: sqlite3.Connection, service: str, key: str) -> _Answer | None:
+    found = db.execute("SELECT kind, value, retrieved FROM answer WHERE service=? AND key=?", (service, key)).fetchone()
+    return _Answer(found[0], found[1], datetime.fromisoformat(found[2])) if found else None
+
+
+def _answers(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    for *texts, value in db.execute("SELECT service, key, kind, retrieved, value FROM answer"):
+        yield dict(zip(("service", "key", "kind", "retrieved"), texts, strict=True)) | {"value": json.loads(value)}
+
+
+def _is_claimed(db: sqlite3.Connection, question: _Question, now: float) -> bool:
+    found = db.execute(
+        "SELECT 1 FROM claim WHERE service=? AND key=? AND ends>?", (question.service, question.key, now)
+    )
+    return found.fetchone() is not None
+
+
+def _wait_for_room(db: sqlite3.Connection, question: _Question, now: float) -> float:
+    """Return the seconds until one more call keeps the limit. A call far in the future is a clock's fault."""
+    if question.limit is None:
+        return 0.0
+    calls, seconds = question.limit
+    found = db.execute(
+        "SELECT made FROM call WHERE service=? AND made>? AND made<=? ORDER BY made DESC LIMIT 1 OFFSET ?",
+        (question.service, now - seconds, now + _DAY, calls - 1),
+    ).fetchone()
+    return max(found[0] + seconds - now, 0.001) if found else 0.0
+
+
+def _claim(db: sqlite3.Connection, question: _Question, now: float) -> _Claim:
+    """Make the question ours, and count the call before it is made: a process killed in it has still made it."""
+    service, key, limit = question.service, question.key, question.limit
+    holder, call = uuid.uuid4().hex, None
+    db.execute("INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)", (service, key, holder, now + CLAIM_SECONDS))
+    if limit is not None:
+        db.execute("DELETE FROM call WHERE service=? AND made NOT BETWEEN ? AND ?", (service, now - _DAY, now + _DAY))
+        call = db.execute("INSERT INTO call (service, made) VALUES (?, ?)", (service, now)).lastrowid
+    return _Claim(holder, call)
+
+
+def _code(error: AuthError | SourceUnavailable) -> str:
+    if isinstance(error, AuthError):
+        return "auth"
+    return "rate_limited" if isinstance(error, RateLimited) else "unavailable"
+
+
+def _rest_seconds(error: SourceUnavailable) -> float:
+    if not isinstance(error, RateLimited):
+        return REST_SECONDS
+    return REST_LIMITED_SECONDS if error.retry_after is None else min(max(error.retry_after, 0.0), _DAY)
+
+
+def _minutes(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} more minute{'s' if minutes > 1 else ''}"
+
+
+def _instant(moment: datetime) -> str:
+    """Write an instant so that the order of the texts is the order of time."""
+    return moment.isoformat(timespec="microseconds")
+
+
+def _as_json(service: str, value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ContractError(f"The connector of {service} handed over an answer that is not JSON.") from error
+
+
+def _lines(unpacked: gzip.GzipFile, path: Path, packed: int) -> Iterator[bytes]:
+    """Yield the lines of an export, and give up on one that is packed far more tightly than an export is."""
+    total = 0
+    most = min(_MAX_BYTES, max(_RATIO_FROM_BYTES, packed * _MAX_RATIO))
+    while True:
+        try:
+            line = unpacked.readline(_MAX_LINE + 1)
+        except (OSError, zlib.error, EOFError) as error:
+            raise ConfigError(f"{path} is damaged, or no export of labour market information.") from error
+        if not line:
+            return
+        total += len(line)
+        if total > most or len(line) > _MAX_LINE:
+            raise ConfigError(
+                f"{path} was given up after {total >> 20} MiB: it is larger, or packed far more tightly, than an "
+                "export of labour market information is."
+            )
+        yield line
+
+
+def _check_header(path: Path, line: bytes) -> None:
+    try:
+        header = json.loads(line)
+        name, version = header["format"], header["version"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        name, version = None, None
+    if name != _FORMAT or type(version) is not int or version < 1:
+        raise ConfigError(f"{path} line 1: this is no export of labour market information.")
+    if version > _VERSION:
+        raise ConfigError(f"{path} was exported by a newer release of Fingerpost. Install that release to import it.")
+
+
+def _entry(path: Path, number: int, line: bytes, latest: datetime) -> tuple[str, str, str, str, str]:
+    """Return the columns of one line, or say which line is wrong."""
+    try:
+        found = json.loads(line)
+        texts = service, key, kind = found["service"], found["key"], found["kind"]
+        if not all(type(text) is str and text and text.encode() for text in texts):
+            raise ValueError
+        retrieved = datetime.fromisoformat(found["retrieved"])
+        if retrieved.tzinfo is None or retrieved.astimezone(UTC) > latest:
+            raise ValueError
+        return service, key, kind, json.dumps(found["value"]), _instant(retrieved.astimezone(UTC))
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        raise ConfigError(
+            f"{path} line {number} is not an answer with a service, a key, a kind and an instant that has passed. "
+            "Nothing was imported; ask for the export again."
+        ) from None
