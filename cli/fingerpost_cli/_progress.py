@@ -21,6 +21,7 @@ _WORDS = {
     "read": "Reading the sources",
     "link": "Finding whose records they are",
     "judge": "Working out what is missing",
+    "enrich": "Asking about occupations",
     "plan": "Writing digests",
     "deliver": "Delivering digests",
 }

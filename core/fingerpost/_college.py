@@ -223,15 +223,20 @@ class College:
                         'Write careers_leader = "name@your-college.ac.uk" under [alerts].')
             )  # fmt: skip
         with self.store.reading() as connection:
-            audiences = list(self.planner(connection).audiences())
+            planner = self.planner(connection)
+            audiences = list(planner.audiences())
+            enrolled = planner.enrolled()
         people = sum(1 for audience in audiences if audience.role != "careers_leader")
-        without = sum(len(audience.untutored) for audience in audiences)
+        without = sum(len(audience.untutored & enrolled) for audience in audiences)
         if audiences:
             findings.append(Finding("ok", f"{people} tutors have learners assigned to them."))
         if without:
             findings.append(
-                Finding("warning", f"{without} learners have no tutor on record; the careers leader is told of them.",
-                        "Feed assignments: the ILR holds no tutors.")
+                Finding(
+                    "warning",
+                    f"{without} enrolled learners have no tutor on record; the careers leader is told of them.",
+                    "Feed assignments: the ILR, for one, holds no tutors.",
+                )
             )  # fmt: skip
         outside = sum(1 for one in audiences if not allowed(one.person.email, self.config.allowed_domains))
         if outside:
@@ -313,14 +318,20 @@ class College:
     def reference(self) -> Reference:
         """What services said about occupations, opened when first asked for."""
         if self._reference is None:
-            settings = self.config.settings.labour_market
-            self._reference = Reference.open(settings.cache, clock=self._clock, keep_days=settings.keep_days)
+            self._reference = self.open_reference()
         return self._reference
 
-    def market(self) -> Market:
+    def open_reference(self, *, refresh: bool = False, offline: bool = False) -> Reference:
+        """Open what services said: to ask everything anew, or to ask nothing at all."""
+        settings = self.config.settings.labour_market
+        return Reference.open(
+            settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline
+        )
+
+    def market(self, reference: Reference | None = None) -> Market:
         """Return the enrichers, ready to be asked."""
         enrichers = [(instance, self.hook_context(instance, None)) for instance in self.config.enrichers]
-        return Market(enrichers, lambda: self.reference)
+        return Market(enrichers, lambda: reference or self.reference)
 
     def labour_market(
         self,

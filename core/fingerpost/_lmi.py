@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fingerpost._college import College
     from fingerpost._labour_market import FactKind, SocVersion
     from fingerpost._market import Market, MarketReport
+    from fingerpost._reference import Reference
     from fingerpost._sync.context import Progress
     from fingerpost._sync.enriching import LearnerOccupation
 
@@ -42,8 +43,8 @@ class RefreshReport:
     warnings: tuple[str, ...]
 
 
-def _market(college: College) -> Market:
-    market = college.market()
+def _market(college: College, reference: Reference | None = None) -> Market:
+    market = college.market(reference)
     if not market.is_configured:
         raise ConfigError(
             'No service is configured that knows the labour market. Add a [[connector]] such as type = "lmiforall" or '
@@ -104,18 +105,15 @@ def suggest(college: College, words: str, *, ask: bool) -> list[Suggestion]:
 
 def refresh(college: College, *, force: bool, progress: Progress | None) -> RefreshReport:
     """Ask about everything that learners have in mind; see `College.refresh_labour_market`."""
-    market = _market(college)
-    if force:
-        college.reference.forget()
-    before = dict(college.reference.asked)
     region = college.config.settings.labour_market.region
-    occupations = dict.fromkeys(
-        one.found.occupation._replace(title="") for one in in_mind(college) if one.found.occupation is not None
-    )
-    facts = 0
-    for occupation in occupations:
-        facts += len(market.report(occupation, region=region).facts)
-        if progress is not None:
-            progress.advance(1)
-    asked = {name: count - before.get(name, 0) for name, count in college.reference.asked.items()}
-    return RefreshReport(len(occupations), facts, asked, tuple(market.warnings.values()))
+    with college.open_reference(refresh=force) as reference:
+        market = _market(college, reference)
+        occupations = dict.fromkeys(
+            one.found.occupation._replace(title="") for one in in_mind(college) if one.found.occupation is not None
+        )
+        facts = 0
+        for occupation in occupations:
+            facts += len(market.report(occupation, region=region).facts)
+            if progress is not None:
+                progress.advance(1)
+        return RefreshReport(len(occupations), facts, dict(reference.asked), tuple(market.warnings.values()))

@@ -685,7 +685,8 @@ class StreamReader:
         empty = not self._parts and not self.report.rejected
         # What is held stays held: new rows must not make the share of what is gone small enough.
         many = len(gone) > SWEEP_ROWS and (self._is_held() or len(gone) > SWEEP_SHARE * total)
-        if gone and (empty or many):
+        # Answers go all at once when a year ends and its items are closed; without them a tutor hears more, not less.
+        if gone and (empty or many) and self.spec.name != "responses":
             self._hold(gone, total)
             return False
         self._clear_hold()

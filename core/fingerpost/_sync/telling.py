@@ -184,6 +184,21 @@ class Planner:
         for address in sorted(found):
             yield found[address]
 
+    def enrolled(self) -> frozenset[int]:
+        """Return the learners who are on a programme on the day."""
+        table, today = schema.source_programme, self.as_of.isoformat()
+        return frozenset(
+            self.connection.scalars(
+                sa.select(table.c.learner_id).where(
+                    table.c.deleted_run.is_(None),
+                    table.c.learner_id.is_not(None),
+                    table.c.starts_on <= today,
+                    sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= today),
+                    sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today),
+                )
+            )
+        )
+
     def _live_learners(self) -> list[int]:
         learner = schema.learner
         return list(

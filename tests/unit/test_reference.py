@@ -1,0 +1,680 @@
+"""What services said is remembered: asked once, within their limits, dated, and carried to another machine."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fingerpost import AuthError, ConfigError, ContractError, RateLimited, Reference, SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "ashe/estimatePay?soc=5241"
+CANARY = "canary-4711"
+
+
+class Clock:
+    """A clock that goes on only when it is told to, or when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
+        self.slept = 0.0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.pass_by(seconds=seconds)
+
+    def pass_by(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+class Service:
+    """A service that counts its calls and answers, or raises, what it is told to."""
+
+    def __init__(self, answer: Any = 1) -> None:
+        self.answer = answer
+        self.calls = 0
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "labour-market.db"
+
+
+def opened(file: Path, clock: Clock, **options: Any) -> Reference:
+    return Reference.open(file, clock=clock, sleep=clock.sleep, **options)
+
+
+def down() -> SourceUnavailable:
+    return SourceUnavailable("The service does not answer.")
+
+
+# Asked once
+
+
+def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: Clock) -> None:
+    service = Service({"years": [2022, 2021]})
+    with opened(file, clock) as reference:
+        first = reference.fetch("lmiforall", KEY, "pay", service)
+        clock.pass_by(days=89)
+        assert reference.fetch("lmiforall", KEY, "pay", service) == first
+        assert first == ({"years": [2022, 2021]}, date(2026, 11, 2), False)
+    with opened(file, clock) as reference:
+        assert reference.fetch("lmiforall", KEY, "pay", service) == first
+        assert (service.calls, reference.asked) == (1, {})
+        clock.pass_by(days=1)
+        service.answer = 2
+        assert reference.fetch("lmiforall", KEY, "pay", service) == (2, date(2027, 1, 31), False)
+        assert (service.calls, reference.asked) == (2, {"lmiforall": 1})
+
+
+@pytest.mark.parametrize(("kind", "days"), [("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365)])
+def test_kinds_are_kept_as_long_as_they_last(file: Path, clock: Clock, kind: str, days: int) -> None:
+    service = Service()
+    with opened(file, clock) as reference:
+        reference.fetch("ncs", KEY, kind, service)
+        clock.pass_by(days=days, seconds=-1)
+        reference.fetch("ncs", KEY, kind, service)
+        assert service.calls == 1
+        clock.pass_by(seconds=1)
+        reference.fetch("ncs", KEY, kind, service)
+        assert service.calls == 2
+
+
+def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, clock: Clock) -> None:
+    service = Service()
+    with opened(file, clock, keep_days={"pay": 2, "skill": 0}) as reference:
+        for _ in range(3):
+            reference.fetch("lmiforall", KEY, "pay", service)
+            clock.pass_by(days=1)
+        assert service.calls == 2
+        for _ in range(3):
+            assert reference.fetch("lmiforall", "skills", "skill", service).stale is False
+        assert service.calls == 5
+
+
+@pytest.mark.parametrize(("keep_days", "said"), [({"pya": 3}, "Did you mean 'pay'"), ({"pay": -1}, "pay needs")])
+def test_nonsense_in_keep_days_is_refused(file: Path, clock: Clock, keep_days: dict[str, int], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        opened(file, clock, keep_days=keep_days)
+
+
+def test_nothing_is_an_answer_too(file: Path, clock: Clock) -> None:
+    service = Service(None)
+    with opened(file, clock) as reference:
+        for _ in range(2):
+            assert reference.fetch("lmiforall", KEY, "pay", service) == (None, date(2026, 11, 2), False)
+        assert service.calls == 1
+
+
+def test_a_refresh_asks_once_for_what_is_fresh(file: Path, clock: Clock) -> None:
+    service = Service()
+    with opened(file, clock) as reference:
+        reference.fetch("lmiforall", KEY, "pay", service)
+    with opened(file, clock, refresh=True) as reference:
+        for _ in range(3):
+            reference.fetch("lmiforall", KEY, "pay", service)
+    assert service.calls == 2
+
+
+def test_an_answer_is_the_same_however_often_it_is_handed_over(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        first = reference.fetch("ncs", KEY, "profile", lambda: {"pay": (1, 2), 3: "three"})
+        assert first.value == {"pay": [1, 2], "3": "three"}
+        first.value["pay"].append("scribbled")
+        again = reference.fetch("ncs", KEY, "profile", Service())
+        assert again.value == {"pay": [1, 2], "3": "three"}
+
+
+def test_a_connector_that_breaks_the_rules_is_told(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        with pytest.raises(ContractError, match="not JSON"):
+            reference.fetch("vendor", KEY, "pay", lambda: {CANARY})
+        with pytest.raises(ContractError, match="kind of fact"):
+            reference.fetch("vendor", KEY, "salary", Service())
+        with pytest.raises(ContractError, match="limit"):
+            reference.fetch("vendor", KEY, "pay", Service(), limit=(0, 300))
+        with pytest.raises(ZeroDivisionError):
+            reference.fetch("vendor", KEY, "pay", lambda: 1 / 0)
+        assert reference.fetch("vendor", KEY, "pay", Service()).value == 1
+        assert (reference.failures, clock.slept) == ({}, 0.0)
+
+
+# Down or gone
+
+
+def test_a_dead_service_is_answered_for_with_the_date(file: Path, clock: Clock) -> None:
+    service = Service("said once")
+    with opened(file, clock) as reference:
+        reference.fetch("lmiforall", KEY, "pay", service)
+        clock.pass_by(days=100)
+        service.answer = down()
+        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+        with pytest.raises(SourceUnavailable):
+            reference.fetch("lmiforall", "other", "pay", service)
+        assert reference.failures == {"lmiforall": "unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes", "code"),
+    [
+        (down(), 10, "unavailable"),
+        (RateLimited("Slower."), 5, "rate_limited"),
+        (RateLimited("Slower.", retry_after=120), 2, "rate_limited"),
+    ],
+)
+def test_a_service_that_failed_rests_for_every_process(
+    file: Path, clock: Clock, error: SourceUnavailable, minutes: int, code: str
+) -> None:
+    service = Service(error)
+    with opened(file, clock) as one, opened(file, clock) as other:
+        with pytest.raises(type(error), match=error.message):
+            one.fetch("ncs", KEY, "profile", service)
+        clock.pass_by(minutes=minutes, seconds=-1)
+        for reference in (one, other):
+            with pytest.raises(type(error), match="1 more minute"):
+                reference.fetch("ncs", "another", "profile", service)
+            assert reference.failures == {"ncs": code}
+        assert (service.calls, other.asked) == (1, {})
+        assert other.fetch("lmiforall", KEY, "pay", Service()).value == 1
+        clock.pass_by(seconds=1)
+        service.answer = "back"
+        assert other.fetch("ncs", KEY, "profile", service).value == "back"
+
+
+def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
+    service = Service("slow, but there")
+
+    def slow() -> Any:
+        with opened(file, clock) as other, pytest.raises(SourceUnavailable):
+            other.fetch("ncs", "other", "profile", Service(down()))
+        return service()
+
+    with opened(file, clock) as reference:
+        assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
+        assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
+
+
+def test_refused_credentials_end_it_for_this_process_alone(file: Path, clock: Clock) -> None:
+    service = Service("kept")
+    with opened(file, clock) as reference:
+        reference.fetch("ncs", KEY, "profile", service)
+        clock.pass_by(days=40)
+        service.answer = AuthError("The key was refused.")
+        assert reference.fetch("ncs", KEY, "profile", service) == ("kept", date(2026, 11, 2), True)
+        clock.pass_by(days=1)
+        with pytest.raises(AuthError, match="The key was refused"):
+            reference.fetch("ncs", "other", "profile", service)
+        assert (service.calls, reference.failures) == (2, {"ncs": "auth"})
+    service.answer = "a new key"
+    with opened(file, clock) as reference:
+        assert reference.fetch("ncs", "other", "profile", service).value == "a new key"
+
+
+def test_offline_asks_nobody(file: Path, clock: Clock) -> None:
+    with opened(file, clock, offline=True) as reference, pytest.raises(SourceUnavailable, match="not asked now"):
+        reference.fetch("ncs", KEY, "profile", Service())
+    assert not file.exists()
+    with opened(file, clock) as reference:
+        reference.fetch("ncs", KEY, "profile", Service())
+    with opened(file, clock, offline=True) as reference:
+        assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is False
+        clock.pass_by(days=31)
+        assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is True
+        assert (reference.asked, reference.failures) == ({}, {})
+
+
+# Limits
+
+
+def test_a_limit_holds_for_all_who_share_the_file(file: Path, clock: Clock) -> None:
+    made: list[datetime] = []
+    with opened(file, clock) as one, opened(file, clock) as other:
+        for number in range(20):
+            reference = (one, other)[number % 3 == 0]
+            reference.fetch("adverts", str(number), "vacancy", lambda: made.append(clock.now), limit=(3, 10))
+            clock.pass_by(seconds=number % 4)
+    assert len(made) == 20
+    assert all(later - earlier >= timedelta(seconds=10) for earlier, later in zip(made, made[3:], strict=False))
+
+
+def test_who_would_wait_too_long_gets_what_is_remembered(file: Path, clock: Clock) -> None:
+    service = Service()
+    with opened(file, clock) as reference:
+        reference.fetch("adverts", "old", "vacancy", service)
+        clock.pass_by(days=2)
+        for number in range(2):
+            reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
+        assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
+        with pytest.raises(RateLimited, match="300 seconds") as caught:
+            reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
+        assert caught.value.retry_after == pytest.approx(300)
+        assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
+        clock.pass_by(seconds=280)
+        assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
+        assert clock.slept == pytest.approx(20)
+
+
+def test_a_call_counts_until_the_service_has_answered(file: Path, clock: Clock) -> None:
+    with opened(file, clock, max_wait=0) as reference:
+        reference.fetch("adverts", "slow", "vacancy", lambda: clock.pass_by(seconds=8), limit=(1, 10))
+        clock.pass_by(seconds=9)
+        with pytest.raises(RateLimited):
+            reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10))
+        clock.pass_by(seconds=1)
+        assert reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10)).value == 1
+
+
+def test_a_clock_that_stands_still_hangs_nothing(file: Path, clock: Clock) -> None:
+    slept: list[float] = []
+    with Reference.open(file, clock=clock, sleep=slept.append) as reference:
+        reference.fetch("adverts", "1", "vacancy", Service(), limit=(1, 10))
+        with pytest.raises(RateLimited):
+            reference.fetch("adverts", "2", "vacancy", Service(), limit=(1, 10))
+    assert sum(slept) <= 30
+
+
+def test_a_clock_that_was_years_ahead_blocks_nothing(file: Path, clock: Clock) -> None:
+    clock.now += timedelta(days=3650)
+    with opened(file, clock) as reference:
+        reference.fetch("adverts", "1", "vacancy", Service(), limit=(1, 10))
+        with pytest.raises(SourceUnavailable):
+            reference.fetch("ncs", KEY, "profile", Service(down()))
+        clock.now -= timedelta(days=3650)
+        assert reference.fetch("adverts", "1", "vacancy", Service("now"), limit=(1, 10)).value == "now"
+        assert reference.fetch("ncs", KEY, "profile", Service("now")).value == "now"
+
+
+# Several threads and processes
+
+
+def test_twenty_threads_ask_once(file: Path) -> None:
+    service, replies = Service("asked"), []
+    gate = threading.Barrier(20)
+
+    def ask() -> Any:
+        threading.Event().wait(0.2)
+        return service()
+
+    def work() -> None:
+        gate.wait()
+        replies.append(reference.fetch("lmiforall", KEY, "pay", ask))
+
+    with Reference.open(file, clock=lambda: datetime.now(UTC)) as reference:
+        threads = [threading.Thread(target=work) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert service.calls == reference.asked["lmiforall"] == 1
+    assert [reply.value for reply in replies] == ["asked"] * 20
+    assert not any(reply.stale for reply in replies)
+
+
+def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clock: Clock) -> None:
+    asked, waiting = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        asked.set()
+        waiting.wait()
+        return "asked"
+
+    def stand(seconds: float) -> None:
+        waiting.set()
+        thread.join()
+
+    with Reference.open(file, clock=clock, keep_days={"pay": 0}, sleep=stand) as reference:
+        thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", slow))
+        thread.start()
+        asked.wait()
+        assert reference.fetch("lmiforall", KEY, "pay", Service("asked again")).value == "asked"
+
+
+PROCESS = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from fingerpost import Reference
+
+file, log, keys, limit, takes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(","), *sys.argv[4:]
+
+def ask():
+    with log.open("a", encoding="ascii") as lines:
+        lines.write(f"{time.time()}\\n")
+    print("asking", flush=True)
+    time.sleep(float(takes))
+    return "an answer"
+
+print("ready", flush=True)
+sys.stdin.readline()
+with Reference.open(file, clock=lambda: datetime.now(UTC)) as reference:
+    for key in keys:
+        reply = reference.fetch("adverts", key, "vacancy", ask, limit=(int(limit), 0.4) if limit != "none" else None)
+        assert (reply.value, reply.stale) == ("an answer", False)
+"""
+
+
+def processes(file: Path, log: Path, *keys: str, limit: str = "none", takes: str = "0") -> list[subprocess.Popen[str]]:
+    """Start one process for each list of keys, and let them go when all are there."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(file), str(log), each, limit, takes],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        )
+        for each in keys
+    ]  # fmt: skip
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return started
+
+
+def finished(started: list[subprocess.Popen[str]]) -> list[int]:
+    for process in started:
+        process.communicate()
+    return [process.returncode for process in started]
+
+
+def test_two_processes_ask_once(file: Path, tmp_path: Path) -> None:
+    log = tmp_path / "calls"
+    assert finished(processes(file, log, "same", "same", takes="0.5")) == [0, 0]
+    assert len(log.read_text(encoding="ascii").splitlines()) == 1
+
+
+def test_two_processes_keep_one_limit(file: Path, tmp_path: Path) -> None:
+    log = tmp_path / "calls"
+    assert finished(processes(file, log, "a,b,c,d,e,f", "g,h,i,j,k,l", limit="4")) == [0, 0]
+    made = sorted(float(line) for line in log.read_text(encoding="ascii").splitlines())
+    assert len(made) == 12
+    assert all(later - earlier >= 0.4 for earlier, later in zip(made, made[4:], strict=False))
+
+
+@pytest.mark.parametrize("stands_still", [False, True])
+def test_a_killed_process_blocks_its_question_for_two_minutes_and_its_call_counts(
+    file: Path, tmp_path: Path, clock: Clock, stands_still: bool
+) -> None:
+    [process] = processes(file, tmp_path / "calls", "same", limit="1", takes="600")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asking\n"
+    process.kill()
+    finished([process])
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.pass_by(seconds=0 if stands_still else seconds)
+
+    clock.now = datetime.now(UTC)
+    with Reference.open(file, clock=clock, sleep=sleep, max_wait=0) as reference:
+        with pytest.raises(RateLimited):
+            reference.fetch("adverts", "other", "vacancy", Service(), limit=(1, 3600))
+        assert reference.fetch("adverts", "same", "vacancy", Service("mine")).value == "mine"
+    assert 0 < sum(slept) <= 121
+
+
+# What is remembered
+
+
+def test_what_is_remembered_can_be_looked_at_and_forgotten(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        assert reference.peek("ncs", KEY) is None
+        assert (list(reference.entries()), reference.forget(), file.exists()) == ([], 0, False)
+        for service in ("ncs", "lmiforall", "maps"):
+            reference.fetch(service, KEY, "codes", Service(service))
+        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
+        clock.pass_by(days=181)
+        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
+        at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
+        assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
+        assert reference.forget("ncs") == 1
+        assert (reference.peek("ncs", KEY), reference.forget(), list(reference.entries())) == (None, 2, [])
+
+
+def test_the_file_is_made_with_the_first_answer_and_private(tmp_path: Path, clock: Clock) -> None:
+    file = tmp_path / "new folder" / "labour-market.db"
+    with opened(file, clock) as reference:
+        assert not file.parent.exists()
+        reference.fetch("ncs", KEY, "codes", Service())
+        assert file.with_name("labour-market.db-wal").exists()
+        if sys.platform != "win32":
+            assert {path.stat().st_mode & 0o777 for path in file.parent.iterdir()} == {0o600}
+
+
+def test_a_damaged_file_is_refused_with_what_to_do(file: Path, clock: Clock) -> None:
+    file.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(ConfigError, match=r"labour-market\.db.* can be deleted.*imported anew"):
+        opened(file, clock)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(file: Path, clock: Clock) -> None:
+    file.mkdir()
+    with pytest.raises(ConfigError, match="cannot be used"):
+        opened(file, clock)
+
+
+def test_a_newer_file_is_refused(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        reference.fetch("ncs", KEY, "codes", Service())
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA user_version=2")
+    database.close()
+    with pytest.raises(ConfigError, match="newer release"):
+        opened(file, clock)
+
+
+def test_another_programs_file_is_left_alone(file: Path, clock: Clock) -> None:
+    database = sqlite3.connect(file)
+    database.execute("CREATE TABLE learner (id INTEGER)")
+    database.close()
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match="another program's file"):
+        opened(file, clock)
+    assert file.read_bytes() == before
+
+
+def test_a_network_share_is_refused(clock: Clock) -> None:
+    with pytest.raises(ConfigError, match=r"\[labour_market\] cache is on a network share"):
+        opened(Path("//server/share/labour-market.db"), clock)
+
+
+# Carried to another machine
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(["ncs", "lmiforall", "maps"])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+ANSWERS = st.dictionaries(st.tuples(NAMES, TEXTS), st.tuples(st.integers(0, 3), JSON), max_size=5)
+
+
+def remembering(folder: Path, name: str, answers: dict[tuple[str, str], tuple[int, Any]]) -> Path:
+    """Export a file of these answers: (service, key) to (day, value)."""
+    clock = Clock()
+    with opened(folder / f"{name}.db", clock) as reference:
+        for (service, key), (day, value) in answers.items():
+            clock.now = Clock().now + timedelta(days=day)
+            reference.fetch(service, key, "codes", Service(value))
+        assert reference.export(folder / name) == len(answers)
+    return folder / name
+
+
+def everything(reference: Reference) -> dict[tuple[str, str], Any]:
+    return {(service, key): (kind, at, reference.peek(service, key)) for service, key, kind, at in reference.entries()}
+
+
+@settings(max_examples=25)
+@given(ANSWERS, ANSWERS)
+@example({("ncs", KEY): (1, "said at once")}, {("ncs", KEY): (1, "otherwise elsewhere")})
+@example({("ncs", KEY): (1, "old"), ("maps", KEY): (2, "new")}, {("ncs", KEY): (2, "new"), ("maps", KEY): (1, "old")})
+def test_the_newest_answers_win_in_whatever_order_and_however_often(
+    one: dict[tuple[str, str], tuple[int, Any]], other: dict[tuple[str, str], tuple[int, Any]]
+) -> None:
+    clock = Clock()
+    clock.pass_by(days=4)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = [remembering(folder, "one", one), remembering(folder, "other", other)]
+        with opened(folder / "a.db", clock) as a, opened(folder / "b.db", clock) as b:
+            assert a.import_(files[0]) == (len(one), 0)
+            taken, older = a.import_(files[1])
+            assert taken + older == len(other)
+            for file in reversed(files):
+                b.import_(file)
+            merged = everything(a)
+            assert everything(b) == merged
+            assert merged.keys() == one.keys() | other.keys()
+            for question, (_, at, reply) in merged.items():
+                told = [answers[question] for answers in (one, other) if question in answers]
+                newest = max(day for day, _ in told)
+                assert at == Clock().now + timedelta(days=newest)
+                assert reply.value in [value for day, value in told if day == newest]
+            assert [a.import_(file) for file in files] == [(0, len(one)), (0, len(other))]
+            assert everything(a) == merged
+
+
+def exported(tmp_path: Path, clock: Clock) -> Path:
+    with opened(tmp_path / "old.db", clock) as reference:
+        reference.fetch("ncs", KEY, "pay", Service("kept"))
+        reference.export(tmp_path / "export")
+    return tmp_path / "export"
+
+
+def test_an_export_carries_a_dead_services_answers(tmp_path: Path, clock: Clock) -> None:
+    export = exported(tmp_path, clock)
+    with gzip.open(export, "rt", encoding="utf-8") as lines:
+        header, answer = map(json.loads, lines)
+    assert header == {
+        "format": "fingerpost-labour-market", "version": 1, "exported": "2026-11-02T21:30:00.000000+00:00"
+    }  # fmt: skip
+    assert answer["value"] == "kept"
+    clock.pass_by(days=200)
+    with opened(tmp_path / "new.db", clock) as reference:
+        assert reference.import_(export) == (1, 0)
+        assert reference.fetch("ncs", KEY, "pay", Service(down())) == ("kept", date(2026, 11, 2), True)
+
+
+def test_an_export_of_nothing_makes_no_database(file: Path, tmp_path: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        assert reference.export(tmp_path / "export") == 0
+        assert not file.exists()
+        assert reference.import_(tmp_path / "export") == (0, 0)
+
+
+def test_an_export_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "taken").mkdir()
+    with opened(tmp_path / "new.db", clock) as reference:
+        for path in (tmp_path / "taken", tmp_path / "nowhere" / "export"):
+            with pytest.raises(ConfigError, match="cannot be written"):
+                reference.export(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+GOOD = {"service": "ncs", "key": KEY, "kind": "pay", "retrieved": "2026-10-01T09:00:00+00:00", "value": CANARY}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "", "{", "[]", "null", "[" * 100_000, "9" * 5_000,
+        *(json.dumps({name: value for name, value in GOOD.items() if name != gone}) for gone in GOOD),
+        *(json.dumps(GOOD | {name: bad}) for name in ("service", "key", "kind", "retrieved") for bad in (7, "", None)),
+        json.dumps(GOOD | {"key": "\ud800"}), json.dumps(GOOD | {"retrieved": "2026-10-01T09:00:00"}),
+        json.dumps(GOOD | {"retrieved": "2126-10-01T09:00:00Z"}),
+        json.dumps(GOOD | {"retrieved": "0001-01-01T00:00:00+14:00"}),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_named_and_nothing_is_taken(tmp_path: Path, clock: Clock, wrong: str) -> None:
+    export = exported(tmp_path, clock)
+    with gzip.open(export, "at", encoding="utf-8") as lines:
+        lines.write(f"{wrong}\n")
+    with opened(tmp_path / "new.db", clock) as reference:
+        with pytest.raises(ConfigError, match=r"export line 3 ") as caught:
+            reference.import_(export)
+        assert CANARY not in str(caught.value)
+        assert list(reference.entries()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "line 1"),
+        (b"plain text", "damaged"),
+        (gzip.compress(b'{"format": "fingerpost-labour-market", "version": 1}\n' * 99)[:-9], "damaged|line 2"),
+        (gzip.compress(b"{}\n"), "line 1"),
+        (gzip.compress(b'{"format": "other", "version": 1}\n'), "line 1"),
+        (gzip.compress(b'{"format": "fingerpost-labour-market", "version": "1"}\n'), "line 1"),
+        (gzip.compress(b'{"format": "fingerpost-labour-market", "version": 2}\n'), "newer release"),
+        (gzip.compress(b" " * (40 << 20)), "packed far more tightly"),
+        (gzip.compress(b'{"format": "fingerpost-labour-market", "version": 1}\n' + b"0" * (20 << 20)), "far more"),
+    ],
+    ids=["empty", "text", "cut", "header", "other", "version", "newer", "one-line", "bomb"],
+)
+def test_what_is_no_export_is_refused(tmp_path: Path, clock: Clock, content: bytes, said: str) -> None:
+    (tmp_path / "export").write_bytes(content)
+    with opened(tmp_path / "new.db", clock) as reference, pytest.raises(ConfigError, match=said):
+        reference.import_(tmp_path / "export")
+
+
+def test_an_export_that_is_not_there_is_named(tmp_path: Path, clock: Clock) -> None:
+    with opened(tmp_path / "new.db", clock) as reference, pytest.raises(ConfigError, match=r"nowhere.* cannot be read"):
+        reference.import_(tmp_path / "nowhere")
+
+
+# Nothing is told
+
+
+def test_no_question_and_no_answer_is_logged_or_told(
+    file: Path, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+
+    def fails(ask: Callable[[], Any], key: str, **options: Any) -> None:
+        with pytest.raises((SourceUnavailable, AuthError, ContractError)) as caught:
+            reference.fetch("ncs", f"{CANARY}{key}", "pay", ask, **options)
+        told.append(f"{caught.value} {caught.value.__dict__}")
+
+    with opened(file, clock, max_wait=0) as reference:
+        reference.fetch("ncs", CANARY, "pay", Service({CANARY: CANARY}), limit=(1, 60))
+        fails(Service(), "full", limit=(1, 60))
+        fails(Service({CANARY}), "not JSON")
+        fails(Service(down()), "down")
+        fails(Service(), "resting")
+        reference.export(tmp_path / "export")
+        told.append(repr(reference) + repr(reference.failures) + repr(reference.asked))
+    assert len(told) == 5
+    assert CANARY not in "".join([*told, caplog.text, *capsys.readouterr()])
