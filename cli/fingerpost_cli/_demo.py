@@ -5,49 +5,113 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from fingerpost import ConfigError
 from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._fake_college import make_college
+from fingerpost_cli._fake_college import AS_OF, make_college
 from fingerpost_cli._output import day, many, paragraph, table
 from fingerpost_cli._progress import progress_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fingerpost import College, Gap, RunReport
 
 __all__ = ["demo"]
 
-_MARK = "# A college that does not exist."
+_DATABASES: Final = "prosuite.db"
+
+_PROMONITOR: Final = f"""\
+# A college that does not exist, with ProSolution and ProMonitor in the file {_DATABASES}.
+# Look at everything, change anything, then run: fingerpost sync
+
+[college]
+name = "Example College"
+ukprn = 99999999
+as_of = {AS_OF} # the day this college is looked at; leave it out to look at today
+
+[alerts]
+careers_leader = "careers@example.ac.uk"
+allowed_domains = ["example.ac.uk"]
+learner_page = "https://promonitor.example.ac.uk/ilp/information/details.aspx?pmstudentid={{token}}"
+"""
+
+
+def _make_files(directory: Path, learners: int) -> None:
+    make_college(directory, learners=learners)
+
+
+def _make_databases(directory: Path, learners: int) -> None:
+    """Make the databases first: where that is cut short, no configuration says that they are there."""
+    from fingerpost_cli import _fake_prosuite as prosuite  # no other command needs the connector's tables
+
+    directory.mkdir(parents=True, exist_ok=True)
+    prosuite.build(f"sqlite:///{directory / _DATABASES}", learners=learners)
+    connectors = [text.replace("{url}", f"sqlite:///{_DATABASES}") for text in (prosuite.CONNECTOR, prosuite.WRITEBACK)]
+    config = "\n".join((_PROMONITOR, *connectors))
+    (directory / "fingerpost.toml").write_text(config, encoding="utf-8", newline="\n")
+
+
+class _Kind(NamedTuple):
+    """One demonstration: where and how large it is by default, how its configuration begins, and who makes it."""
+
+    directory: Path
+    learners: int
+    mark: str
+    make: Callable[[Path, int], None]
+    change: str
+
+
+_KINDS: Final = {
+    "csv": _Kind(
+        Path("fingerpost-demo"), 1200, "# A college that does not exist. ", _make_files, "Then edit a file in data"
+    ),
+    "promonitor": _Kind(
+        Path("fingerpost-demo-promonitor"), 400, "# A college that does not exist, with ProSolution", _make_databases,
+        f"Then change a row of {_DATABASES}",
+    ),
+}  # fmt: skip
 
 
 @click.command()
-@click.argument("directory", default="fingerpost-demo", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--learners", default=1200, show_default=True, type=click.IntRange(20, 50_000), help="How large it is.")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--source", type=click.Choice(list(_KINDS)), default="csv", show_default=True,
+    help="What it reads: an ILR file and CSV files, or databases of ProSolution and ProMonitor.",
+)  # fmt: skip
+@click.option(
+    "--learners", type=click.IntRange(20, 50_000), help="How large it is: 1,200 learners, or 400 with promonitor."
+)
 @pass_app
-def demo(app: App, directory: Path, learners: int) -> None:
-    """Make a college that does not exist in DIRECTORY (default: fingerpost-demo) and run one night of it.
+def demo(app: App, directory: Path | None, source: str, learners: int | None) -> None:
+    """Make a college that does not exist in DIRECTORY and run one night of it.
 
-    In a folder that holds one already, it is synchronised again.
+    By default DIRECTORY is fingerpost-demo, or fingerpost-demo-promonitor where it reads databases. In a folder that
+    holds one already, it is synchronised again.
     """
+    kind = _KINDS[source]
+    directory = directory or kind.directory
+    learners = learners or kind.learners
     config = directory / "fingerpost.toml"
-    again = _is_demo(config)
+    again = _is_demo(config, kind)
     if not again:
         _refuse_full(directory)
         click.echo(f"Making a college of {learners:,} invented learners in {directory} ...", err=True)
-        make_college(directory, learners=learners)
+        kind.make(directory, learners)
     with app.open(config=config) as college:
         with progress_of(app) as progress:
             report = college.sync(progress=progress)
         gaps = college.gaps().gaps
         _describe(college, report, gaps, directory, again=again)
+    click.echo(paragraph(f"{kind.change}, or fingerpost.toml, and run fingerpost sync."))
 
 
-def _is_demo(config: Path) -> bool:
+def _is_demo(config: Path, kind: _Kind) -> bool:
     try:
-        return config.read_text(encoding="utf-8-sig").startswith(_MARK)
+        return config.read_text(encoding="utf-8-sig").startswith(kind.mark)
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -60,7 +124,7 @@ def _refuse_full(directory: Path) -> None:
 def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], directory: Path, *, again: bool) -> None:
     read = sum(one.read for one in report.streams)
     found = report.records
-    if again and not (report.digests.planned or any(one.new + one.changed + one.deleted for one in report.streams)):
+    if again and not _has_news(report):
         click.echo("Synchronised again: nothing has changed since, so nothing was written and nobody is told anything.")
     click.echo(
         f"{college.config.settings.college.name} on {day(report.as_of)}: {many(found['learners'], 'learner')}, "
@@ -75,7 +139,14 @@ def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], direct
     ]))  # fmt: skip
     _describe_gaps(college, gaps)
     _describe_outbox(college)
+    _describe_pages(report, directory)
     _describe_next(gaps, directory, report.as_of)
+
+
+def _has_news(report: RunReport) -> bool:
+    """Say whether a night found or told anything."""
+    changes = sum(one.new + one.changed + one.deleted for one in report.streams)
+    return bool(changes or report.digests.planned or report.items.planned)
 
 
 def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
@@ -95,6 +166,8 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
 
 def _describe_outbox(college: College) -> None:
     for channel in college.config.channels:
+        if channel.accepts != "digest":
+            continue
         folder = college.config.base_dir / str(getattr(channel.config, "path", "outbox"))
         files = sorted(folder.glob("*.eml"))
         if files:
@@ -104,8 +177,25 @@ def _describe_outbox(college: College) -> None:
             )
 
 
+def _describe_pages(report: RunReport, directory: Path) -> None:
+    """Say how many items this night wrote onto learners' pages, and how to read one."""
+    if report.items.written:
+        look = "SELECT Comment FROM ActionPlan WHERE Comment LIKE ?"
+        found = f"sqlite3.connect('{_DATABASES}').execute('{look}', ['[Fingerpost %'])"
+        click.echo(
+            f"\nWritten onto learners' pages in ProMonitor: {many(report.items.written, 'item')}. To read one,\n"
+            f"in the folder {directory}:\n"
+            f'  {_uv()}python -c "import sqlite3; print({found}.fetchone()[0])"'
+        )
+
+
+def _uv() -> str:
+    """Return what stands before a command where uv runs this one."""
+    return "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+
+
 def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
-    run = f"{'uv run ' if 'UV_RUN_RECURSION_DEPTH' in os.environ else ''}fingerpost"
+    run = f"{_uv()}fingerpost"
     click.echo(f"\nTry next:\n  cd {directory}")
     tutors = Counter(tutor for gap in gaps for tutor in gap.tutors)
     examples = [gap for gap in gaps if gap.due is not None and gap.due >= as_of] or list(gaps)
@@ -118,4 +208,3 @@ def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
     tries.append(("quarantine list", "rows that were rejected, for the MIS team"))
     for command, why in tries:
         click.echo(f"  {run} {command:<{max(len(one) for one, _ in tries)}}  {why}")
-    click.echo(paragraph("Then edit a file in data, or fingerpost.toml, and run fingerpost sync."))

@@ -23,7 +23,7 @@ from fingerpost_promonitor import PROSUITE, SCHEMAS, located
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["CONNECTOR", "FakeProSuite", "build"]
+__all__ = ["CONNECTOR", "WRITEBACK", "FakeProSuite", "build"]
 
 CONNECTOR: Final = """\
 [[connector]]
@@ -35,6 +35,11 @@ feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "gu
 
 [connector.tutors]
 rule = "offering_staff"
+email_domain = "example.ac.uk"
+
+[connector.responses]
+acknowledged = ["Seen by tutor"]
+snoozed = ["Not now"]
 
 [[connector.screens]]
 table = "CareersRecord"
@@ -44,6 +49,17 @@ columns = { Type = "Information1", Date = "Information2", Hours = "Information3"
 State = "Information6" }
 """
 """The configuration that reads what `build` makes; ``{url}`` stands for the address."""
+
+WRITEBACK: Final = """\
+[[connector]]
+type = "promonitor-writeback"
+name = "promonitor-writeback"
+url = "{url}"
+write = true
+ceiling = 5000
+values = { CommentTypeID = 4, CommentStaffID = 1 }
+"""
+"""The configuration that writes gaps back to it, as comments of the type Support by the first member of staff."""
 
 _CHUNK: Final = 5_000
 _DOMAIN: Final = "example.ac.uk"
@@ -101,7 +117,10 @@ _COMMENT_TYPES: Final = (
     ("Employer talk", False, 7), ("Careers research", False, 6), ("University visit", False, 3),
     ("Work experience", False, 3), (None, True, 2),
 )  # fmt: skip
-_ACTION_TYPES: Final = ("Attendance", "Behaviour", "Careers action plan", "Homework")
+_ACTION_TYPES: Final = (
+    "Attendance", "Behaviour", "Careers action plan", "Homework",
+    "Seen by tutor", "Not now",  # only what is written back is answered with these
+)  # fmt: skip
 _BADGES: Final = (
     ("Careers", ("Not started", "Under way", "Complete")),
     ("Career aspiration", ()),
@@ -203,6 +222,7 @@ class _Builder:
             enrolments = put("Enrolment", self._enrolments())
             put("StudentOutcome", self._outcomes())
             made = self._ilp(put)
+            self._number_on(connection)
         return FakeProSuite(self.learners, details, enrolments, made, self.staff)
 
     def _create(self) -> None:
@@ -226,6 +246,14 @@ class _Builder:
             return count
 
         return put
+
+    def _number_on(self, connection: sa.Connection) -> None:
+        """Let the database go on where the comments end; SQLite does so of itself."""
+        if connection.dialect.name == "postgresql":
+            plan = self.tables["ActionPlan"]
+            name = connection.dialect.identifier_preparer.format_table(plan)
+            sequence = sa.func.pg_get_serial_sequence(name, "ActionPlanID")
+            connection.execute(sa.select(sa.func.setval(sequence, sa.func.max(plan.c.ActionPlanID))))
 
     # -- ProSolution -------------------------------------------------------------------------------------------------
 
@@ -281,13 +309,12 @@ class _Builder:
         return 1 + (offering * 7919 + self.seed) % self.staff
 
     def _offering_staff(self) -> Iterator[dict[str, Any]]:
-        """Give every course a tutor but each twentieth, which has none, and each thirtieth, which has two."""
+        """Give every course of an area a tutor, and each thirtieth two; English and mathematics have none."""
         for offering in range(1, self._offering_id(len(self.years), 0, 0, 0)):
-            if offering % 20:
-                tutor = self._tutor_of(offering)
-                yield {"OfferingID": offering, "StaffID": tutor}
-                if offering % 30 == 0:
-                    yield {"OfferingID": offering, "StaffID": 1 + tutor % self.staff}
+            tutor = self._tutor_of(offering)
+            yield {"OfferingID": offering, "StaffID": tutor}
+            if offering % 30 == 0:
+                yield {"OfferingID": offering, "StaffID": 1 + tutor % self.staff}
 
     def _local_destinations(self) -> Iterator[dict[str, Any]]:
         for number, (code, description) in enumerate(_DESTINATIONS, start=1):
@@ -364,8 +391,8 @@ class _Builder:
             offerings: list[int | None] = [self._offering_id(row.year, row.area, row.course, row.group)]
             if row.person % 3 == 0:
                 offerings += [self._extra_id(row.year, 0), self._extra_id(row.year, 1)]
-            if rng.random() < 0.003:
-                offerings[0] = None
+            if rng.random() < 0.01 and len(offerings) > 1:
+                offerings[-1] = None
             begin = _first_day(self.years[row.year]) + timedelta(days=rng.randint(0, 20))
             over = begin + timedelta(days=290) < datetime(self.as_of.year, self.as_of.month, self.as_of.day)  # noqa: DTZ001
             status = "2" if over else "3" if rng.random() < 0.03 else "1"

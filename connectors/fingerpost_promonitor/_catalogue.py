@@ -12,12 +12,12 @@ from fingerpost_promonitor._tables import PROSUITE, SCHEMAS, is_inferred, locate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fingerpost_promonitor._config import PromonitorConfig
+    from fingerpost_promonitor._config import Access
 
 __all__ = ["Catalogue", "find", "schemas_of", "shown"]
 
 
-def schemas_of(config: PromonitorConfig, backend: str) -> Mapping[str, str | None]:
+def schemas_of(config: Access, backend: str) -> Mapping[str, str | None]:
     """Return where the tables are: as configured, else where the vendor puts them."""
     usual = SCHEMAS.get(backend, SCHEMAS["sqlite"])
     configured: Mapping[str, str] = config.schemas  # type: ignore[assignment]  # its keys are some of these
@@ -31,9 +31,7 @@ class Catalogue:
     is defined.
     """
 
-    def __init__(
-        self, config: PromonitorConfig, backend: str, inspect: Callable[[], sa.Inspector] | None = None
-    ) -> None:
+    def __init__(self, config: Access, backend: str, inspect: Callable[[], sa.Inspector] | None = None) -> None:
         self.backend = backend
         self._config = config
         self._schemas = schemas_of(config, backend)

@@ -7,16 +7,18 @@ from typing import Annotated, Literal, TypeAlias
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from fingerpost import STREAMS, SourceConfig, StreamName
+from fingerpost import ConnectorConfig, SourceConfig, StreamName
 from fingerpost_promonitor._select import PARAMETERS, checked_name, checked_select
 
-__all__ = ["Procedure", "PromonitorConfig", "QueryName", "Screen", "Tutors"]
+__all__ = ["Access", "Location", "Name", "Procedure", "PromonitorConfig", "QueryName", "Responses", "Screen", "Tutors"]
 
 Name: TypeAlias = Annotated[str, AfterValidator(checked_name)]
 Place: TypeAlias = Literal["prosolution", "promonitor", "learner_information", "ilp"]
 QueryName: TypeAlias = Literal[
-    "learners", "programmes", "assignments", "meetings", "comments", "badges", "destinations"
+    "learners", "programmes", "assignments", "meetings", "comments", "badges", "destinations", "responses"
 ]
+
+_USUAL: tuple[StreamName, ...] = ("learners", "programmes", "assignments", "activities", "destinations")
 
 
 def _checked_location(location: str) -> str:
@@ -29,6 +31,22 @@ def _checked_location(location: str) -> str:
     return location
 
 
+def _without_password(address: str) -> str:
+    try:
+        url = sa.make_url(address)
+    except sa.exc.ArgumentError:
+        raise ValueError(
+            "is not a database address; write one such as mssql+pymssql://login@server/ProMonitor"
+        ) from None
+    named = {key.casefold() for key in url.query}
+    if url.password or named & {"password", "pwd", "odbc_connect", "sslpassword", "passfile"}:
+        raise ValueError(
+            'must not hold a password; take it out and write password = { env = "FINGERPOST_SQL_PASSWORD" }'
+        )
+    return address
+
+
+Address: TypeAlias = Annotated[str, AfterValidator(_without_password)]
 Location: TypeAlias = Annotated[str, AfterValidator(_checked_location)]
 Select: TypeAlias = Annotated[str, AfterValidator(checked_select)]
 
@@ -117,19 +135,49 @@ class Screen(_Table):
         return self
 
 
-class PromonitorConfig(SourceConfig):
-    """The keys of a ``[[connector]]`` table with ``type = "promonitor"``."""
+class Responses(_Table):
+    """``[connector.responses]``: how a tutor answers to what write-back put on a learner's page."""
 
-    url: str = Field(
+    acknowledged: tuple[str, ...] = Field(
+        default=(), description='Titles that say "known": { acknowledged = ["Seen by tutor"] }.'
+    )
+    snoozed: tuple[str, ...] = Field(default=(), description='Titles that say "not now".')
+    column: Literal["ActionType", "CommentType"] = Field(
+        default="ActionType", description="Which of an item's two types a tutor changes in order to answer."
+    )
+    until_column: Name | None = Field(
+        default=None, description="The column of ActionPlan that holds the last day of a snooze."
+    )
+    staff_column: Name | None = Field(
+        default=None,
+        description="The column of ActionPlan that holds the StaffID of whoever answered. Without it nobody is named: "
+        "CommentStaffID is whoever wrote the item.",
+    )
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What each title means; titles are compared without padding and case."""
+        named = {"acknowledged": self.acknowledged, "snoozed": self.snoozed}
+        return {_folded(title): answer for answer, titles in named.items() for title in titles}
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Responses:
+        if {_folded(title) for title in self.acknowledged} & {_folded(title) for title in self.snoozed}:
+            raise ValueError("names one title as acknowledged and as snoozed; leave it in one of the two")
+        return self
+
+
+def _folded(title: str) -> str:
+    return title.strip().casefold()
+
+
+class Access(ConnectorConfig):
+    """The keys that say where ProMonitor's database is; reading and writing back share them, not their login."""
+
+    url: Address = Field(
         description='The database, without a password: "mssql+pymssql://fingerpost_read@sql01/ProMonitor".'
     )
     password: SecretStr | None = Field(default=None, description="The password of the login, as a secret reference.")
-    prosolution_url: str | None = Field(
-        default=None, description="The server of ProSolution, where it is not that of ProMonitor."
-    )
-    prosolution_password: SecretStr | None = Field(
-        default=None, description="The password there, as a secret reference."
-    )
     schemas: dict[Place, Location] = Field(
         default_factory=dict,
         description='Where the tables are, as DATABASE.SCHEMA: { prosolution = "ProSolution.dbo" }. Empty means the '
@@ -138,7 +186,21 @@ class PromonitorConfig(SourceConfig):
     tables: dict[Name, Name] = Field(
         default_factory=dict, description='Other names of tables at your college: { vStudent = "Student" }.'
     )
-    streams: tuple[StreamName, ...] = Field(default=STREAMS, min_length=1, description="What to read.")
+    timeout: float = Field(default=60.0, ge=1, le=3600, description="Seconds that one statement may take.")
+
+
+class PromonitorConfig(Access, SourceConfig):
+    """The keys of a ``[[connector]]`` table with ``type = "promonitor"``."""
+
+    prosolution_url: Address | None = Field(
+        default=None, description="The server of ProSolution, where it is not that of ProMonitor."
+    )
+    prosolution_password: SecretStr | None = Field(
+        default=None, description="The password there, as a secret reference."
+    )
+    streams: tuple[StreamName, ...] = Field(
+        default=_USUAL, min_length=1, description="What to read, beside responses where [connector.responses] is there."
+    )
     activities: tuple[Literal["meetings", "comments", "badges"], ...] = Field(
         default=("meetings", "comments", "badges"), description="What to read activities from, beside the screens."
     )
@@ -163,29 +225,21 @@ class PromonitorConfig(SourceConfig):
     comment_modified: Name = Field(
         default="CommentDate", description="The column of ActionPlan that says when a comment was last changed."
     )
-    marker_column: Name | None = Field(
-        default=None,
-        description="The column of ActionPlan in which write-back marks what it wrote, so that it is not read.",
+    marker_column: Name = Field(
+        default="Comment",
+        description="The column of ActionPlan in which write-back marks what it wrote, so that it is not read. It is "
+        "compared by the database and not fetched.",
     )
-    timeout: float = Field(default=60.0, ge=1, le=3600, description="Seconds that one statement may take.")
+    responses: Responses | None = Field(
+        default=None, description="How a tutor answers to what was written back. Without it, answers are not read."
+    )
 
-    @field_validator("url", "prosolution_url")
-    @classmethod
-    def _without_password(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            url = sa.make_url(value)
-        except sa.exc.ArgumentError:
-            raise ValueError(
-                "is not a database address; write one such as mssql+pymssql://login@server/ProMonitor"
-            ) from None
-        named = {key.casefold() for key in url.query}
-        if url.password or named & {"password", "pwd", "odbc_connect", "sslpassword", "passfile"}:
-            raise ValueError(
-                'must not hold a password; take it out and write password = { env = "FINGERPOST_SQL_PASSWORD" }'
-            )
-        return value
+    @property
+    def wanted(self) -> tuple[StreamName, ...]:
+        """The streams to read: responses are, wherever it is said how they look."""
+        if self.responses is None or "responses" in self.streams:
+            return self.streams
+        return (*self.streams, "responses")
 
     @field_validator("academic_years")
     @classmethod
@@ -197,4 +251,10 @@ class PromonitorConfig(SourceConfig):
         names = [(screen.place, screen.table, screen.name) for screen in self.screens]
         if len(set(names)) < len(names):
             raise ValueError("has two screens of one table; give each a name of its own")
+        if self.responses is None and ("responses" in self.streams or "responses" in self.queries):
+            raise ValueError(
+                'reads responses and lacks [connector.responses] with acknowledged = ["TITLE"] or snoozed = ["TITLE"]'
+            )
+        if self.responses is not None and not self.responses.answers and "responses" not in self.queries:
+            raise ValueError("has [connector.responses] without a title; name one for acknowledged or for snoozed")
         return self

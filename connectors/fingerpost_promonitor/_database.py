@@ -1,9 +1,9 @@
-"""Reach the databases of a college to read them, and nothing else.
+"""Reach the databases of a college.
 
-Reading is all that can happen here: the session is made read-only where the database knows such a thing, every
-transaction is rolled back, and each statement has a time limit. Rows come in pages that are read whole before the
-first of them is handed on, so no statement and no lock of ours outlives a page, and a dropped connection costs one page
-that is simply read again.
+Through a `Database` nothing but reading can happen: the session is made read-only where the database knows such a
+thing, and every transaction is rolled back. Rows come in pages that are read whole before the first of them is handed
+on, so no statement and no lock of ours outlives a page, and a dropped connection costs one page that is simply read
+again. A `WritableDatabase` is another login, for write-back alone. Each statement of either has a time limit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["PAGE", "Database"]
+__all__ = ["PAGE", "Database", "Fault", "Server", "WritableDatabase", "fault"]
+
+Fault: TypeAlias = Literal["late", "login", "denied", "busy", "lost", "refused"]
+"""What a database may answer: too slow, not let in, not allowed, locked by others, out of reach, or a plain no."""
 
 PAGE: Final = 5_000
 """Rows of one page."""
@@ -37,11 +40,15 @@ _DRIVERS: Final = {"mssql": "mssql+pymssql", "postgresql": "postgresql+psycopg"}
 _EXTRAS: Final = {"mssql": "mssql", "postgresql": "postgres"}
 
 
-class Database:
-    """One database server, or file, that is read with one login.
+class Server:
+    """One database server, or file, as one login reaches it.
 
     `label` names it in sentences. A relative path of a SQLite file starts at `base_dir`.
     """
+
+    read_only: ClassVar[bool]
+    rights: ClassVar[str]
+    """What the login needs, as a sentence for whoever may grant it."""
 
     def __init__(self, address: str, password: SecretStr | None, *, timeout: float, base_dir: Path, label: str) -> None:
         url = sa.make_url(address)
@@ -66,8 +73,12 @@ class Database:
         if self.backend == "mssql":
             if url.get_driver_name() == "pymssql":
                 arguments = {"timeout": int(self._timeout), "login_timeout": int(min(self._timeout, 30))}
-            elif "ApplicationIntent" not in url.query:
+            elif self.read_only and "ApplicationIntent" not in url.query:
                 url = url.update_query_dict({"ApplicationIntent": "ReadOnly"})
+        elif self.backend == "sqlite":
+            arguments = {"timeout": self._timeout}
+        elif self.backend == "postgresql" and "connect_timeout" not in url.query:
+            arguments = {"connect_timeout": max(2, int(min(self._timeout, 30)))}
         try:
             engine = sa.create_engine(
                 url, connect_args=arguments, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True
@@ -82,15 +93,70 @@ class Database:
         sa.event.listen(engine, "connect", self._connected)
         return engine
 
-    @property
-    def is_read_only(self) -> bool:
-        """Say whether the session itself refuses to write; on SQL Server only the login's rights do."""
-        return self.backend in {"postgresql", "sqlite"}
-
     def close(self) -> None:
-        """Close the connection; nothing was written, so nothing is lost."""
+        """Close the connection; what was not committed is rolled back."""
         if "engine" in self.__dict__:
             self.engine.dispose()
+
+    def told(self, error: sa.exc.SQLAlchemyError) -> FingerpostError:
+        """Turn what the driver raised into a sentence that holds nothing of what was read."""
+        cause = _cause(error)
+        detail = f"{type(error).__name__}: {type(cause).__name__} {_code(cause) or ''}".strip()
+        kind = fault(error)
+        if kind == "late":
+            return SourceUnavailable(
+                f"{self.label}: a statement took longer than {self._timeout:.0f} seconds. Set a larger timeout, or ask "
+                "your database administrator why the tables answer slowly.",
+                detail=detail,
+            )
+        if kind == "login":
+            return AuthError(
+                f"{self.label}: the server does not let the login in. Check `url` and `password`.", detail=detail
+            )
+        if kind == "denied":
+            return AuthError(f"{self.label}: {self.rights}", detail=detail)
+        if kind in ("lost", "busy"):
+            return SourceUnavailable(
+                f"{self.label}: the database cannot be reached or gave up. Check `url` and whether the server runs.",
+                detail=detail,
+            )
+        return ConfigError(
+            f"{self.label}: the database refused a statement. Run fingerpost check; if you configured a query of your "
+            "own, try it in Management Studio.",
+            detail=detail,
+        )
+
+    def _connected(self, connection: Any, _record: object) -> None:
+        """Set the time limits of a new connection."""
+        if self.backend == "sqlite":
+            connection.set_progress_handler(self._is_late, 10_000)
+        elif self.backend == "postgresql":
+            self._at_once(connection, f"SET statement_timeout = {int(self._timeout * 1000)}")
+        elif self.backend == "mssql" and hasattr(connection, "timeout"):
+            connection.timeout = int(self._timeout)
+
+    @staticmethod
+    def _at_once(connection: Any, statement: str) -> None:
+        """Execute a statement outside any transaction, so that no rollback takes it back."""
+        before, connection.autocommit = connection.autocommit, True
+        connection.execute(statement)
+        connection.autocommit = before
+
+    def _start_clock(self) -> None:
+        self._deadline = time.monotonic() + self._timeout
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+class Database(Server):
+    """A database that is read, and nothing else."""
+
+    read_only = True
+    rights = (
+        "the login may not read a table. Ask your database administrator for SELECT on the tables that fingerpost "
+        "check lists."
+    )
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -128,63 +194,77 @@ class Database:
                 self._start_clock()
                 yield row
 
-    def told(self, error: sa.exc.SQLAlchemyError) -> FingerpostError:
-        """Turn what the driver raised into a sentence that holds nothing of what was read."""
-        cause = getattr(error, "orig", None) or error
-        state = getattr(cause, "sqlstate", None) or next((arg for arg in cause.args if isinstance(arg, int)), None)
-        detail = f"{type(error).__name__}: {type(cause).__name__} {state or ''}".strip()
-        said = str(cause).casefold()
-        if any(words in said for words in _TIMED_OUT) and "connect" not in said:
-            return SourceUnavailable(
-                f"{self.label}: a statement took longer than {self._timeout:.0f} seconds. Set a larger timeout, or ask "
-                "your database administrator why the tables answer slowly.",
-                detail=detail,
-            )
-        if any(words in said for words in _NOT_LET_IN):
-            return AuthError(
-                f"{self.label}: the server does not let the login in. Check `url` and `password`.", detail=detail
-            )
-        if any(words in said for words in _NOT_ALLOWED):
-            return AuthError(
-                f"{self.label}: the login may not read a table. Ask your database administrator for SELECT on the "
-                "tables that fingerpost check lists.",
-                detail=detail,
-            )
-        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and not isinstance(
-            error, sa.exc.ProgrammingError
-        ):
-            return SourceUnavailable(
-                f"{self.label}: the database cannot be reached or gave up. Check `url` and whether the server runs.",
-                detail=detail,
-            )
-        return ConfigError(
-            f"{self.label}: the database refused a statement. Run fingerpost check; if you configured a query of your "
-            "own, try it in Management Studio.",
-            detail=detail,
-        )
-
-    def _connected(self, connection: Any, _record: object) -> None:
+    def _connected(self, connection: Any, record: object) -> None:
+        super()._connected(connection, record)
         if self.backend == "sqlite":
             connection.execute("PRAGMA query_only=ON")
-            connection.set_progress_handler(self._is_late, 10_000)
         elif self.backend == "postgresql":
-            before, connection.autocommit = connection.autocommit, True
-            connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-            connection.execute(f"SET statement_timeout = {int(self._timeout * 1000)}")
-            connection.autocommit = before
-        elif self.backend == "mssql" and hasattr(connection, "timeout"):
-            connection.timeout = int(self._timeout)
+            self._at_once(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
 
-    def _start_clock(self) -> None:
-        self._deadline = time.monotonic() + self._timeout
 
-    def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
+class WritableDatabase(Server):
+    """A database that write-back writes to, with the login that may."""
+
+    read_only = False
+    rights = (
+        "the login may not do what write-back needs. Ask your database administrator for the rights that fingerpost "
+        "check lists."
+    )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction that ends with a rollback unless it was committed; errors come out as they are."""
+        with self.engine.connect() as connection:
+            self._start_clock()
+            yield connection
+
+    def _connected(self, connection: Any, record: object) -> None:
+        super()._connected(connection, record)
+        if self.backend == "sqlite":
+            connection.isolation_level = None  # Python would begin where it likes, and too late to keep others out
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """The engine; on SQLite a transaction shuts other writers out from its beginning."""
+        engine = super().engine
+        if self.backend == "sqlite":
+            sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
 
 
 _TIMED_OUT: Final = ("statement timeout", "query timeout", "timed out", "timeout expired", "hyt00", "interrupted")
 _NOT_LET_IN: Final = ("login failed", "authentication failed", "no password supplied", "cannot open database")
-_NOT_ALLOWED: Final = ("permission denied", "permission was denied", "not authorized")
+_NOT_ALLOWED: Final = ("permission denied", "permission was denied", "not authorized", "readonly database")
+_LOCKED: Final = ("is locked", "deadlock", "lock timeout", "lock request time out", "could not serialize")
+_REFUSED_NUMBERS: Final = frozenset({245, 334, 515, 547, 2601, 2627, 2628, 8114, 8115, 8134, 8152})
+"""Errors of SQL Server that answer a statement, although its driver takes them for errors of operation."""
+
+
+def fault(error: sa.exc.SQLAlchemyError) -> Fault:
+    """Say what kind of no an error is."""
+    cause = _cause(error)
+    code, said = _code(cause), str(cause).casefold()
+    if any(words in said for words in _TIMED_OUT) and "connect" not in said:
+        return "late"
+    if any(words in said for words in _NOT_LET_IN):
+        return "login"
+    if any(words in said for words in _NOT_ALLOWED):
+        return "denied"
+    if any(words in said for words in _LOCKED):
+        return "busy"
+    if isinstance(code, int) and (code in _REFUSED_NUMBERS or code >= 50_000):  # THROW and RAISERROR begin there
+        return "refused"
+    return "lost" if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) else "refused"
+
+
+def _cause(error: sa.exc.SQLAlchemyError) -> BaseException:
+    return getattr(error, "orig", None) or error
+
+
+def _code(cause: BaseException) -> str | int | None:
+    """Return the SQLSTATE or the number of an error, if it has one."""
+    state: str | None = getattr(cause, "sqlstate", None)
+    return state or next((arg for arg in cause.args if isinstance(arg, int)), None)
 
 
 def _is_lost(error: sa.exc.DBAPIError) -> bool:

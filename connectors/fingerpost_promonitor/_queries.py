@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
+from fingerpost import MARK_PATTERN
 from fingerpost_promonitor._catalogue import find
+from fingerpost_promonitor._config import Responses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from fingerpost_promonitor._catalogue import Catalogue
     from fingerpost_promonitor._config import PromonitorConfig, Screen
 
-__all__ = ["KEYS", "MARKER", "OFFERED", "Query", "activity_queries", "known_learners", "query_for"]
+__all__ = [
+    "KEYS", "OFFERED", "OPTIONAL", "Query", "activity_queries", "known_learners", "page_tokens", "query_for", "trimmed",
+]  # fmt: skip
 
 Expression: TypeAlias = "sa.ColumnElement[Any]"
 
-MARKER: Final = "[Fingerpost"
-"""What the text of everything that we write into the ILP begins with, so that it never comes back as an activity."""
+_CLOSED: Final = f"{MARK_PATTERN.removesuffix('%')} closed%"
+"""What the text of an item matches that write-back has closed."""
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "learners": ("AcademicYearID", "RefNo"),
@@ -34,11 +38,12 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "comments": ("ActionPlanID",),
     "badges": ("PMStudentID", "BadgeID", "BadgeValueID"),
     "destinations": ("StudentOutcomeID",),
+    "responses": ("ActionPlanID",),
 }
 """The columns that identify a row of each query; a query of the college's own must give them too."""
 
 OFFERED: Final[Mapping[str, frozenset[str]]] = {
-    "learners": frozenset({"RefNo", "AcademicYearID", "ULN", "CollegeEmail"}),
+    "learners": frozenset({"RefNo", "AcademicYearID", "ULN", "CollegeEmail", "PageToken"}),
     "programmes": frozenset(
         {"RefNo", "AcademicYearID", "OfferingCode", "OfferingName", "OfferingLevel", "Area", "AreaCode", "Site"}
     ),
@@ -52,8 +57,12 @@ OFFERED: Final[Mapping[str, frozenset[str]]] = {
          "CommentType", "ActionType", "MeetingType", "MeetingCategory", "MeetingObsolete", "Badge", "BadgeValue"}
     ),
     "destinations": frozenset({"RefNo", "AcademicYearID", "DestinationCode", "Destination"}),
+    "responses": frozenset({"RefNo", "AcademicYearID", "Until", "Staff"}),
 }  # fmt: skip
 """Names that a mapping may read although a college's tables, screens or rules do not give them all."""
+
+OPTIONAL: Final = frozenset({"PageToken", "Until", "Staff"})
+"""Those of them that a college may well do without: nobody is told where they are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +125,18 @@ def _is_aggregate(expression: Expression) -> bool:
     return isinstance(expression, sa.sql.functions.FunctionElement) and expression.name in {"min", "max"}
 
 
-def _trim(column: Expression) -> Expression:
+def trimmed(column: Expression) -> Expression:
     """Strip a padded column in a way that every release of SQL Server knows; TRIM came in 2017."""
     return sa.func.ltrim(sa.func.rtrim(column))
 
 
 def _plain(column: Expression) -> Expression:
     """Return a number or code as text without padding, so that it equals the same one of another type."""
-    return _trim(sa.cast(column, sa.Unicode(100)))
+    return trimmed(sa.cast(column, sa.Unicode(100)))
 
 
 def _in_years(column: Expression) -> sa.ColumnElement[bool]:
-    return _trim(column).in_(sa.bindparam("academic_years", expanding=True))
+    return trimmed(column).in_(sa.bindparam("academic_years", expanding=True))
 
 
 def query_for(name: str, catalogue: Catalogue, config: PromonitorConfig) -> Query:
@@ -135,6 +144,8 @@ def query_for(name: str, catalogue: Catalogue, config: PromonitorConfig) -> Quer
     if name == "assignments":
         rules = {"offering_staff": _by_offering, "field": _by_field, "group_table": _by_group_table}
         return rules[config.tutors.rule](catalogue, config)
+    if name == "responses":
+        return _responses(catalogue, config)
     return {"learners": _learners, "programmes": _programmes, "destinations": _destinations}[name](catalogue)
 
 
@@ -146,6 +157,17 @@ def known_learners(catalogue: Catalogue) -> Query:
     """
     student, given, where = _student(catalogue)
     return Query("known", student, given, (), student.c.PMStudentID, ("PMStudentID",), where)
+
+
+def page_tokens(catalogue: Catalogue) -> Query:
+    """Return the query of the tokens by which ProMonitor calls learners in the addresses of their pages.
+
+    The table may hold several for one learner and numbers nothing, so it is read in one go.
+    """
+    code = catalogue.table("StudentCodeMapping").alias("cm")
+    given = {"RefNo": trimmed(code.c.StudentID), "AcademicYearID": trimmed(code.c.AcademicYearID),
+             "PageToken": trimmed(code.c.StudentCode)}  # fmt: skip
+    return Query("tokens", code, given, (), None, (), (_in_years(code.c.AcademicYearID),))
 
 
 def activity_queries(catalogue: Catalogue, config: PromonitorConfig) -> list[Query]:
@@ -162,7 +184,7 @@ def activity_queries(catalogue: Catalogue, config: PromonitorConfig) -> list[Que
 
 
 def _people(detail: sa.FromClause) -> dict[str, Expression]:
-    return {"RefNo": _trim(detail.c.RefNo), "AcademicYearID": _trim(detail.c.AcademicYearID)}
+    return {"RefNo": trimmed(detail.c.RefNo), "AcademicYearID": trimmed(detail.c.AcademicYearID)}
 
 
 def _learners(catalogue: Catalogue) -> Query:
@@ -185,10 +207,10 @@ def _programmes(catalogue: Catalogue) -> Query:
     )
     given = {
         **_people(detail),
-        "OfferingCode": _trim(offering.c.Code),
+        "OfferingCode": trimmed(offering.c.Code),
         "OfferingName": offering.c.Name,
         "Area": level.c.Name,
-        "AreaCode": _trim(level.c.Code),
+        "AreaCode": trimmed(level.c.Code),
         **_if_there(offering, OfferingLevel="Level"),
         **_if_there(site, Site="Description"),
     }
@@ -216,7 +238,7 @@ def _destinations(catalogue: Catalogue) -> Query:
     )
     given = {
         **_people(detail),
-        "DestinationCode": _trim(destination.c.Code),
+        "DestinationCode": trimmed(destination.c.Code),
         "Destination": destination.c.Description,
     }
     return Query("destinations", source, given, (outcome,), outcome.c.StudentOutcomeID, KEYS["destinations"])
@@ -236,11 +258,11 @@ def _key(*parts: Expression) -> Expression:
 
 def _tutor(staff: sa.FromClause, config: PromonitorConfig) -> dict[str, Expression]:
     given = {
-        "TutorUserName": _trim(staff.c.UserName),
+        "TutorUserName": trimmed(staff.c.UserName),
         **_if_there(staff, TutorForename="FirstForename", TutorSurname="Surname", TutorEmail="Email"),
     }
     if config.tutors.email_domain is not None:
-        given["TutorEmail"] = _trim(staff.c.UserName) + sa.bindparam("email_domain", type_=sa.Unicode)
+        given["TutorEmail"] = trimmed(staff.c.UserName) + sa.bindparam("email_domain", type_=sa.Unicode)
     return given
 
 
@@ -262,7 +284,7 @@ def _by_offering(catalogue: Catalogue, config: PromonitorConfig) -> Query:
     given = {
         **_people(detail),
         "AssignmentKey": _key(enrolment.c.EnrolmentID, teaches.c.StaffID),
-        "GroupCode": _trim(offering.c.Code),
+        "GroupCode": trimmed(offering.c.Code),
         "StartDate": enrolment.c.StartDate,
         "ExpectedEndDate": enrolment.c.ExpectedEndDate,
         "ActualEndDate": enrolment.c.ActualEndDate,
@@ -329,7 +351,7 @@ def _by_group_table(catalogue: Catalogue, config: PromonitorConfig) -> Query:
 
 def _student(catalogue: Catalogue) -> tuple[sa.FromClause, dict[str, Expression], tuple[sa.ColumnElement[bool], ...]]:
     student = catalogue.table("vStudent").alias("v")
-    given = {"RefNo": _trim(student.c.StudentID), "AcademicYearID": _trim(student.c.AcademicYearID),
+    given = {"RefNo": trimmed(student.c.StudentID), "AcademicYearID": trimmed(student.c.AcademicYearID),
              "PMStudentID": student.c.PMStudentID}  # fmt: skip
     return student, given, (_in_years(student.c.AcademicYearID),)
 
@@ -338,13 +360,15 @@ def _not_ours(
     catalogue: Catalogue, config: PromonitorConfig, plan: sa.FromClause
 ) -> tuple[tuple[sa.ColumnElement[bool], ...], dict[str, Any]]:
     """Leave out what write-back wrote; the text is compared by the server and does not leave it."""
-    if config.marker_column is None:
+    table = catalogue.table("ActionPlan")
+    if "marker_column" not in config.model_fields_set and find(table, config.marker_column) is None:
         return (), {}
-    column = catalogue.column(catalogue.table("ActionPlan"), config.marker_column, what="marker_column")
-    text = plan.c[column.name]
-    written = sa.func.left if catalogue.backend == "mssql" else sa.func.substr
-    start = written(text, *((len(MARKER),) if catalogue.backend == "mssql" else (1, len(MARKER))))
-    return (sa.or_(text.is_(None), start != sa.bindparam("marker", type_=sa.Unicode)),), {"marker": MARKER}
+    text = plan.c[catalogue.column(table, config.marker_column, what="marker_column").name]
+    return (sa.or_(text.is_(None), text.not_like(_bound("mark"))),), {"mark": MARK_PATTERN}
+
+
+def _bound(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=sa.Unicode)
 
 
 def _meetings(catalogue: Catalogue, config: PromonitorConfig) -> Query:
@@ -455,6 +479,41 @@ def _screen(catalogue: Catalogue, screen: Screen) -> Query:
     return Query(
         name, page.join(student, student.c.PMStudentID == page.c[owner]), given, (), page.c[number], ("RowKey",), where,
         None if changed is None else page.c[changed], activity=screen.activity,
+    )  # fmt: skip
+
+
+def _responses(catalogue: Catalogue, config: PromonitorConfig) -> Query:
+    """Return the query of what tutors may have answered: a row for each open item of ours.
+
+    The answer comes out as the title that the tutor chose. An item may stand on the page of a year that is not read, so
+    the years do not limit it.
+    """
+    rule = config.responses or Responses()
+    student, given, _ = _student(catalogue)
+    table = catalogue.table("ActionPlan")
+    plan = table.alias("a")
+    text = plan.c[catalogue.column(table, config.marker_column, what="marker_column").name]
+    source = plan.join(student, student.c.PMStudentID == plan.c.PMStudentID)
+    if rule.column == "ActionType":
+        kind = catalogue.table("ActionPlan_ActionType").alias("at")
+        source, title = source.outerjoin(kind, plan.c.ActionTypeID == kind.c.ID), kind.c.ActionDescription
+    else:
+        kind = catalogue.table("ActionPlan_CommentType").alias("ct")
+        source, title = source.outerjoin(kind, kind.c.CommentTypeID == plan.c.CommentTypeID), kind.c.Title
+    given |= {
+        "ActionPlanID": plan.c.ActionPlanID,
+        "Response": title,
+    }
+    if rule.until_column is not None:
+        given["Until"] = plan.c[catalogue.column(table, rule.until_column, what="until_column").name]
+    if rule.staff_column is not None:
+        staff = catalogue.table("vStaff").alias("vs")
+        who = plan.c[catalogue.column(table, rule.staff_column, what="staff_column").name]
+        source = source.outerjoin(staff, _plain(staff.c.StaffID) == _plain(who))
+        given["Staff"] = staff.c.StaffName
+    return Query(
+        "responses", source, given, (), plan.c.ActionPlanID, KEYS["responses"],
+        (text.like(_bound("mark")), text.not_like(_bound("closed"))), values={"mark": MARK_PATTERN, "closed": _CLOSED},
     )  # fmt: skip
 
 

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
 
-from fingerpost import Checkpoint, ConfigError, Record
+from fingerpost import AuthError, Checkpoint, ConfigError, Record
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._database import PAGE, Database
-from fingerpost_promonitor._queries import KEYS, OFFERED, activity_queries, known_learners, query_for
+from fingerpost_promonitor._queries import (
+    KEYS,
+    OFFERED,
+    OPTIONAL,
+    activity_queries,
+    known_learners,
+    page_tokens,
+    query_for,
+)
 from fingerpost_promonitor._select import IDENTIFIER, PARAMETERS
 
 if TYPE_CHECKING:
@@ -61,7 +69,7 @@ class Reading:
 
     def database(self, stream: str) -> Database:
         """Return the database that holds a stream."""
-        return self.promonitor if stream == "activities" else self.prosolution
+        return self.promonitor if stream in ("activities", "responses") else self.prosolution
 
     def queries(self, stream: StreamName) -> list[Query]:
         """Return our queries of a stream; those that the college replaced are not among them."""
@@ -84,10 +92,11 @@ class Reading:
         since = None if cursor is None else self._local(cursor)
         years = list(self._config.academic_years or academic_years(self._context))
         is_known = self._known(stream, years) if queries else None
+        tokens = self._tokens(years) if stream == "learners" and "PageToken" in names else {}
         for query in queries:
-            yield from self._ours(query, names, years, since, is_known)
+            yield from _completed(stream, self._ours(query, names, years, since, is_known), tokens)
         for name in replaced:
-            yield from self._own(name, names, years, since)
+            yield from _completed(stream, self._own(name, names, years, since), tokens)
         yield Checkpoint(self._context.now.isoformat() if stream in CURSORS else None)
 
     def unknown(self, names: Collection[str], streams: Iterable[StreamName]) -> list[str]:
@@ -113,7 +122,7 @@ class Reading:
 
     def _known(self, stream: str, years: list[str]) -> Callable[[Record], bool] | None:
         """Return how to tell whether ProMonitor knows the learner of a record; None where that does not matter."""
-        if stream == "activities" or self._config.learners == "prosolution":
+        if stream in ("activities", "responses") or self._config.learners == "prosolution":
             return None
         database = self.promonitor
         with database.connect() as connection:
@@ -129,6 +138,26 @@ class Reading:
             (f"{record.part}/{record.data['RefNo']}" if record.part else record.data["RefNo"]) in known
         )
 
+    def _tokens(self, years: list[str]) -> dict[str, str]:
+        """Return the token of each learner and year, by the key of that record: the smallest, where there are several.
+
+        A college without the table, or whose login may not read it, has none.
+        """
+        tokens: dict[str, str] = {}
+        database = self.promonitor
+        try:
+            with database.connect() as connection:
+                query = page_tokens(Catalogue(self._config, database.backend, lambda: sa.inspect(connection)))
+            for rows in self._pages(database, query, list(query.given), {"academic_years": years}, since=False):
+                for row in rows:
+                    year, reference, token = (text_of(row[name]) for name in ("AcademicYearID", "RefNo", "PageToken"))
+                    key = f"{year}/{reference}"
+                    if token:
+                        tokens[key] = min(token, tokens.get(key, token))
+        except (ConfigError, AuthError):
+            return {}
+        return tokens
+
     def _ours(
         self, query: Query, names: Sequence[str], years: list[str], since: datetime | None,
         is_known: Callable[[Record], bool] | None,
@@ -137,11 +166,18 @@ class Reading:
         told = ("Badge", "BadgeValue") if query.name == "badges" else ()
         selected = list(dict.fromkeys((*names, *query.key, "RefNo", "AcademicYearID", *told)))
         values: dict[str, Any] = {**query.values, "academic_years": years, "since": since}
-        make = _maker(query.name, query.key, names, query.activity)
+        make = _maker(query.name, query.key, names, query.activity, self._answers(query.name))
         for rows in self._pages(database, query, selected, values, since=since is not None):
             records = map(make, rows)
             yield from records if is_known is None else filter(is_known, records)
             yield Checkpoint()
+
+    def _answers(self, query: str) -> dict[str, str]:
+        """Return what the titles mean that a tutor answers with; a query of the college's own may say it outright."""
+        if query != "responses" or self._config.responses is None:
+            return {}
+        outright = {"acknowledged": "acknowledged", "snoozed": "snoozed"} if query in self._config.queries else {}
+        return {**outright, **self._config.responses.answers}
 
     @staticmethod
     def _pages(
@@ -176,7 +212,7 @@ class Reading:
         for name in lacking:
             if name not in OFFERED[stream]:
                 raise ConfigError(self.unknown_sentence(stream, name, queries))
-            if stream != "activities":
+            if stream != "activities" and name not in OPTIONAL:
                 self._context.warn("missing_column", field=name)
         self._context.header([name for name in names if name not in lacking or name in OFFERED[stream]], where=stream)
 
@@ -198,7 +234,7 @@ class Reading:
     ) -> Iterator[Message]:
         database = self.database("activities" if name in _PREFIXES else name)
         statement = own_statement(self._config.queries[name], database.engine.dialect)
-        make = _maker(name, KEYS[name], names, None)
+        make = _maker(name, KEYS[name], names, None, self._answers(name))
         first = True
         for year in years:
             for row in database.stream(statement, {"academic_year": year, "since": since or _LONG_AGO}):
@@ -266,7 +302,7 @@ def _refuse_odd_names(names: Iterable[str]) -> None:
 
 
 def _maker(
-    query: str, key: Sequence[str], names: Sequence[str], activity: str | None
+    query: str, key: Sequence[str], names: Sequence[str], activity: str | None, answers: Mapping[str, str]
 ) -> Callable[[Mapping[str, Any]], Record]:
     """Return the function that makes a record of a row.
 
@@ -288,9 +324,27 @@ def _maker(
                 data["Type"] = activity or _badge(row)
             if data.get("EventKey") and source in ("meeting", "comment"):
                 data["EventKey"] = f"meeting {data['EventKey']}"  # another source's events have numbers too
+        if query == "responses":
+            if "Response" in data:
+                data["Response"] = answers.get(data["Response"].casefold(), "none")
+            return Record(parts[0], data)  # items come and go whatever the year, so all are one part
         return Record("/".join((*prefix, *parts)), data, text_of(row.get("AcademicYearID")))
 
     return make
+
+
+def _completed(stream: str, messages: Iterable[Message], tokens: Mapping[str, str]) -> Iterator[Message]:
+    """Give each learner the token of their page, where the record holds none; leave out what nobody answered."""
+    for message in messages:
+        if not isinstance(message, Record):
+            yield message
+        elif stream == "responses":
+            if message.data.get("Response") != "none":
+                yield message
+        elif tokens and not message.data["PageToken"]:
+            yield message._replace(data={**message.data, "PageToken": tokens.get(message.key, "")})
+        else:
+            yield message
 
 
 def _badge(row: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ _SPECS = (
     # The date of a comment is often the day that it is about, not the day on which somebody typed it.
     StreamSpec("activities", cursor="instant", lookback_days=7.0, mapping="promonitor-activities"),
     StreamSpec("destinations", mapping="promonitor-destinations"),
+    StreamSpec("responses", mapping="promonitor-responses"),
 )
 
 
@@ -44,13 +45,13 @@ class PromonitorSource(Source):
 
     def __init__(self, config: PromonitorConfig) -> None:
         super().__init__(config)
-        self.streams = tuple(spec for spec in _SPECS if spec.name in config.streams)
+        self.streams = tuple(spec for spec in _SPECS if spec.name in config.wanted)
 
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Say whether the databases answer, hold what is read, and would let the login write."""
         with Reading(self.config, context) as reading:
-            databases = dict.fromkeys(reading.database(stream) for stream in self.config.streams)
+            databases = dict.fromkeys(reading.database(stream) for stream in self.config.wanted)
             for database in databases:
                 yield from self._check_database(reading, database, context)
 
@@ -79,6 +80,11 @@ class PromonitorSource(Source):
         """Yield each destination of the learners who are read."""
         return self._read("destinations", cursor, context)
 
+    @hookimpl
+    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield what tutors answered to each item that write-back put on a learner's page."""
+        return self._read("responses", cursor, context)
+
     def _read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         with Reading(self.config, context) as reading:
             yield from reading.read(stream, cursor)
@@ -86,7 +92,7 @@ class PromonitorSource(Source):
     # -- check -------------------------------------------------------------------------------------------------------
 
     def _check_database(self, reading: Reading, database: Database, context: Context) -> Iterator[Finding]:
-        streams = [stream for stream in self.config.streams if reading.database(stream) is database]
+        streams = [stream for stream in self.config.wanted if reading.database(stream) is database]
         try:
             with database.connect() as connection:
                 connection.execute(sa.select(sa.literal(1))).all()
@@ -97,7 +103,7 @@ class PromonitorSource(Source):
                 if "learners" in streams and "learners" not in self.config.queries:
                     yield from self._check_years(database, connection, catalogue, context)
                 yield from _check_rights(database, connection, catalogue.tables)
-            unknown = reading.unknown(context.columns, streams) if len(self.config.streams) == len(streams) else []
+            unknown = reading.unknown(context.columns, streams) if len(self.config.wanted) == len(streams) else []
         except FingerpostError as error:
             yield Finding("error", error.message)
             return

@@ -230,7 +230,7 @@ sa.Table(
 sa.Table(
     "ActionPlan",  # a comment or action about a learner, perhaps within a meeting
     PROSUITE,
-    _key("ActionPlanID"),
+    sa.Column("ActionPlanID", sa.Integer, sa.Identity(), primary_key=True),  # the database numbers what is written
     _integer("ActionTypeID"),
     _integer("CommentTypeID"),
     _integer("CommentStaffID"),

@@ -151,12 +151,13 @@ def say_day(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def page_text(told: Sequence[tuple[Criterion, Verdict]]) -> str:
+def page_text(told: Sequence[tuple[Criterion, Verdict]], academic_year: str) -> str:
     """Say to a learner, and to a parent who may look, what is still open: a heading, a line for each, and what to do.
 
-    It speaks of no day but the last one for each thing, so that the text changes only when something has changed.
+    It speaks of no day but the last one for each thing, so that the text changes only when something has changed, or a
+    new academic year begins.
     """
-    lines = ["Careers programme: still to do"]
+    lines = [f"Careers programme {academic_year}: still to do"]
     for criterion, verdict in told:
         words = _words(criterion)
         text = words.learner_none if verdict.have == 0 and words.learner_none else words.learner

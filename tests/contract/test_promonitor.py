@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy.dialects import mssql
 
-from fingerpost import STREAMS, AuthError, ConfigError, Record, SourceUnavailable
+from fingerpost import STREAMS, AuthError, ConfigError, Record, SourceUnavailable, mark_item
 from fingerpost._mapping import MappingLibrary, compile_mapping, load_kinds
 from fingerpost_cli._fake_prosuite import build
 from fingerpost_promonitor import PromonitorConfig, PromonitorSource
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._config import Procedure
-from fingerpost_promonitor._queries import activity_queries, known_learners, query_for
+from fingerpost_promonitor._queries import activity_queries, known_learners, page_tokens, query_for
 from fingerpost_promonitor._reading import own_statement
 from fingerpost_promonitor._select import checked_select
 from fingerpost_promonitor._source import rights
@@ -40,6 +40,8 @@ SCREEN = {
     "modified": "LastModifiedDate",
     "columns": {"Type": "Information1", "Date": "Information2", "Hours": "Information3"},
 }
+USUAL = tuple(stream for stream in STREAMS if stream != "responses")
+ANSWERS = {"acknowledged": ["Seen by tutor"], "snoozed": [" not NOW "]}
 
 
 @dataclass
@@ -161,7 +163,7 @@ def rows(folder: Path, statement: str) -> list[Any]:
 # -- what is read -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", USUAL)
 def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
     here = College(tmp_path, screens=[SCREEN]).read(stream)
@@ -185,7 +187,7 @@ def test_a_learner_has_a_record_for_each_year(made: Path) -> None:
 
 
 def test_no_padding_is_left(made: Path) -> None:
-    for stream in STREAMS:
+    for stream in USUAL:
         for record in College(made, screens=[SCREEN]).read(stream):
             assert all(value == value.strip() for value in record.data.values())
 
@@ -237,25 +239,138 @@ def test_a_meeting_with_several_comments_is_one_activity(made: Path) -> None:
 
 
 def test_a_page_never_loses_or_doubles_a_row(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = {stream: College(made, screens=[SCREEN]).read(stream) for stream in STREAMS}
+    whole = {stream: College(made, screens=[SCREEN]).read(stream) for stream in USUAL}
     for size in (1, 3, 7):
         monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", size)
-        for stream in STREAMS:
+        for stream in USUAL:
             assert College(made, screens=[SCREEN]).read(stream) == whole[stream]
 
 
 def test_free_text_is_read_only_where_it_is_named(made: Path) -> None:
-    told = str(College(made, screens=[SCREEN]).read("activities"))
+    told = str([one.data for one in College(made, screens=[SCREEN]).read("activities")])
     assert "private" not in told
     named = College(made, activities=["comments"]).read("activities", "RefNo", "Type", "Comment")
-    assert "private" in str(named)
+    assert "private" in str([one.data for one in named])
 
 
 def test_what_we_wrote_ourselves_is_not_read(own: Path) -> None:
-    execute(own, "UPDATE ActionPlan SET Comment = '[Fingerpost 12] To do' WHERE ActionPlanID % 2 = 0")
-    keys = {one.key for one in College(own, marker_column="Comment", activities=["comments"]).read("activities")}
-    assert keys
-    assert all(int(key.removeprefix("comment/")) % 2 for key in keys)
+    ours = mark_item("4XATZ8SV", "1 of 2 meetings with employers")
+    execute(own, f"UPDATE ActionPlan SET Comment = 'Look: {ours}' WHERE ActionPlanID % 3 = 0")
+    execute(own, "UPDATE ActionPlan SET Comment = NULL WHERE ActionPlanID % 3 = 1")
+    for config in ({}, {"marker_column": "Comment"}):
+        keys = {one.key for one in College(own, activities=["comments"], **config).read("activities")}
+        assert {int(key.removeprefix("comment/")) % 3 for key in keys} == {1, 2}
+
+
+def test_a_table_without_the_usual_column_of_texts_is_read_as_it_is(own: Path) -> None:
+    before = College(own).read("activities")
+    execute(own, "ALTER TABLE ActionPlan RENAME COLUMN Comment TO Notes")
+    assert College(own).read("activities") == before
+    assert College(own, marker_column="Notes").read("activities") == before
+    with pytest.raises(ConfigError, match="marker_column names the column Comment"):
+        College(own, marker_column="Comment").read("activities")
+
+
+def test_a_learner_has_the_smallest_token_of_the_year(own: Path) -> None:
+    execute(own, "DELETE FROM StudentCodeMapping WHERE trim(StudentID) = 'P000003'")
+    found = {one.key: one.data["PageToken"] for one in College(own).read("learners")}
+    tokens = rows(
+        own,
+        "SELECT trim(AcademicYearID) || '/' || trim(StudentID), min(trim(StudentCode)), count(*) FROM "
+        "StudentCodeMapping GROUP BY 1",
+    )
+    assert max(count for *_, count in tokens) == 2
+    assert found == {key: token for key, token, _ in tokens if key in found} | {
+        key: "" for key in found if key.endswith("P000003")
+    }
+    assert all("PageToken" not in one.data for one in College(own).read("learners", "RefNo", "Surname"))
+
+
+def test_a_college_without_tokens_has_none(own: Path) -> None:
+    execute(own, "DROP TABLE StudentCodeMapping")
+    college = College(own)
+    assert {one.data["PageToken"] for one in college.read("learners")} == {""}
+    assert not college.warnings
+    assert {finding.level for finding in college.check()} == {"ok"}
+
+
+def test_tokens_are_those_of_promonitor_on_another_server(own: Path) -> None:
+    expected = College(own).read("learners")
+    build(f"sqlite:///{own / 'two.db'}", learners=40, ilp_rows=600, seed=8)
+    engine = sa.create_engine(f"sqlite:///{own / 'two.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE StudentCodeMapping")
+    engine.dispose()
+    assert College(own, prosolution_url="sqlite:///two.db").read("learners") == expected
+
+
+# -- what tutors answered ---------------------------------------------------------------------------------------------
+
+
+def test_answers_to_what_was_written_back_are_read(own: Path) -> None:
+    assert "responses" not in {spec.name for spec in College(own).source.streams}
+    execute(own, "ALTER TABLE ActionPlan ADD COLUMN ReviewDate DATETIME", "UPDATE ActionPlan SET ActionTypeID = 5")
+    for number, (action, until, closed) in enumerate(
+        [("5", "NULL", False), ("6", "'2026-04-01 00:00:00.000000'", False), ("1", "NULL", False),
+         ("NULL", "NULL", False), ("5", "NULL", True)], start=1
+    ):  # fmt: skip
+        text = mark_item(f"4XATZ8S{number}", "To do", closed=closed)
+        execute(
+            own,
+            f"UPDATE ActionPlan SET Comment = '{text}', ActionTypeID = {action}, ReviewDate = {until} "
+            f"WHERE ActionPlanID = {number}",
+        )
+    college = College(own, responses={**ANSWERS, "until_column": "ReviewDate", "staff_column": "CommentStaffID"})
+    records = college.read("responses")
+    assert [(one.key, one.part, one.data["Response"], one.data["Until"]) for one in records] == [
+        ("1", "", "acknowledged", ""), ("2", "", "snoozed", "2026-04-01"),
+    ]  # fmt: skip
+    names = rows(
+        own, "SELECT trim(v.StudentID), trim(s.StaffName) FROM ActionPlan a JOIN vStudent v USING (PMStudentID) "
+        "LEFT JOIN vStaff s ON s.StaffID = a.CommentStaffID WHERE a.ActionPlanID <= 2 ORDER BY a.ActionPlanID",
+    )  # fmt: skip
+    assert [(one.data["RefNo"], one.data["Staff"]) for one in records] == [(ref, name or "") for ref, name in names]
+    # Without those columns nothing is known of them; the item of an older year is answered all the same.
+    plain = College(own, responses=ANSWERS, academic_years=["30/31"])
+    assert [(one.data["Response"], one.data["Until"], one.data["Staff"]) for one in plain.read("responses")] == [
+        (answer, "", "") for answer in ("acknowledged", "snoozed")
+    ]
+    assert not plain.warnings
+
+
+def test_a_tutor_may_answer_with_the_type_of_comment(own: Path) -> None:
+    text = mark_item("4XATZ8SV", "To do")
+    execute(own, f"UPDATE ActionPlan SET Comment = '{text}', CommentTypeID = 2 WHERE ActionPlanID = 9")
+    (record,) = College(own, responses={"acknowledged": ["praise"], "column": "CommentType"}).read("responses")
+    assert (record.key, record.data["Response"]) == ("9", "acknowledged")
+
+
+def test_a_query_of_the_colleges_own_may_give_the_answers(made: Path) -> None:
+    select = (
+        "SELECT 1 AS ActionPlanID, 'P000001' AS RefNo, 'Snoozed' AS Response UNION ALL "
+        "SELECT 2, 'P000002', 'Fine' UNION ALL SELECT 3, 'P000003', NULL"
+    )
+    college = College(
+        made, responses={"acknowledged": ["fine"]}, queries={"responses": select}, academic_years=["25/26"]
+    )
+    assert [(one.key, one.data["Response"]) for one in college.read("responses")] == [
+        ("1", "snoozed"), ("2", "acknowledged")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"streams": ["responses"]}, "lacks .connector.responses"),
+        ({"queries": {"responses": "SELECT 1"}}, "lacks .connector.responses"),
+        ({"responses": {}}, "without a title"),
+        ({"responses": {"acknowledged": ["Seen"], "snoozed": [" seen "]}}, "acknowledged and as snoozed"),
+        ({"responses": {"acknowledged": ["Seen"], "until_column": "a]b"}}, "not a plain name"),
+    ],
+)
+def test_answers_must_be_told_apart(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        configured(**config)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +577,7 @@ def test_a_hostile_name_in_the_configuration_is_refused(name: str, config: Any) 
 def test_a_hostile_column_of_a_mapping_is_refused(stream: str, column: str, made: Path) -> None:
     before = (made / "prosuite.db").read_bytes()
     with pytest.raises(ConfigError, match="not a plain name") as caught:
-        College(made).read(stream, "RefNo", column)
+        College(made, responses=ANSWERS).read(stream, "RefNo", column)
     assert "nothing was read" in caught.value.message
     assert (made / "prosuite.db").read_bytes() == before
 
@@ -470,7 +585,7 @@ def test_a_hostile_column_of_a_mapping_is_refused(stream: str, column: str, made
 @pytest.mark.parametrize("stream", STREAMS)
 def test_an_unknown_column_is_refused_with_the_one_that_was_meant(stream: str, made: Path) -> None:
     with pytest.raises(ConfigError, match="reads the column RefNoo") as caught:
-        College(made).read(stream, "RefNoo")
+        College(made, responses=ANSWERS).read(stream, "RefNoo")
     assert "Is it RefNo?" in caught.value.message
     assert any("RefNoo" in finding.message for finding in College(made).check("RefNoo") if finding.level == "error")
 
@@ -481,12 +596,14 @@ def test_an_unknown_column_is_refused_with_the_one_that_was_meant(stream: str, m
         {"screens": [{**SCREEN, "table": "Nowhere"}]},
         {"screens": [{**SCREEN, "columns": {"Type": "Information99"}}]},
         {"marker_column": "Nowhere"},
+        {"responses": {**ANSWERS, "until_column": "Nowhere"}},
         {"comment_modified": "Nowhere"},
     ],
 )
 def test_what_the_configuration_names_must_be_there(config: dict[str, Any], made: Path) -> None:
+    stream = "responses" if "responses" in config else "activities"
     with pytest.raises(ConfigError, match=r"Nowhere|Information99"):
-        College(made, **config).read("activities")
+        College(made, **config).read(stream)
 
 
 @pytest.mark.parametrize(
@@ -508,9 +625,10 @@ def test_an_address_holds_no_password(url: str) -> None:
 
 
 def test_check_is_green_where_all_is_well(made: Path) -> None:
-    findings = College(made, screens=[SCREEN]).check()
+    findings = College(made, screens=[SCREEN], responses=ANSWERS).check()
     assert {finding.level for finding in findings} == {"ok"}
     assert len(findings) == 1 + len(STREAMS)
+    assert len(College(made).check()) == len(STREAMS)
 
 
 def test_check_warns_of_a_year_that_is_not_there(made: Path) -> None:
@@ -568,7 +686,7 @@ def test_a_read_login_is_enough(tmp_path: Path, request: pytest.FixtureRequest) 
                 connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {role}')
         college = College(tmp_path, url.set(username=role, password="").render_as_string(hide_password=False))
         assert {finding.level for finding in college.check()} == {"ok"}
-        assert all(college.read(stream) for stream in STREAMS)
+        assert all(college.read(stream) for stream in USUAL)
         with engine.begin() as connection:
             connection.exec_driver_sql(f'REVOKE SELECT ON "LearnerInformation"."Badge" FROM {role}')
         with pytest.raises(AuthError, match="may not read"):
@@ -651,11 +769,13 @@ def every_statement() -> Iterator[tuple[str, sa.ClauseElement]]:
     offering_staff = {"rule": "offering_staff", "email_domain": "example.ac.uk"}
     field_rule = {"rule": "field", "field": "UserDefined1", "group_field": "UserDefined2"}
     dialect = mssql.dialect()  # type: ignore[no-untyped-call]
-    for rule in (offering_staff, field_rule, group_table):
-        config = configured(url="mssql://sql01/ProMonitor", tutors=rule, screens=[SCREEN], marker_column="Comment")
+    by_comment = {**ANSWERS, "column": "CommentType", "until_column": "CommentDate", "staff_column": "CommentStaffID"}
+    rules = ((offering_staff, ANSWERS), (field_rule, by_comment), (group_table, ANSWERS))
+    for rule, answers in rules:
+        config = configured(url="mssql://sql01/ProMonitor", tutors=rule, screens=[SCREEN], responses=answers)
         catalogue = Catalogue(config, "mssql")
         queries: list[tuple[str, Query]] = [("activities", one) for one in activity_queries(catalogue, config)]
-        queries.append(("learners", known_learners(catalogue)))
+        queries += [("learners", known_learners(catalogue)), ("learners", page_tokens(catalogue))]
         for name in set(STREAMS) - {"activities"}:
             queries.append((name, query_for(name, catalogue, config)))
         for stream, query in queries:

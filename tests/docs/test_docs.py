@@ -25,6 +25,7 @@ import pytest
 import structlog
 from click.testing import CliRunner
 from colleges import usual_college
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import fingerpost
@@ -40,11 +41,12 @@ from fingerpost_cli._fake_college import make_college
 from fingerpost_csv import CsvConfig
 from fingerpost_email._config import EmailConfig
 from fingerpost_ilr._source import IlrConfig
+from fingerpost_promonitor import PromonitorConfig, PromonitorWriteConfig
+from fingerpost_promonitor._config import Responses, Screen, Tutors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[2]
@@ -621,6 +623,7 @@ def test_calls_are_shown_with_their_arguments_and_defaults() -> None:
     }
     assert shown.keys() == {
         "Record", "Deleted", "Rejected", "Checkpoint", "StreamSpec", "Finding", "Payload", "Receipt", "FingerpostError",
+        "item_key", "mark_item", "read_mark",
     }  # fmt: skip
     for name, arguments in shown.items():
         told = inspect.signature(eval(f"lambda {arguments}: None"))  # our own page
@@ -671,8 +674,10 @@ def default_of(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, int | float):
         return f"`{value:g}`"
-    if value in ((), {}):
+    if value in ((), {}) or isinstance(value, BaseModel):
         return "`[]`" if value == () else "`{}`"
+    if isinstance(value, tuple):
+        return "all but responses" if value == STREAMS[:-1] else f"`{json.dumps(value)}`"
     assert isinstance(value, str | Path)
     return f'`"{value}"`'
 
@@ -711,6 +716,11 @@ TABLES: dict[str, tuple[type[BaseModel], type[BaseModel] | None]] = {
     "### Every source": (fingerpost.SourceConfig, fingerpost.ConnectorConfig),
     '### `type = "csv"`': (CsvConfig, fingerpost.SourceConfig),
     '### `type = "ilr"`': (IlrConfig, fingerpost.SourceConfig),
+    '### `type = "promonitor"`': (PromonitorConfig, fingerpost.SourceConfig),
+    "#### `[connector.tutors]`": (Tutors, None),
+    "#### `[[connector.screens]]`": (Screen, None),
+    "#### `[connector.responses]`": (Responses, None),
+    '### `type = "promonitor-writeback"`': (PromonitorWriteConfig, fingerpost.ConnectorConfig),
     '### `type = "email"`': (EmailConfig, fingerpost.ConnectorConfig),
 }
 

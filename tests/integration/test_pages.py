@@ -58,7 +58,7 @@ def test_one_item_stands_on_the_page_of_each_learner_and_a_second_night_writes_n
 def test_the_words_are_for_the_learner_and_a_parent(tmp_path: Path) -> None:
     night(small(tmp_path))
     lines = Board.pages["L002"][0].splitlines()
-    assert lines[0].endswith("] Careers programme: still to do")
+    assert lines[0].endswith("] Careers programme 2025/26: still to do")
     assert "- Meet employers, at a talk, a visit or in a project: 1 of 2 so far this year (by 10 July 2026)" in lines
     assert lines[-1].startswith("Already done? Tell your tutor")
     said = " ".join(lines).casefold()
@@ -130,7 +130,7 @@ def test_nothing_is_written_until_it_is_switched_on(tmp_path: Path) -> None:
     assert (trial.items.planned, len(trial.would_write), Board.pages) == (6, 6, {})
     shown = trial.would_write[0]
     assert (shown.channel, shown.operation) == ("ilp", "open")
-    assert shown.text.startswith("Careers programme: still to do")
+    assert shown.text.startswith("Careers programme 2025/26: still to do")
     assert (night(college).items.planned, Board.pages) == (0, {})
 
 
@@ -424,7 +424,7 @@ def test_a_dry_run_prints_what_would_be_written(tmp_path: Path, capsys: pytest.C
     describe(night(small(tmp_path, write=False), dry_run=True))
     printed = capsys.readouterr().out
     assert "Items on learners' pages: 6 planned." in printed
-    assert "ilp would open the item of learner L001:\n    Careers programme: still to do\n    - " in printed
+    assert "ilp would open the item of learner L001:\n    Careers programme 2025/26: still to do\n    - " in printed
 
 
 def test_status_says_what_waits_for_a_person(tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ def expected(made: ProSuite) -> Expected:
     outcomes = made.rows("StudentOutcome", "StudentOutcomeID", "StudentID")
     keys["destinations"] = {str(number) for number, person in outcomes if person in people}
     keys["activities"], rejected["activities"] = activities(made)
+    keys["responses"] = set()  # nothing was written back that could be answered
     return Expected(keys, {ref for ref, *_ in details.values()}, +rejected)
 
 

@@ -18,6 +18,7 @@ import xxhash
 from fingerpost._failpoints import hit
 from fingerpost._items import GapItem
 from fingerpost._marker import item_key
+from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.report import WouldWrite
@@ -164,7 +165,7 @@ class _Changes:
 
     def text(self, learner: Known) -> str:
         """Return what a learner's item is to say."""
-        return page_text(self._planner.open_for(learner))
+        return page_text(self._planner.open_for(learner), academic_year_of(self._run.as_of))
 
     def _open(self, key: str, page: _Page, learner: Known) -> _Wanted | None:
         text = self.text(learner)

@@ -1,0 +1,108 @@
+"""The writing side: gaps become one item on the learner's page in ProMonitor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import sqlalchemy as sa
+
+from fingerpost import Channel, ConnectorConfig, ContractError, Finding, FingerpostError, GapItem, Payload, hookimpl
+from fingerpost_promonitor._catalogue import shown
+from fingerpost_promonitor._items import procedure_rights, table_rights
+from fingerpost_promonitor._write_config import PromonitorWriteConfig
+from fingerpost_promonitor._writing import Order, Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fingerpost import Context, Item, Receipt
+    from fingerpost_promonitor._items import ItemStatements
+
+__all__ = ["PromonitorChannel"]
+
+
+class PromonitorChannel(Channel):
+    """Write a learner's gaps as one comment or action on their page in ProMonitor.
+
+    It uses a login of its own, and either a procedure of the college's or the table ActionPlan. An item is looked for
+    before it is written, what a tutor edited stays as it is, and nothing is ever deleted.
+    """
+
+    name: ClassVar[str] = "promonitor-writeback"
+    Config: ClassVar[type[ConnectorConfig]] = PromonitorWriteConfig
+    accepts: ClassVar[Literal["digest", "gap_item"]] = "gap_item"
+    config: PromonitorWriteConfig
+
+    @hookimpl
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Say whether the database answers, has what is written to, and would let the login write; write nothing."""
+        with Writing(self.config, context) as writing:
+            label = writing.database.label
+            try:
+                with writing.database.transaction() as connection:
+                    connection.execute(sa.select(sa.literal(1))).all()
+                    items = writing.statements(connection)
+                    yield Finding("ok", f"{label}: the database answers; items go {_target(items)}.")
+                    yield from _check_rights(label, connection, items)
+            except sa.exc.SQLAlchemyError as error:
+                yield Finding("error", writing.database.told(error).message)
+            except FingerpostError as error:
+                yield Finding("error", f"{label}: {error.message}")
+        if not self.config.write:
+            yield Finding(
+                "warning",
+                f"{context.name}: nothing is written until write = true.",
+                "Look at what would be written with fingerpost sync --dry-run; then set write = true.",
+            )
+
+    @hookimpl
+    def render(self, item: Item, context: Context) -> Payload:
+        """Render an item to what `deliver` needs; raises `ContractError` for an item that is no gap item."""
+        if not isinstance(item, GapItem):
+            raise ContractError("The promonitor-writeback channel writes items on learners' pages, not digests.")
+        return Payload(
+            key=item.key, recipient=item.learner_reference, content=Order.of(item).content(),
+            content_type="application/json", message_id=item.key, subject="",
+        )  # fmt: skip
+
+    @hookimpl
+    def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
+        """Bring each item to what its payload says, each in a transaction of its own."""
+        with Writing(self.config, context) as writing:
+            yield from writing.deliver(payloads)
+
+    @hookimpl
+    def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
+        """Look on the learners' pages what became of payloads."""
+        with Writing(self.config, context) as writing:
+            yield from writing.reconcile(payloads)
+
+
+def _target(items: ItemStatements) -> str:
+    if items.procedure is None:
+        return f"into the table {shown(items.plan)}"
+    return f"through the procedure {items.procedure}"
+
+
+def _check_rights(label: str, connection: sa.Connection, items: ItemStatements) -> Iterator[Finding]:
+    """Tell of every right that the login lacks; a SQLite file knows no rights."""
+    lacking: list[str] = []
+    asks = table_rights(items, connection.dialect)
+    if asks is not None:
+        lacking = [right for right, has in connection.execute(asks).mappings().one().items() if not has]
+    if items.procedure is not None:
+        may = connection.execute(procedure_rights(items.procedure, connection.dialect)).scalar()
+        if may is None:
+            yield Finding(
+                "error",
+                f"{label}: the database has no procedure {items.procedure}, or the login may not see it.",
+                "Install the procedure, or correct `procedure`.",
+            )
+        elif not may:
+            lacking.append(f"EXECUTE on {items.procedure}")
+    if lacking:
+        yield Finding(
+            "error",
+            f"{label}: the login lacks {', '.join(lacking)}.",
+            "Ask your database administrator to grant that to the login of write-back, and nothing more.",
+        )
