@@ -31,7 +31,7 @@ from fingerpost._errors import (
     SourceUnavailable,
     StoreError,
 )
-from fingerpost._explain import Explanation
+from fingerpost._explain import ExplainedOccupation, Explanation
 from fingerpost._gaps import Gap, GapReport
 from fingerpost._host import Host, PluginInfo
 from fingerpost._items import (
@@ -56,7 +56,7 @@ from fingerpost._labour_market import (
     Occupation,
     SocVersion,
 )
-from fingerpost._lmi import RefreshReport, Suggestion
+from fingerpost._lmi import ComparedFigure, Comparison, RefreshReport, Suggestion, UnknownOccupation
 from fingerpost._logging import configure_logging
 from fingerpost._mapcheck import MappingCheck, RowTrace
 from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
@@ -92,6 +92,8 @@ __all__ = [
     "CheckReport",
     "Checkpoint",
     "College",
+    "ComparedFigure",
+    "Comparison",
     "ConfigError",
     "Connector",
     "ConnectorConfig",
@@ -106,6 +108,7 @@ __all__ = [
     "DigestPreview",
     "DigestSource",
     "Enricher",
+    "ExplainedOccupation",
     "Explanation",
     "Fact",
     "FactKind",
@@ -155,6 +158,7 @@ __all__ = [
     "StreamReport",
     "StreamSpec",
     "Suggestion",
+    "UnknownOccupation",
     "__version__",
     "configure_logging",
     "default_config_path",

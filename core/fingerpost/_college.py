@@ -5,7 +5,7 @@ The command line is a thin layer over this class; a Python caller misses nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ import structlog
 
 from fingerpost._config import Configuration, config_error, default_config_path, load_config
 from fingerpost._connector import Finding, Source
-from fingerpost._errors import ConfigError, FingerpostError
+from fingerpost._errors import ConfigError, FingerpostError, SourceUnavailable
 from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
 from fingerpost._labour_market import FACT_KINDS
@@ -30,16 +30,17 @@ from fingerpost._sync.facts import read_feeds
 from fingerpost._sync.telling import Planner, allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from fingerpost._explain import Explanation
     from fingerpost._gaps import GapReport
     from fingerpost._host import Instance
+    from fingerpost._http import Http
     from fingerpost._items import Digest, Payload
     from fingerpost._labour_market import FactKind, SocVersion
-    from fingerpost._lmi import RefreshReport, Suggestion
+    from fingerpost._lmi import Comparison, RefreshReport, Suggestion, UnknownOccupation
     from fingerpost._mapcheck import MappingCheck, RowTrace
     from fingerpost._market import MarketReport
     from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
@@ -98,6 +99,7 @@ class College:
         self._clock = clock
         self._store: Store | None = None
         self._reference: Reference | None = None
+        self._memory: Reference | None = None
 
     @classmethod
     def open(
@@ -138,9 +140,10 @@ class College:
 
     def close(self) -> None:
         """Close the store, and what services said."""
-        if self._reference is not None:
-            self._reference.close()
-            self._reference = None
+        for reference in (self._reference, self._memory):
+            if reference is not None:
+                reference.close()
+        self._reference = self._memory = None
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -328,10 +331,22 @@ class College:
             settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline
         )
 
-    def market(self, reference: Reference | None = None) -> Market:
-        """Return the enrichers, ready to be asked."""
-        enrichers = [(instance, self.hook_context(instance, None)) for instance in self.config.enrichers]
-        return Market(enrichers, lambda: reference or self.reference)
+    @property
+    def memory(self) -> Reference:
+        """The same as `reference`, but no service is asked, however old an answer is."""
+        if self._memory is None:
+            self._memory = self.open_reference(offline=True)
+        return self._memory
+
+    def market(self, reference: Reference | None = None, *, offline: bool = False) -> Market:
+        """Return the enrichers, ready to be asked; `offline` they speak from memory and reach no network."""
+        contexts = [self.hook_context(instance, None) for instance in self.config.enrichers]
+        if offline:
+            contexts = [replace(context, make_http=_no_http) for context in contexts]
+        return Market(
+            list(zip(self.config.enrichers, contexts, strict=True)),
+            lambda: reference or (self.memory if offline else self.reference),
+        )
 
     def labour_market(
         self,
@@ -350,6 +365,17 @@ class College:
 
         return report(self, who, region, soc_version, kinds)
 
+    def compare_occupations(
+        self, whos: Sequence[str], *, region: str | None = None, soc_version: SocVersion | None = None
+    ) -> Comparison:
+        """Return the pay, hours and prospects of several occupations, side by side where they can be compared.
+
+        Each is named as in `labour_market`, which says what this raises.
+        """
+        from fingerpost._lmi import compare
+
+        return compare(self, whos, region, soc_version)
+
     def occupations(self) -> list[LearnerOccupation]:
         """Return what learners have in mind, the most frequent first, and which occupation that was found to be."""
         from fingerpost._lmi import in_mind
@@ -366,11 +392,47 @@ class College:
 
         return suggest(self, words, ask=ask)
 
+    def unknown_occupations(self) -> list[UnknownOccupation]:
+        """Return the words of learners that mean no occupation yet, the most frequent first, with suggestions.
+
+        The words stay here: they are compared with titles that services list.
+        """
+        from fingerpost._lmi import unknown
+
+        return unknown(self)
+
     def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
-        """Ask every service about every occupation that learners have in mind, or `force` all to be asked again."""
+        """Ask services about the occupations that learners have in mind, where what they said is out of date.
+
+        With `force` everything is asked again. What a service cannot say again is kept.
+        """
         from fingerpost._lmi import refresh
 
         return refresh(self, force=force, progress=progress)
+
+    def export_labour_market(self, path: Path) -> int:
+        """Write what services said into one file, for another machine or college; return how many answers.
+
+        Nothing about a learner is in it. Raises `ConfigError` where the file cannot be written.
+        """
+        return self.reference.export(path)
+
+    def import_labour_market(self, path: Path) -> tuple[int, int]:
+        """Take in such a file; return how many answers were new or newer, and how many were not.
+
+        Raises `ConfigError` where the file is no export or is damaged; then nothing is taken in.
+        """
+        return self.reference.import_(path)
+
+    def forget_labour_market(self, service: str | None = None) -> int:
+        """Forget what all services said, or one of them; return how many answers that were.
+
+        `service` is a connector's type, such as "lmiforall". Raises `ConfigError` listing those that said something
+        where this is none of them.
+        """
+        from fingerpost._lmi import forget
+
+        return forget(self, service)
 
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
         """Return the configured name of every connector number in the store."""
@@ -445,6 +507,10 @@ class College:
                 return instance
         names = ", ".join(instance.name for instance in self.config.instances)
         raise ConfigError(f"There is no source called '{name}'. The sources are: {names}.")
+
+
+def _no_http() -> Http:
+    raise SourceUnavailable("No service is asked now.")
 
 
 def _compile_mappings(host: Host, config: Configuration, problems: list[str]) -> dict[tuple[str, str], CompiledMapping]:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from fingerpost._errors import ConfigError
+from fingerpost._market import market_line
+from fingerpost._occupations import load_occupations
 from fingerpost._store import schema
+from fingerpost._sync.enriching import line_report, occupations_of
 from fingerpost._sync.facts import gather
 from fingerpost._sync.judging import judge_facts
 from fingerpost._wording import explain_reason
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fingerpost._college import College
+    from fingerpost._labour_market import SocVersion
+    from fingerpost._occupations import How
     from fingerpost._verdicts import Evidence, EvidenceUse, Verdict
 
-__all__ = ["ExplainedCriterion", "ExplainedEvidence", "Explanation", "SaidBy", "explain"]
+__all__ = ["ExplainedCriterion", "ExplainedEvidence", "ExplainedOccupation", "Explanation", "SaidBy", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,22 @@ class ExplainedCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedOccupation:
+    """What the learner has in mind, which occupation that was found to be and how, and what is known about it.
+
+    `soc` and `title` are None where it was not found; `line` is None where there is nothing honest to say.
+    """
+
+    words: str | None = dataclasses.field(repr=False)
+    soc_code: str | None = dataclasses.field(repr=False)
+    how: How
+    soc: str | None = dataclasses.field(default=None, repr=False)
+    soc_version: SocVersion | None = None
+    title: str | None = dataclasses.field(default=None, repr=False)
+    line: str | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything that is known of one learner and why it was judged as it was."""
 
@@ -78,6 +99,7 @@ class Explanation:
     tutors: tuple[str, ...] = dataclasses.field(repr=False)
     criteria: tuple[ExplainedCriterion, ...]
     warnings: tuple[dict[str, Any], ...]
+    in_mind: ExplainedOccupation | None = dataclasses.field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost explain --json` prints."""
@@ -115,6 +137,7 @@ def explain(college: College, who: str, as_of: date | None) -> Explanation:
             tutors=tutors,
             criteria=tuple(_criterion(college, verdict, evidence) for verdict in verdicts),
             warnings=_warnings(connection, person.id, connectors),
+            in_mind=_in_mind(college, person.soc_code, person.intended_occupation),
         )  # fmt: skip
 
 
@@ -139,6 +162,23 @@ def _find(college: College, connection: sa.Connection, who: str) -> Any:
     raise ConfigError(
         "No learner has this reference or ULN. Write the reference as the MIS does, ukprn:reference, or the ULN; "
         "fingerpost status says which sources were read."
+    )
+
+
+def _in_mind(college: College, code: str | None, words: str | None) -> ExplainedOccupation | None:
+    """Say what is known of what the learner has in mind, from memory alone: explaining asks nobody."""
+    if code is None and words is None:
+        return None
+    settings = college.config.settings.labour_market
+    market = college.market(offline=True)
+    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
+    (one,) = occupations_of({(code, words): 1}, college.config, crosswalk, market)
+    occupation = one.found.occupation
+    if occupation is None:
+        return ExplainedOccupation(words, code, one.found.how)
+    report = line_report(market, occupation, settings.region)
+    return ExplainedOccupation(
+        words, code, one.found.how, occupation.soc, occupation.soc_version, report.title, market_line(report)
     )
 
 

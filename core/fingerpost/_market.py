@@ -39,6 +39,27 @@ class MarketReport:
         """Return the facts of one kind."""
         return [fact for fact in self.facts if fact.kind == kind]
 
+    def figures(self, year: int) -> list[Fact]:
+        """Return the figures for all of the occupation, each at its newest; `year` is this one.
+
+        Of a projection of jobs they are two: the newest that is not of the future, and the last.
+        """
+        series: dict[tuple[str, ...], list[Fact]] = {}
+        for fact in self.facts:
+            if fact.value is not None and _is_whole(fact):
+                key = (fact.kind, fact.source, fact.statistic, fact.unit, fact.region)
+                series.setdefault(key, []).append(fact)
+        found = []
+        for facts in series.values():
+            in_order = sorted(facts, key=lambda fact: fact.year)
+            newest = next(fact for fact in in_order if fact.year == in_order[-1].year)
+            if newest.projected and newest.kind == "employment":
+                past = [fact for fact in in_order if fact.year <= str(year)]
+                now = past[-1] if past else in_order[0]
+                found += [now] if now is not newest else []
+            found.append(newest)
+        return found
+
     @property
     def title(self) -> str:
         """The occupation's title: as asked for, else as the first service gives it, else its code."""
@@ -149,6 +170,13 @@ class Market:
         if instance.name not in self.warnings:
             self.warnings[instance.name] = f"{instance.name}: {sentence}"
             self._warn(instance.name, sentence)
+
+
+def _is_whole(fact: Fact) -> bool:
+    """Say whether a figure is for the whole occupation, and not for a part of it or for one skill, course or advert."""
+    if fact.kind == "vacancy":
+        return fact.unit == "adverts"
+    return not fact.split and fact.kind not in ("skill", "course", "profile", "occupation")
 
 
 def market_line(report: MarketReport) -> str | None:

@@ -64,16 +64,23 @@ class Titles:
         return set(self._codes.get(fold_title(title), ()))
 
     def near(self, words: str, *, count: int = 8) -> list[Occupation]:
-        """Return occupations whose titles resemble some words, the likeliest first."""
+        """Return occupations whose titles resemble some words, the likeliest first: those that hold all of the words.
+
+        "Electrician" is held by "Electricians and electrical fitters".
+        """
         folded = fold_title(words)
-        parts = {word for word in re.findall(r"\w+", folded) if len(word) > 2}
-        holding = [title for title in self._codes if parts and parts <= set(re.findall(r"\w+", title))]
+        parts = {word for word in _singulars(folded) if len(word) > 2}
+        holding = [title for title in self._codes if parts and parts <= _singulars(title)]
         alike = difflib.get_close_matches(folded, self._codes, n=count, cutoff=0.6)
         found: dict[Occupation, None] = {}
-        for title in dict.fromkeys([*alike, *sorted(holding, key=len)]):
+        for title in dict.fromkeys([*sorted(holding, key=len), *alike]):
             for code in sorted(self._codes[title]):
                 found.setdefault(code._replace(title=self._shown[title]))
         return list(found)[:count]
+
+
+def _singulars(words: str) -> set[str]:
+    return {word.removesuffix("s") for word in re.findall(r"\w+", words)}
 
 
 def _forms(title: str) -> set[str]:

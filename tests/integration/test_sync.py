@@ -802,6 +802,21 @@ def test_the_breaker_opens_above_twenty_and_five_in_a_hundred(
     assert len(quarantined(college)) == (0 if stops else bad)
 
 
+def test_what_is_known_to_be_bad_and_comes_every_night_does_not_open_the_breaker(college: SmallCollege) -> None:
+    bad = records(*(activity(f"b-{n}", "L001", day="") for n in range(30)))
+    good = records(*(activity(f"g-{n}", "L001") for n in range(600)))
+    scripted_log(college, *good, *bad, Checkpoint("2026-01-05T00:00:00Z"), cursor="instant")
+    assert college.sync().exit_code == 3  # the bad ones are news, and few enough
+    college.later()
+    college.scripts["ilp"] = play(*bad, *good[:5], Checkpoint("2026-01-06T00:00:00Z"))
+    report = college.sync()
+    assert (stream(report, "ilp").state, stream(report, "ilp").rejected, report.exit_code) == ("complete", 30, 0)
+    college.later()
+    worse = records(*(activity(f"c-{n}", "L001", day="") for n in range(21)))
+    college.scripts["ilp"] = play(*bad, *worse, *good[:5], Checkpoint("2026-01-07T00:00:00Z"))
+    assert stream(college.sync(), "ilp").state == "failed"
+
+
 def test_the_breaker_opens_before_a_wrong_file_is_read_to_its_end(college: SmallCollege) -> None:
     keys = iter(range(100_000))
     rows = (Record(f"b-{n}", activity(f"b-{n}", "L001", day="soon")) for n in keys)

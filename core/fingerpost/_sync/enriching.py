@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fingerpost._config import Configuration
     from fingerpost._labour_market import Occupation
 
-__all__ = ["InMind", "LearnerOccupation", "occupation_lines", "occupations_in_mind", "occupations_of"]
+__all__ = ["InMind", "LearnerOccupation", "line_report", "occupation_lines", "occupations_in_mind", "occupations_of"]
 
 InMind: TypeAlias = "tuple[str | None, str | None]"
 """What a learner has in mind, as it is on record: a SOC code, and words."""
@@ -53,6 +53,11 @@ def occupations_of(
     return sorted(found, key=lambda one: (-one.learners, one.words or "", one.soc_code or ""))
 
 
+def line_report(market: Market, occupation: Occupation, region: str | None) -> MarketReport:
+    """Ask for what the line about an occupation needs; the title, which may be a learner's own words, stays here."""
+    return market.report(occupation._replace(title=""), region=region, kinds=("occupation", "pay", "vacancy"))
+
+
 def occupation_lines(connection: sa.Connection, config: Configuration, market: Market) -> dict[InMind, str]:
     """Return the line for everything that learners have in mind of which there is something honest to say."""
     settings = config.settings.labour_market
@@ -70,8 +75,7 @@ def occupation_lines(connection: sa.Connection, config: Configuration, market: M
             continue
         code = (occupation.soc, int(occupation.soc_version))
         if code not in reports:
-            named = occupation._replace(title="")
-            reports[code] = market.report(named, region=settings.region, kinds=("occupation", "pay", "vacancy"))
+            reports[code] = line_report(market, occupation, settings.region)
         line = market_line(reports[code])
         if line is not None:
             lines[one.soc_code, one.words] = line

@@ -650,7 +650,10 @@ class StreamReader:
         report = self.report
         if not self._breaks or (not final and report.read < BREAKER_FROM):
             return
-        if report.rejected > BREAKER_ROWS and report.rejected > BREAKER_SHARE * report.read:
+        # Some sources give what bears no date at every incremental read: what is known to be bad says nothing new.
+        known = 0 if self._full else report.rejected - report.newly_rejected
+        rejected = report.rejected - known
+        if rejected > BREAKER_ROWS and rejected > BREAKER_SHARE * (report.read - known):
             (reason, field), count = self._reasons.most_common(1)[0]
             where = f" in {field}" if field else ""
             raise BreakerOpen(
