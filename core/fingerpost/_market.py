@@ -91,11 +91,9 @@ class Market:
         self,
         enrichers: Sequence[tuple[Instance, HookContext]],
         reference: Callable[[], Reference],
-        warn: Callable[[str, str], None] = lambda name, sentence: None,
     ) -> None:
         self._enrichers = enrichers
         self._reference = reference  # opened when first needed: a college without services has no such file
-        self._warn = warn
         self.warnings: dict[str, str] = {}
 
     @property
@@ -163,13 +161,13 @@ class Market:
             self._lost(instance, error.message)
         except Exception as error:  # a vendor's exception may hold anything, so only its type is told
             self._lost(instance, f"It broke ({type(error).__name__}); its vendor must act.")
+        if any(isinstance(one, Fact) and one.stale for one in said):
+            self._lost(instance, "The service could not be asked; what it said before is shown with its date.")
         return said
 
     def _lost(self, instance: Instance, sentence: str) -> None:
         """Warn of a service, once; the next answers may say the same again."""
-        if instance.name not in self.warnings:
-            self.warnings[instance.name] = f"{instance.name}: {sentence}"
-            self._warn(instance.name, sentence)
+        self.warnings.setdefault(instance.name, f"{instance.name}: {sentence}")
 
 
 def _is_whole(fact: Fact) -> bool:

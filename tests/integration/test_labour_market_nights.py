@@ -1,0 +1,273 @@
+"""A night with services that know the labour market: one line for each occupation, and never the worse for them."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from colleges import dump, stream, usual_college
+from lmi_server import LmiServer, gone, page
+from rest_server import Answer
+
+from fingerpost import College
+from fingerpost._reference import KEEP_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from colleges import SmallCollege
+
+OCCUPATIONS = [f"{code}" for code in range(5201, 5261)]
+MAPPING = """
+schema_version = 1
+stream = "learners"
+extends = "learners"
+[fields.soc_code]
+from = "soc"
+[fields.intended_occupation]
+from = "dream"
+"""
+
+
+def college_with(folder: Path, url: str, *, learners: int = 6) -> SmallCollege:
+    """Return a college whose learners all have an occupation in mind, and whose service is at `url`."""
+    college = usual_college(folder, learners=learners)
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "dreams.toml").write_text(MAPPING, encoding="utf-8")
+    college.source("mis")["mapping"] = "dreams"
+    for number, row in enumerate(college.rows["mis"]):
+        row["soc"], row["dream"] = OCCUPATIONS[number % len(OCCUPATIONS)], ""
+    college.write("mis")
+    college.tables["labour_market"] = {"soc_version": 2010}
+    college.connectors.append({"type": "lmiforall", "name": "lmi", "base_url": url})
+    return college
+
+
+@pytest.fixture
+def server() -> Iterator[LmiServer]:
+    with LmiServer() as running:
+        yield running
+
+
+def texts(college: SmallCollege) -> dict[str, str]:
+    """Return the digests of this week as text, by file."""
+    found = {}
+    for path in college.outbox:
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        found[path.name.split("-")[0]] = str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    return found
+
+
+def in_mind(college: SmallCollege) -> list[str]:
+    return [line for text in texts(college).values() for line in text.splitlines() if "In mind:" in line]
+
+
+def without_lines(college: SmallCollege) -> dict[str, str]:
+    return {
+        name: "\n".join(line for line in text.splitlines() if "In mind:" not in line)
+        for name, text in texts(college).items()
+    }
+
+
+def test_a_digest_says_one_line_for_each_occupation(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    report = college.sync()
+    assert (report.exit_code, report.messages) == (0, [])
+    lines = in_mind(college)
+    assert len(lines) == 6
+    for line in lines:
+        assert " a week before tax (estimate for 2022, UK (as served), Data powered by LMI for All)" in line
+    assert len({line.split(":")[1] for line in lines}) == 6
+
+
+def test_the_colleges_region_is_asked_for_by_name(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    college.tables["labour_market"]["region"] = "west midlands"
+    college.sync()
+    assert in_mind(college)
+    assert all("West Midlands" in line for line in in_mind(college))
+
+
+def test_lines_are_left_out_where_the_college_says_so(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    college.tables["labour_market"]["in_digests"] = False
+    college.sync()
+    assert (in_mind(college), server.requests) == ([], [])
+
+
+@pytest.mark.parametrize("dead", ["refused", "gone", "page", "no such host"])
+def test_with_every_service_dead_the_night_is_as_without_them(tmp_path: Path, dead: str) -> None:
+    plain = college_with(tmp_path / "plain", "http://127.0.0.1:1/")
+    plain.connectors.pop()
+    expected = plain.sync()
+    answers: dict[str, Answer] = {"gone": gone(), "page": page()}
+    with LmiServer(always=answers.get(dead)) as server:
+        urls = {"refused": "http://127.0.0.1:1/api/", "no such host": "https://lmi.invalid/api/v1/"}
+        college = college_with(tmp_path / "dead", urls.get(dead, server.url))
+        report = college.sync()
+    assert report.exit_code == expected.exit_code == 0
+    assert report.verdicts == expected.verdicts
+    assert texts(college) == texts(plain)
+    assert len(report.messages) == 1
+    assert report.messages[0].startswith("lmi: ")
+
+
+def test_what_a_dead_service_once_said_is_told_with_its_date(tmp_path: Path) -> None:
+    with LmiServer() as server:
+        college = college_with(tmp_path, server.url)
+        college.sync()
+        before = without_lines(college)
+        server.always = gone()
+        for path in college.outbox:
+            path.unlink()
+        (tmp_path / "fingerpost.db").unlink()  # told anew, by a service that has gone since
+        for path in tmp_path.glob("fingerpost.db-*"):
+            path.unlink()
+        college.later(days=KEEP_DAYS["pay"] + 1)
+        college.tables["college"]["as_of"] = "2026-03-02"
+        report = college.sync()
+    assert report.exit_code == 0
+    assert len(report.messages) == 1
+    assert len(in_mind(college)) == 6
+    assert all("as it was on 2 March 2026" in line for line in in_mind(college))
+    assert without_lines(college) == before
+
+
+def test_a_service_is_asked_once_for_each_occupation_and_thing(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url, learners=400)
+    college.tables["alerts"]["learners_per_digest"] = 200
+    college.sync()
+    assert len(in_mind(college)) >= 300
+    assert set(server.calls.values()) == {1}
+    assert {target for target in server.calls if target.startswith("ashe/estimatePay")} == {
+        f"ashe/estimatePay?soc={code}" for code in OCCUPATIONS
+    }
+    before = dict(server.calls)
+    for _ in range(3):
+        college.later(days=7)
+        college.sync(full=True)
+    assert dict(server.calls) == before
+    college.later(days=KEEP_DAYS["pay"])
+    college.sync()
+    assert sum(server.calls.values()) > sum(before.values())
+
+
+def test_two_processes_ask_no_more_than_one(tmp_path: Path, server: LmiServer) -> None:
+    first = college_with(tmp_path / "one", server.url, learners=40)
+    second = college_with(tmp_path / "two", server.url, learners=40)
+    for college in (first, second):
+        college.tables["labour_market"]["cache"] = str(tmp_path / "shared.db")
+        college.tables["college"]["as_of"] = "2026-03-02"
+        college.configure()
+    program = (
+        "import sys; from pathlib import Path; from fingerpost import College\n"
+        "with College.open(Path(sys.argv[1])) as college: sys.exit(college.sync().exit_code)"
+    )
+    nights = [
+        subprocess.Popen([sys.executable, "-c", program, str(college.config_path)], stderr=subprocess.DEVNULL)
+        for college in (first, second)
+    ]
+    assert [night.wait() for night in nights] == [0, 0]
+    assert set(server.calls.values()) == {1}
+    assert len(in_mind(first)) == len(in_mind(second)) > 0
+
+
+def test_no_request_says_anything_about_a_learner(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    canaries = []
+    for number, row in enumerate(college.rows["mis"]):
+        row |= {"given_names": f"Canariella{number}", "family_name": f"Zwyndlebury{number}",
+                "email": f"canary{number}@secret.example", "uln": "", "dream": f"Astronaut like my aunt Brunhild{number}"}  # fmt: skip
+        if number % 2:
+            row["soc"] = ""
+        canaries += [row["given_names"], row["family_name"], row["email"], row["learner_ref"], row["dream"],
+                     "Brunhild", row["date_of_birth"]]  # fmt: skip
+    college.write("mis")
+    college.sync()
+    with college.open() as opened:
+        opened.occupations()
+        opened.refresh_labour_market(force=True)
+        for row in college.rows["mis"]:
+            opened.suggest_occupations(row["dream"], ask=False)
+    assert len(server.requests) > 20
+    said = "\n".join(
+        f"{request.path} {request.query} {request.headers} {request.body!r}" for request in server.requests
+    )
+    for canary in canaries:
+        assert canary.casefold() not in said.casefold()
+    # Nor is any of it in the file that may be shared with other colleges.
+    remembered = (tmp_path / "labour-market.db").read_bytes() + b"".join(
+        path.read_bytes() for path in tmp_path.glob("labour-market.db-*")
+    )
+    for canary in canaries:
+        assert canary.encode() not in remembered
+
+
+def test_a_line_is_no_news(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    college.sync()
+    with college.open() as opened:
+        before = dump(opened.store)
+    server.instead["ashe/estimatePay"] = Answer(b"{}", 200, {"Content-Type": "application/json"})
+    college.later(days=7)
+    college.tables["labour_market"]["keep_days"] = {"pay": 0}
+    report = college.sync()
+    assert report.digests.planned == 0
+    with college.open() as opened:
+        assert dump(opened.store) == before
+
+
+def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    with college.open() as opened:
+        report = opened.labour_market("5241", region="West Midlands")
+    (pay,) = report.of("pay")
+    assert (pay.unit, pay.year, pay.region, pay.coarse) == ("GBP a week", "2022", "West Midlands", False)
+    asked = [request.query for request in server.requests if request.path.endswith("ashe/estimatePay")]
+    assert {"soc": "5241", "filters": "region:6"} in asked  # ASHE's own number, not that of the other endpoints
+    assert all(fact.source and fact.attribution and fact.licence for fact in report.facts)
+
+
+def test_a_college_without_services_makes_no_file(tmp_path: Path) -> None:
+    college = usual_college(tmp_path, learners=2)
+    assert stream(college.sync(), "mis").state == "complete"
+    assert not (tmp_path / "labour-market.db").exists()
+
+
+def test_a_bad_crosswalk_ends_the_run_before_it_begins(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    (tmp_path / "occupations.csv").write_text("occupation,soc\nnurse,22\n", encoding="utf-8")
+    college.tables["labour_market"]["crosswalk"] = "occupations.csv"
+    with pytest.raises(Exception, match="occupations.csv, line 2"):
+        college.sync()
+    assert not server.requests
+
+
+def test_the_crosswalk_speaks_first(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    (tmp_path / "occupations.csv").write_text("occupation,soc\nSparky,5241\n5202,5249\n", encoding="utf-8")
+    college.tables["labour_market"]["crosswalk"] = "occupations.csv"
+    rows: Any = college.rows["mis"]
+    rows[0] |= {"soc": "", "dream": "  sparky "}
+    rows[1] |= {"soc": "5202"}
+    college.write("mis")
+    college.sync()
+    with college.open() as opened:
+        found = {one.words or one.soc_code: one.found for one in opened.occupations()}
+    assert found["sparky"].occupation is not None
+    assert (found["sparky"].occupation.soc, found["sparky"].how) == ("5241", "crosswalk")
+    assert found["5202"].occupation is not None
+    assert found["5202"].occupation.soc == "5249"
+
+
+def test_the_college_facade_is_closed_twice_without_harm(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    opened: College = college.open()
+    opened.labour_market("5241")
+    opened.close()
+    opened.close()
