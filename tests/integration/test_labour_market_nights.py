@@ -13,7 +13,7 @@ from colleges import dump, stream, usual_college
 from lmi_server import LmiServer, gone, page
 from rest_server import Answer
 
-from fingerpost import College
+from fingerpost import ConfigError
 from fingerpost._reference import KEEP_DAYS
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colleges import SmallCollege
+
+    from fingerpost import College
 
 OCCUPATIONS = [f"{code}" for code in range(5201, 5261)]
 MAPPING = """
@@ -182,7 +184,8 @@ def test_no_request_says_anything_about_a_learner(tmp_path: Path, server: LmiSer
     canaries = []
     for number, row in enumerate(college.rows["mis"]):
         row |= {"given_names": f"Canariella{number}", "family_name": f"Zwyndlebury{number}",
-                "email": f"canary{number}@secret.example", "uln": "", "dream": f"Astronaut like my aunt Brunhild{number}"}  # fmt: skip
+                "email": f"canary{number}@secret.example", "uln": "",
+                "dream": f"Astronaut like my aunt Brunhild{number}"}  # fmt: skip
         if number % 2:
             row["soc"] = ""
         canaries += [row["given_names"], row["family_name"], row["email"], row["learner_ref"], row["dream"],
@@ -243,7 +246,7 @@ def test_a_bad_crosswalk_ends_the_run_before_it_begins(tmp_path: Path, server: L
     college = college_with(tmp_path, server.url)
     (tmp_path / "occupations.csv").write_text("occupation,soc\nnurse,22\n", encoding="utf-8")
     college.tables["labour_market"]["crosswalk"] = "occupations.csv"
-    with pytest.raises(Exception, match="occupations.csv, line 2"):
+    with pytest.raises(ConfigError, match=r"occupations\.csv, line 2"):
         college.sync()
     assert not server.requests
 
