@@ -13,14 +13,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from fingerpost import Fact, FactKind, Occupation
+from fingerpost import Fact, FactKind, Occupation, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
 __all__ = [
-    "AS_SERVED", "NAME", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "clean", "courses",
+    "AS_SERVED", "NAME", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "courses",
     "employment", "employment_by", "employment_in", "fold_region", "found_occupations", "hours", "is_rate_limited",
     "is_remark", "json_value", "occupation", "onet_codes", "pay", "regions", "replacement", "shortages", "skills",
     "title", "unemployment",
@@ -50,8 +50,6 @@ _MAX_RAW_TEXT = 20_000
 _SHORT, _LONG = 300, 3_000
 _ENOUGH_CODES = 10
 
-_INVISIBLE = re.compile(r"(?is)<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)")
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _NEC = re.compile(r"(?i)[\s,(]*\bn\.?e\.?c\b\.?\)?$")
 _JACS = re.compile(r"^\([A-Z0-9]{1,5}\)\s*")
 _PERIOD = re.compile(r"(\d{4})(?:[/-]\d{2,4})?")
@@ -134,16 +132,8 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
-def clean(value: object, limit: int = _SHORT) -> str:
-    """Return text without HTML, entities and what cannot be printed, its blanks collapsed; "" for what is no text."""
-    if not isinstance(value, str):
-        return ""
-    # Entities first: what was escaped once too often holds tags as well.
-    text = html.unescape(value[:_MAX_RAW_TEXT])
-    text = _TAG.sub(" ", _INVISIBLE.sub(" ", text))
-    text = "".join(character for character in " ".join(text.split()) if character.isprintable())
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+def _short(value: object) -> str:
+    return plain_text(value, _SHORT)
 
 
 def _number(value: object, low: float, high: float) -> float | None:
@@ -187,7 +177,7 @@ def _is_about(value: object, about: About) -> bool:
 
 def title(value: object) -> str:
     """Return the title of an occupation; an unknown code comes back as an occupation that is called "Missing"."""
-    text = _NEC.sub("", clean(_table(value).get("title")))
+    text = _NEC.sub("", _short(_table(value).get("title")))
     return "" if text.casefold() == "missing" else text
 
 
@@ -203,10 +193,10 @@ def occupation(value: object, about: About) -> list[Fact]:
     others = table.get("add_titles")
     told = [
         ("title", named),
-        ("description", clean(table.get("description"), _LONG)),
-        ("qualifications", clean(table.get("qualifications"), _LONG)),
-        *(("task", clean(part)) for part in parts),
-        *(("alternative title", clean(other)) for other in (others if isinstance(others, list) else ())),
+        ("description", plain_text(table.get("description"), _LONG)),
+        ("qualifications", plain_text(table.get("qualifications"), _LONG)),
+        *(("task", _short(part)) for part in parts),
+        *(("alternative title", _short(other)) for other in (others if isinstance(others, list) else ())),
     ]
     return [about.fact("occupation", statistic=what, text=text) for what, text in dict.fromkeys(told) if text]
 
@@ -238,7 +228,7 @@ def regions(value: object) -> dict[str, Region]:
     """
     found: dict[str, set[Region]] = {}
     for said, code in _codings(value):
-        name, number = clean(said), _whole(code, 0, 9999)
+        name, number = _short(said), _whole(code, 0, 9999)
         if name and number is not None:
             found.setdefault(fold_region(name), set()).add(Region(name, number))
     return {folded: min(several) for folded, several in found.items() if len({region.code for region in several}) == 1}
@@ -306,7 +296,7 @@ def shortages(value: object, about: About) -> list[Fact]:
     """Read `ess/uk` and `ess/region`: three shares in percent, with what the survey says of their reliability."""
     table = _table(value)
     year, reliability = _year(table.get("year")), _whole(table.get("reliability"), 0, 10)
-    served = clean(_table(table.get("region")).get("name"))
+    served = _short(_table(table.get("region")).get("name"))
     is_elsewhere = about.region != AS_SERVED and served and fold_region(served) != fold_region(about.region)
     if is_elsewhere or not _is_about(value, about):
         return []
@@ -342,7 +332,7 @@ def employment_in(value: object, about: About, region: Region) -> list[Fact]:
             (row.get("year"), part.get("employment"))
             for row in _rows(value, "predictedEmployment")
             for part in _rows(row, "breakdown")
-            if (fold_region(name) == folded if (name := clean(part.get("name"))) else part.get("code") == region.code)
+            if (fold_region(name) == folded if (name := _short(part.get("name"))) else part.get("code") == region.code)
         ),
         about,
     )
@@ -356,7 +346,7 @@ def employment_by(value: object, about: About, by: str) -> list[Fact]:
     for row in _rows(value, "predictedEmployment"):
         year = _year(row.get("year"))
         for part in _rows(row, "breakdown"):
-            name, people = clean(part.get("name")), _people(part.get("employment"))
+            name, people = _short(part.get("name")), _people(part.get("employment"))
             if year is not None and name and people is not None:
                 years.setdefault(year, {}).setdefault(name, people)
     if not years:
@@ -415,9 +405,9 @@ def skills(value: object, about: About, code: str) -> list[Fact]:
             split=f"O*NET {code}", attribution=_ONET_ATTRIBUTION, licence=f"{_LICENCE}; O*NET: CC BY 4.0",
         )
         for one in _rows(value, "scales")
-        for scale in [clean(one.get("id"))]
+        for scale in [_short(one.get("id"))]
         for row in _rows(one, "skills")
-        if (name := clean(row.get("name"))) and (score := _number(row.get("value"), 0, 100)) is not None
+        if (name := _short(row.get("name"))) and (score := _number(row.get("value"), 0, 100)) is not None
     ]  # fmt: skip
     return sorted(facts, key=lambda fact: (fact.statistic, -(fact.value or 0.0)))
 
@@ -428,9 +418,9 @@ def courses(value: object, about: About) -> list[Fact]:
         return []
     years: dict[str, dict[str, float]] = {}
     for row in _rows(value, "years"):
-        period = clean(row.get("year"))
+        period = _short(row.get("year"))
         for course in _rows(row, "courses"):
-            name, share = _JACS.sub("", clean(course.get("name"))), _number(course.get("percentage"), 0, 100)
+            name, share = _JACS.sub("", _short(course.get("name"))), _number(course.get("percentage"), 0, 100)
             if name and share is not None and _PERIOD.fullmatch(period):
                 years.setdefault(period, {}).setdefault(name, share)
     if not years:
@@ -445,15 +435,15 @@ def courses(value: object, about: About) -> list[Fact]:
 def is_rate_limited(value: object) -> bool:
     """Say whether `vacancies/search` asks us to slow down: it does so with an advert of that title, and status 200."""
     listed = _rows(value)
-    return len(listed) == 1 and clean(listed[0].get("title")).casefold() == "too many requests"
+    return len(listed) == 1 and _short(listed[0].get("title")).casefold() == "too many requests"
 
 
 def adverts(value: object, about: About, today: date) -> list[Fact]:
     """Read `vacancies/search`, without the adverts that have ended since they were fetched."""
     facts = []
     for row in _rows(value):
-        named, company = clean(row.get("title")), clean(row.get("company"))
-        ends = clean(_table(row.get("activedate")).get("end"))[:10]
+        named, company = _short(row.get("title")), _short(row.get("company"))
+        ends = _short(_table(row.get("activedate")).get("end"))[:10]
         if named and not is_rate_limited([row]) and not (_DAY.fullmatch(ends) and ends < today.isoformat()):
             text = f"{named}, {company}" if company else named
             facts.append(about.fact("vacancy", text=text, link=_link(row.get("link")), licence=_ADVERT_LICENCE))

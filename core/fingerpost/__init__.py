@@ -34,6 +34,7 @@ from fingerpost._errors import (
 from fingerpost._explain import ExplainedOccupation, Explanation
 from fingerpost._gaps import Gap, GapReport
 from fingerpost._host import Host, PluginInfo
+from fingerpost._http import json_of
 from fingerpost._items import (
     Change,
     Digest,
@@ -79,6 +80,7 @@ from fingerpost._sweep import HeldSweep
 from fingerpost._sync import RunReport, StreamReport
 from fingerpost._sync.context import Progress
 from fingerpost._sync.enriching import LearnerOccupation
+from fingerpost._text import plain_text
 from fingerpost._version import __version__
 
 __all__ = [
@@ -165,7 +167,9 @@ __all__ = [
     "hookimpl",
     "init_template",
     "item_key",
+    "json_of",
     "mark_item",
     "market_line",
+    "plain_text",
     "read_mark",
 ]

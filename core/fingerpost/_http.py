@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from structlog.typing import FilteringBoundLogger
 
-__all__ = ["Http", "RequestOptions"]
+__all__ = ["Http", "RequestOptions", "json_of"]
 
 ATTEMPTS = 5
 """How often one request is tried."""
@@ -539,3 +539,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def json_of(response: Response) -> Any:
+    """Return the JSON of an answer, or None where it is empty: so some services say that they have nothing.
+
+    Raises `SourceUnavailable` for anything else, such as the page that has taken the place of a service.
+    """
+    if not response.content.strip():
+        return None
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        host = urlsplit(response.url).hostname or "The service"
+        raise SourceUnavailable(f"{host} answered with something that is not JSON.") from None

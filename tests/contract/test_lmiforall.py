@@ -636,25 +636,6 @@ def test_the_newest_year_with_a_figure_counts_whatever_the_order(pay: dict[int, 
 
 
 @pytest.mark.parametrize(
-    ("text", "cleaned"),
-    [
-        ("<p>a&nbsp;b</p>\t\n c", "a b c"),
-        ("&lt;b&gt;bold&lt;/b&gt;", "bold"),
-        ("up to 5 < 6 and 7 > 3", "up to 5 < 6 and 7 > 3"),
-        ("<script>alert('x')</script>safe<!-- no -->", "safe"),
-        ("<style>p {}", ""),
-        ("zero\u200bwidth\x00\ud800\x07", "zerowidth"),
-        ("x" * 400, "x" * 299 + "…"),
-        (None, ""),
-        (5, ""),
-        ([], ""),
-    ],
-)
-def test_text_is_cleaned(text: object, cleaned: str) -> None:
-    assert parsing.clean(text) == cleaned
-
-
-@pytest.mark.parametrize(
     ("said", "shown"),
     [("Engineers n.e.c.", "Engineers"), ("Engineers, n.e.c", "Engineers"), ("Engineers (nec)", "Engineers"),
      ("Connectors", "Connectors"), ("MISSING", ""), ("", "")],

@@ -107,7 +107,10 @@ def test_each_broken_plugin_is_named_and_the_good_ones_work(site: Path) -> None:
         assert (row["name"], row["version"], row["state"]) == (name, version, state)
         assert cause in row["cause"]
     builtin = {row["name"]: row["state"] for row in found["plugins"] if row["builtin"]}
-    names = ("fingerpost", "csv", "email", "ilr", "jsonl", "promonitor", "rest")
+    names = (
+        "fingerpost", "apprenticeships", "csv", "email", "ilr", "jsonl", "lmiforall", "ncs", "occupationalmaps",
+        "promonitor", "rest",
+    )  # fmt: skip
     assert builtin == dict.fromkeys(names, "loaded")
     # Nothing is silent either: each broken one is a line in the log.
     assert {line["distribution"] for line in found["log"]} >= set(wanted) - {"good-ilp"}

@@ -16,7 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOTS = ("core", "connectors", "mappings", "cli")
 PACKAGES = [mark.parent.name for root in ROOTS for mark in ROOT.glob(f"{root}/*/py.typed")]
-BUILT_IN = {"csv", "email", "ilr", "jsonl", "promonitor", "rest"}
+BUILT_IN = {
+    "apprenticeships", "csv", "email", "ilr", "jsonl", "lmiforall", "ncs", "occupationalmaps", "promonitor", "rest",
+}  # fmt: skip
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,544 @@
+"""Three careers services on the loopback interface: job profiles, apprenticeship adverts and occupational maps.
+
+Each serves what a test gives it in the shapes that the service documents, with their quirks: keys and version headers
+that are refused in the service's own way, "nothing" as a status, zero as "no code", totals that differ. Each records
+every request, counts them itself, and refuses more than its limit. `gone` is what it answers when it has been closed.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import json
+import math
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+import structlog
+from colleges import SmallCollege
+from hypothesis import strategies as st
+from rest_server import KEY, Answer, json_answer
+
+from fingerpost import (
+    FACT_KINDS,
+    College,
+    Fact,
+    Host,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    SourceUnavailable,
+)
+from fingerpost._http import Http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from fingerpost import FactKind
+
+NOW = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
+HTML = Answer(b"<!DOCTYPE html><title>Service closed</title>", 200, {"Content-Type": "text/html"})
+GONE = Answer(b"", 410)
+NO_KEY = json_answer({"statusCode": 401, "message": "Access denied due to missing subscription key."}, status=401)
+
+_USUAL_HEADERS = {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
+
+
+@dataclass
+class Call:
+    """One request as it came; `query` holds a parameter as often as it was sent."""
+
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    at: float
+
+    def all(self, name: str) -> list[str]:
+        return [value for each, value in self.query if each == name]
+
+    def one(self, name: str, default: str = "") -> str:
+        return next(iter(self.all(name)), default)
+
+
+class CareersServer:
+    """Serve one service; `faults` maps the number of a request, from 1, to the answer in its place."""
+
+    key_header: ClassVar[str]
+    version: ClassVar[tuple[str, str] | None] = None
+    documented: ClassVar[frozenset[str]] = frozenset()
+    """The parameters that the service documents."""
+    limit: tuple[int, float] | None = None
+
+    def __init__(self, *, faults: Mapping[int, Answer] | None = None) -> None:
+        self.faults = dict(faults or {})
+        self.gone: Answer | None = None
+        self.requests: list[Call] = []
+        self.refused = 0
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.careers = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def busiest(self, seconds: float) -> int:
+        """Return the most requests that came within so many seconds."""
+        times = sorted(call.at for call in self.requests)
+        return max((sum(start <= at < start + seconds for at in times) for start in times), default=0)
+
+    def undocumented(self) -> set[str]:
+        """Return every header and parameter that came and that the service does not document."""
+        known = _USUAL_HEADERS | {self.key_header.title()} | ({self.version[0].title()} if self.version else set())
+        return {
+            name
+            for call in self.requests
+            for name in ({*call.headers} - known) | ({name for name, _ in call.query} - self.documented)
+        }
+
+    def everything(self) -> str:
+        """Return all that was sent, for a search in it; the key itself left out of its header."""
+        told = [
+            (call.path, call.query, {**call.headers, self.key_header.title(): "***"}) for call in self.requests
+        ]  # fmt: skip
+        return json.dumps(told)
+
+    def answer(self, call: Call) -> Answer:
+        with self._lock:
+            self.requests.append(call)
+            if self.limit and sum(each.at > call.at - self.limit[1] for each in self.requests) > self.limit[0]:
+                self.refused += 1
+                return Answer(b"", 429)
+            if self.gone:
+                return self.gone
+            if len(self.requests) in self.faults:
+                return self.faults[len(self.requests)]
+            if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
+                return Answer(b"", 404)
+            if call.headers.get(self.key_header.title()) != KEY:
+                return NO_KEY
+            return self.served(call)
+
+    def served(self, call: Call) -> Answer:
+        raise NotImplementedError
+
+
+class NcsServer(CareersServer):
+    """The Job Profiles API: `profiles` by their names in an address."""
+
+    key_header = "Ocp-Apim-Subscription-Key"
+    version = ("version", "v1")
+    documented = frozenset({"page", "pageSize"})
+    limit = (150, 60.0)
+
+    def __init__(self, profiles: Mapping[str, dict[str, Any]], **more: Any) -> None:
+        super().__init__(**more)
+        self.profiles = dict(profiles)
+
+    def served(self, call: Call) -> Answer:
+        match call.path.strip("/").split("/"):
+            case ["summary"]:
+                rows = [
+                    {"Url": self._link(name), "Title": each["Title"], "LastUpdated": "2024-05-01T00:00:00Z"}
+                    for name, each in self.profiles.items()
+                ]
+                return json_answer(sorted(rows, key=lambda row: str(row["Title"])))
+            case ["search", term]:
+                return self._search(unquote(term), call)
+            case [name] if name.lower() in self.profiles:
+                return json_answer(self.profiles[name.lower()])
+        return Answer(b"", 204)
+
+    def _search(self, term: str, call: Call) -> Answer:
+        words = {word.rstrip("s") for word in term.lower().split()} - {"and"}
+        ranked = [
+            (
+                len(
+                    words & {w.strip(",").rstrip("s") for w in f"{p['Title']} {p['AlternativeTitle']}".lower().split()}
+                ),
+                n,
+            )
+            for n, p in self.profiles.items()
+        ]
+        found = [name for score, name in sorted(ranked, key=lambda each: -each[0]) if score]
+        size, page = int(call.one("pageSize", "10")), int(call.one("page", "1"))
+        if not found:
+            return Answer(b"", 204)
+        results = [
+            {"ResultItemTitle": self.profiles[name]["Title"], "ResultItemAlternativeTitle": None,
+             "ResultItemOverview": "...", "ResultItemSalaryRange": "", "ResultItemUrlName": self._link(name),
+             "JobProfileCategories": []}
+            for name in found[(page - 1) * size : page * size]
+        ]  # fmt: skip
+        return json_answer({"Count": len(found), "CurrentPage": page, "PageSize": size, "Results": results})
+
+    @staticmethod
+    def _link(name: str) -> str:
+        return f"https://nationalcareers.service.gov.uk/job-profiles/{name}"
+
+
+class AdvertServer(CareersServer):
+    """The Display Advert API: `adverts`, the newest first."""
+
+    key_header = "Ocp-Apim-Subscription-Key"
+    version = ("X-Version", "2")
+    documented = frozenset({
+        "PageNumber", "PageSize", "Sort", "Lat", "Lon", "DistanceInMiles", "PostedInLastNumberOfDays",
+        "StandardLarsCode", "Routes", "ExcludeRecruitingNationally", "EmployerName", "Ukprn", "IncludeDetails",
+    })  # fmt: skip
+    limit = (150, 300.0)
+
+    def __init__(self, adverts: Sequence[dict[str, Any]], **more: Any) -> None:
+        super().__init__(**more)
+        self.adverts = list(adverts)
+
+    def served(self, call: Call) -> Answer:
+        if call.path.strip("/") != "vacancy":
+            return Answer(b"", 404)
+        codes, ukprn = {int(code) for code in call.all("StandardLarsCode")}, call.one("Ukprn")
+        found = [
+            each
+            for each in self.adverts
+            if (not codes or each.get("course", {}).get("larsCode") in codes)
+            and (not ukprn or each["ukprn"] == int(ukprn))
+        ]
+        size, page = min(int(call.one("PageSize", "10")), 100), int(call.one("PageNumber", "1"))
+        return json_answer({
+            "total": len(self.adverts) + 200, "totalFiltered": len(found), "totalPages": math.ceil(len(found) / size),
+            "vacancies": found[(page - 1) * size : page * size],
+        })  # fmt: skip
+
+
+class MapsServer(CareersServer):
+    """The Occupational Maps API: `occupations`, and `onward` the codes that one may go on to, by code."""
+
+    key_header = "X-API-KEY"
+    documented = frozenset({"expand"})
+
+    def __init__(
+        self, occupations: Sequence[dict[str, Any]], onward: Mapping[str, list[str]] | None = None, **more: Any
+    ) -> None:
+        super().__init__(**more)
+        self.occupations = {each["stdCode"]: each for each in occupations}
+        self.onward = dict(onward or {})
+
+    def served(self, call: Call) -> Answer:
+        expand = {part.lower() for part in call.one("expand").split(",")}
+        match call.path.strip("/").split("/"):
+            case ["Occupations"]:
+                return json_answer([self._shown(each, expand) for each in self.occupations.values()])
+            case ["Occupations", code] if code in self.occupations:
+                return json_answer(self._shown(self.occupations[code], expand))
+            case ["OccupationalProgression", code] if code in self.onward:
+                around = [code, *self.onward[code]]
+                return json_answer({
+                    "keyStdCode": code,
+                    "occupations": [self._shown(self.occupations[each], set()) for each in around],
+                    "progressions": [{"stdCodeFrom": code, "stdCodeTo": each} for each in self.onward[code]],
+                })  # fmt: skip
+        return Answer(b"", 404)
+
+    @staticmethod
+    def _shown(occupation: dict[str, Any], expand: set[str]) -> dict[str, Any]:
+        more = {"soc", "typicalJobTitles", "products"}
+        return {
+            name: value
+            for name, value in occupation.items()
+            if name not in more or f"occupation.{name.lower()}" in expand
+        }
+
+
+class _Server(ThreadingHTTPServer):
+    careers: CareersServer
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client may give up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 5  # an idle kept-alive connection must not keep the server from closing
+    server: _Server
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        headers = {name.title(): value for name, value in self.headers.items()}
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        answer = self.server.careers.answer(Call(parts.path, query, headers, monotonic()))
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+# What the services hold
+
+
+def job_profile(title: str, soc: str | None, soc2020: str | None, **said: Any) -> dict[str, Any]:
+    """Return a job profile with every key that the service documents."""
+    routes = {"RelevantSubjects": [], "FurtherInformation": [], "EntryRequirementPreface": None,
+              "EntryRequirements": [], "AdditionalInformation": ["[More | https://example.org]"]}  # fmt: skip
+    return {
+        "Title": title, "LastUpdatedDate": "2024-05-01T00:00:00",
+        "Url": f"https://nationalcareers.service.gov.uk/job-profiles/{title.lower().replace(' ', '-')}",
+        "Soc": soc, "Soc2020": soc2020, "Soc2020Extension": None, "ONetOccupationalCode": "47-2152.00",
+        "AlternativeTitle": "", "Overview": f"<p>{title}s&nbsp;do [this | /job-profiles/this] and that.</p>",
+        "SalaryStarter": "24000", "SalaryExperienced": "42000", "MinimumHours": 40.0, "MaximumHours": 42.0,
+        "WorkingHoursDetails": "a week", "WorkingPattern": "between 8am and 6pm", "WorkingPatternDetails": None,
+        "HowToBecome": {"EntryRouteSummary": ["..."], "EntryRoutes": {"University": routes, "Work": []},
+                        "MoreInformation": {"Registrations": []}},
+        "WhatItTakes": {"DigitalSkillsLevel": "...", "Skills": [
+            {"Description": "knowledge of building", "ONetAttributeType": "Knowledge", "ONetRank": "5.06",
+             "ONetElementId": "2.C.4.b"},
+            {"Description": "to work well with your hands", "ONetAttributeType": "Ability", "ONetRank": "4.8",
+             "ONetElementId": "1.A.2"}],
+            "RestrictionsAndRequirements": {"RelatedRestrictions": [], "OtherRequirements": []}},
+        "WhatYouWillDo": {"WYDDayToDayTasks": ["..."], "WorkingEnvironment": {"Location": "", "Uniform": ""}},
+        "CareerPathAndProgression": {"CareerPathAndProgression": ["..."]}, "RelatedCareers": [],
+    } | said  # fmt: skip
+
+
+def advert(number: int, lars: int | None = 240, **said: Any) -> dict[str, Any]:
+    """Return an advert with the keys that the service documents; None leaves one out, as the service does."""
+    whole: dict[str, Any] = {
+        "title": f"Apprentice joiner {number}", "description": "Join us.", "numberOfPositions": 1,
+        "postedDate": "2026-10-01T08:00:00Z", "closingDate": "2026-11-30T23:59:59Z",
+        "startDate": "2027-01-04T00:00:00Z",
+        "wage": {"wageType": "ApprenticeshipMinimum", "wageUnit": "Annually", "wageAmount": None,
+                 "wageAdditionalInformation": "£15,704 a year", "workingWeekDescription": "Mon-Fri"},
+        "hoursPerWeek": 37.5, "expectedDuration": "24 months",
+        "addresses": [{"addressLine1": "1 Mill Lane", "addressLine3": "Leeds", "postcode": "LS1 1AA",
+                       "latitude": 53.8, "longitude": -1.55}],
+        "applicationUrl": "https://apply.example.org/", "employerName": "Example Joinery",
+        "employerContactName": "Pat Person", "employerContactPhone": "0113 496 0000",
+        "employerContactEmail": "pat.person@example.org",
+        "course": {"larsCode": lars, "title": "Carpentry and joinery (level 2)", "level": 2,
+                   "route": "Construction and the built environment", "type": "Apprenticeship"},
+        "apprenticeshipLevel": "Intermediate", "providerName": "Example College", "ukprn": 10000001,
+        "isDisabilityConfident": False, "vacancyUrl": f"https://www.findapprenticeship.service.gov.uk/{number}",
+        "vacancyReference": str(2000000000 + number), "isNationalVacancy": False, "isNationalVacancyDetails": "",
+    }  # fmt: skip
+    return {name: value for name, value in (whole | said).items() if value is not None}
+
+
+def standard(code: str, name: str, soc2010: int, soc2020: int, **said: Any) -> dict[str, Any]:
+    """Return an occupation of the maps as it is with everything expanded."""
+    return {
+        "stdCode": code, "name": name, "level": 3, "versionNo": "1.3", "status": 1, "statusName": "Approved occupation",
+        "soc": {"soc2020Code": soc2020, "soc2020Description": f"SOC 2020 {soc2020}" if soc2020 else "",
+                "soc2010Code": soc2010, "soc2010Description": f"SOC 2010 {soc2010}" if soc2010 else ""},
+        "typicalJobTitles": [{"name": f"{name} fitter"}, f"{name} engineer"],
+        "products": [{"productCode": code.replace("OCC", "ST"), "name": name, "level": 3,
+                      "statusName": "Approved for delivery", "typeName": "Apprenticeship"}],
+    } | said  # fmt: skip
+
+
+# A host for a connector
+
+
+@dataclass
+class HostContext:
+    """What the host hands to an enricher; nobody sleeps, and `pauses` are those that were asked for."""
+
+    http: Http
+    name: str = "careers"
+    now: datetime = NOW
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
+    pauses: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def host_context(**said: Any) -> Iterator[Any]:
+    """Give a context with the host's own HTTP helper."""
+    pauses: list[float] = []
+    with Http(log=structlog.get_logger(), sleep=pauses.append, secrets=[KEY], timeout=5.0) as http:
+        yield HostContext(http, pauses=pauses, **said)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def later(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@contextmanager
+def reference(folder: Path, clock: Callable[[], datetime], **said: Any) -> Iterator[Reference]:
+    """Open a cache that never waits: where a limit is reached, it says so at once."""
+    with Reference.open(folder / "lmi.db", clock=clock, max_wait=0.0, **said) as opened:
+        yield opened
+
+
+def configured(folder: Path, table: Mapping[str, Any]) -> Any:
+    """Return the one enricher of a college that is configured with it and with `KEY`, as the host makes it."""
+    kind = str(table["type"])
+    college = SmallCollege(folder)
+    college.connectors.append({**table, "key": {"file": "key.txt"}})
+    (folder / "key.txt").write_text(KEY, encoding="utf-8")
+    plugin = importlib.metadata.EntryPoint(kind, f"fingerpost_{kind}", "fingerpost")
+    # The name is reserved for what Fingerpost brings itself, wherever the tests run from.
+    vars(plugin).update(dist=importlib.metadata.distribution("fingerpost"))
+    installed = [point for point in importlib.metadata.entry_points(group="fingerpost") if point.name != kind]
+    with College.open(college.configure(), host=Host.load(entry_points=[*installed, plugin])) as opened:
+        (instance,) = opened.config.enrichers
+        assert KEY not in repr(opened.config)
+        connector: Any = instance.connector
+        assert connector.config.key.get_secret_value() == KEY
+        return connector
+
+
+def asking(*occupations: Occupation, kinds: Sequence[FactKind] | None = None) -> LabourMarketQuestion:
+    """Return a question."""
+    return LabourMarketQuestion(occupations, kinds=frozenset(FACT_KINDS if kinds is None else kinds))
+
+
+def crowd(connector: str, said: Mapping[str, Any], titles: str, occupations: int, folder: Path) -> tuple[str, str]:
+    """Let two processes ask for half of these occupations each; return what errors each of them met."""
+    code = "import json, pathlib, sys\nfrom careers_servers import ask_alone\nask_alone(*json.loads(sys.argv[1]))\n"
+    half = occupations // 2
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, json.dumps([connector, said, titles, first, half, str(folder)])],
+            cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        )
+        for first in (0, half)
+    ]  # fmt: skip
+    told = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    return told[0], told[1]
+
+
+def ask_alone(connector: str, said: Mapping[str, Any], titles: str, first: int, count: int, folder: str) -> None:
+    """Ask for occupations one by one, and print the errors."""
+    (kind,) = importlib.import_module(connector).connectors()
+    asker = kind(kind.Config.model_validate(said))
+    occupations = [Occupation(str(1000 + n), 2020, f"{titles}{n}") for n in range(first, first + count)]
+    with host_context() as context, reference(Path(folder), lambda: datetime.now(UTC)) as cache:
+        for occupation in occupations:
+            try:
+                list(asker.labour_market(asking(occupation), cache, context))
+            except SourceUnavailable as error:
+                print(type(error).__name__)
+
+
+# Answers that are wrong
+
+_TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from([
+        "", "<b>bold", "&lt;i&gt;&#0;&nbsp;", "[a | b", "\ud800", "\x00\x1b[31m", "https://[", "https://a b",
+        "£1 a year", "£15,704 a year", "0", "1e309", "\u202e", "OCC0001", "javascript:x",
+        "x" * 25_000, "<" * 5_000, "[" * 5_000,
+    ]),
+)  # fmt: skip
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**30, -(10**30), 5315, 0, -1]),
+    st.floats(),
+    _TEXTS,
+)
+JUNK = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=5,
+)
+"""Any JSON."""
+
+
+@st.composite
+def bodies(draw: st.DrawFn, *shapes: Any) -> bytes:
+    """Draw the body of an answer: a documented shape with damage here and there, or something else altogether."""
+    whole = draw(st.sampled_from(range(8)))
+    if whole == 0:
+        other = [
+            b"",
+            b" ",
+            b"null",
+            b"[]",
+            b"{}",
+            b'{"error": "none"}',
+            b"<html>",
+            HTML.body,
+            b"[1,",
+            b"\xff\xfe",
+            b"NaN",
+        ]
+        return draw(st.one_of(st.sampled_from(other), st.binary(max_size=20), JUNK.map(_as_body)))
+    shape = copy.deepcopy(draw(st.sampled_from(shapes)))
+    for _ in range(draw(st.integers(1, 4))):
+        shape = _damaged(draw, shape)
+    return _as_body(shape)
+
+
+def _as_body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _damaged(draw: st.DrawFn, value: Any) -> Any:
+    """Replace one thing somewhere inside by anything, or leave it out."""
+    places: list[Any] = (
+        sorted(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    )
+    if not places or draw(st.integers(0, 7)) == 0:
+        return draw(JUNK)
+    place = draw(st.sampled_from(places))
+    if draw(st.integers(0, 5)) == 0:
+        del value[place]
+    else:
+        value[place] = _damaged(draw, value[place])
+    return value
+
+
+def assert_sound(said: Sequence[Fact | NoData]) -> None:
+    """Refuse what nobody could show: numbers that are none, text with markup or control characters, odd links."""
+    for each in said:
+        if isinstance(each, NoData):
+            assert each.reason
+            continue
+        assert each.source
+        assert each.attribution
+        assert each.licence
+        assert each.value is not None or each.text
+        assert each.value is None or (math.isfinite(each.value) and each.unit)
+        assert each.text is None or (each.text.isprintable() and 0 < len(each.text) <= 1000 and "<b>" not in each.text)
+        assert each.link is None or (each.link.startswith("https://") and each.link.isprintable())

@@ -1,0 +1,325 @@
+"""The connector `occupationalmaps`: against a stand-in of the Occupational Maps API, and against wrong answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import responses
+from careers_servers import (
+    GONE,
+    HTML,
+    NOW,
+    Clock,
+    MapsServer,
+    asking,
+    assert_sound,
+    bodies,
+    configured,
+    host_context,
+    reference,
+    standard,
+)
+from hypothesis import given, settings
+from rest_server import KEY, Answer
+from structlog.testing import capture_logs
+
+from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
+from fingerpost_occupationalmaps import OccupationalMapsConfig, OccupationalMapsEnricher, connectors
+from fingerpost_occupationalmaps._reading import kept_list, kept_products, next_standards, products, standards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BASE = "https://maps.example.org/api/v1"
+SOURCE = "Skills England Occupational Maps"
+RETIRED = {
+    "productCode": "ST0001",
+    "name": "Old way",
+    "level": 2,
+    "statusName": "Retired",
+    "typeName": "Apprenticeship",
+}
+T_LEVEL = {"productCode": "TL0007", "name": "Building services", "level": 3, "typeName": "T Level"}
+PLUMBER = standard("OCC0303", "Plumber", 5314, 5315)
+PLUMBER["products"] += [RETIRED, T_LEVEL]
+OCCUPATIONS = [
+    PLUMBER,
+    standard("OCC0305", "Gas engineer", 5314, 5330, level=4),
+    standard("OCC0152", "Electrician", 0, 5241),
+    standard("OCC0240", "Joiner", 5315, 5316),
+    standard("OCC0999", "Old plumber", 5314, 5399, status=3),
+]
+PLUMBERS = Occupation("5315", 2020, "Plumbers")
+
+
+def enricher(base_url: str = BASE, key: str = KEY) -> OccupationalMapsEnricher:
+    table = {"type": "occupationalmaps", "name": "maps", "key": key, "base_url": base_url}
+    return OccupationalMapsEnricher(OccupationalMapsConfig.model_validate(table))
+
+
+@pytest.fixture
+def server() -> Iterator[MapsServer]:
+    with MapsServer(OCCUPATIONS, {"OCC0303": ["OCC0305"]}) as running:
+        yield running
+
+
+@pytest.fixture
+def context() -> Iterator[Any]:
+    with host_context() as made:
+        yield made
+
+
+def test_an_occupation_has_titles_courses_and_a_way_on(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache:
+        facts = list(enricher(server.url).labour_market(asking(PLUMBERS), cache, context))
+    assert [(fact.kind, fact.statistic, fact.text, fact.split) for fact in facts if isinstance(fact, Fact)] == [
+        ("occupation", "title", "SOC 2020 5315", ""),
+        ("occupation", "title", "Plumber (level 3)", ""),
+        ("occupation", "alternative title", "Plumber fitter", ""),
+        ("occupation", "alternative title", "Plumber engineer", ""),
+        ("course", "", "Plumber (ST0303, level 3, Apprenticeship)", ""),
+        ("course", "", "Building services (TL0007, level 3, T Level)", ""),
+        ("profile", "next occupation", "Gas engineer (level 4)", "from Plumber"),
+    ]
+    for fact in facts:
+        assert isinstance(fact, Fact)
+        assert (fact.soc, fact.soc_version, fact.source) == ("5315", 2020, SOURCE)
+        assert (fact.retrieved, fact.stale, fact.region) == (NOW.date(), False, "England")
+        assert "Skills England" in fact.attribution
+        assert "Open Government Licence v3.0" in fact.attribution
+
+
+def test_codes_are_converted_where_the_maps_say_so(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    maps = enricher(server.url)
+    with reference(tmp_path, Clock()) as cache:
+        for occupation, expected in (
+            (Occupation("5315", 2020), [Occupation("5314", 2010, "SOC 2010 5314")]),
+            # One occupation became two; one that is approved no longer says nothing.
+            (
+                Occupation("5314", 2010),
+                [Occupation("5315", 2020, "SOC 2020 5315"), Occupation("5330", 2020, "SOC 2020 5330")],
+            ),
+            (Occupation("5315", 2010), [Occupation("5316", 2020, "SOC 2020 5316")]),
+            (Occupation("5241", 2020), []),
+            (Occupation("0", 2010), []),
+            (Occupation("9999", 2020), []),
+        ):
+            assert list(maps.convert_occupation(occupation, cache, context)) == expected
+    assert len(server.requests) == 1
+
+
+def test_an_occupation_in_both_editions_is_told_once(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache:
+        twin = Occupation("5314", 2010, "Plumbers")
+        facts = list(enricher(server.url).labour_market(asking(PLUMBERS, twin, kinds=["profile"]), cache, context))
+    assert [(fact.soc, getattr(fact, "text", None)) for fact in facts] == [("5315", "Gas engineer (level 4)")]
+
+
+def test_several_occupations_of_one_code_are_all_told(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache:
+        asked = asking(Occupation("5314", 2010), kinds=["occupation"])
+        facts = list(enricher(server.url).labour_market(asked, cache, context))
+    titles = [fact.text for fact in facts if isinstance(fact, Fact) and fact.statistic == "title"]
+    assert titles == ["SOC 2010 5314", "Plumber (level 3)", "Gas engineer (level 4)"]
+
+
+def test_every_title_is_listed_with_its_codes(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache:
+        listed = list(enricher(server.url).list_occupations(cache, context))
+    titles = ("Plumber", "Plumber fitter", "Plumber engineer")
+    assert {one for one in listed if "lumber" in one.title} == {
+        *(Occupation("5315", 2020, title) for title in titles),
+        *(Occupation("5314", 2010, title) for title in titles),
+    }
+    assert Occupation("5241", 2020, "SOC 2020 5241") in listed
+    assert {one.soc for one in listed if one.soc_version == 2010} == {"5314", "5315"}
+    assert len(server.requests) == 1
+
+
+def test_what_the_maps_do_not_have_is_no_data(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache:
+        nobody, electrician = Occupation("1111", 2020), Occupation("5241", 2020)
+        facts = list(
+            enricher(server.url).labour_market(asking(nobody, electrician, kinds=["course", "profile"]), cache, context)
+        )
+    assert facts[:2] == [
+        NoData("course", "1111", SOURCE, "no_occupation"),
+        NoData("profile", "1111", SOURCE, "no_occupation"),
+    ]
+    assert facts[3:] == [NoData("profile", "5241", SOURCE, "none")]
+
+
+def test_only_what_is_needed_is_asked_for_and_once(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    clock = Clock()
+    with reference(tmp_path, clock) as cache:
+        for _ in range(2):
+            list(enricher(server.url).labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context))
+        assert [call.path for call in server.requests] == ["/Occupations", "/OccupationalProgression/OCC0303"]
+        list(enricher(server.url).labour_market(asking(PLUMBERS, kinds=["pay"]), cache, context))
+        list(enricher(server.url).labour_market(asking(), cache, context))
+        list(enricher(server.url).labour_market(asking(PLUMBERS, kinds=["occupation", "pay"]), cache, context))
+        assert len(server.requests) == 2
+
+
+def test_nothing_but_what_is_documented_is_sent(server: MapsServer, context: Any, tmp_path: Path) -> None:
+    with reference(tmp_path, Clock()) as cache, capture_logs() as log:
+        maps = enricher(server.url)
+        list(maps.labour_market(asking(PLUMBERS), cache, context))
+        list(maps.check(context))
+        remembered = str(list(cache.entries()))
+    assert server.undocumented() == set()
+    assert {call.one("expand") for call in server.requests} == {
+        "occupation.soc,occupation.typicaljobtitles",
+        "occupation.products",
+        "",
+    }
+    for shown in (server.everything(), str(log), remembered, repr(maps.config)):
+        assert KEY not in shown
+    assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("gone", [GONE, HTML, Answer(b"", 500), Answer(b"", 429), Answer(b"", 401)])
+def test_when_the_service_is_gone_memory_speaks_with_its_date(
+    server: MapsServer, context: Any, tmp_path: Path, gone: Answer
+) -> None:
+    clock = Clock()
+    with reference(tmp_path, clock) as cache:
+        list(enricher(server.url).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
+        clock.later(days=400)
+        server.gone = gone
+        told: list[Any] = []
+        with pytest.raises((SourceUnavailable, AuthError)):
+            for fact in enricher(server.url).labour_market(
+                asking(Occupation("5241", 2020), PLUMBERS, kinds=["course"]), cache, context
+            ):
+                told.append(fact)
+        assert [(fact.text[:7], fact.stale, fact.retrieved) for fact in told] == [
+            ("Plumber", True, NOW.date()),
+            ("Buildin", True, NOW.date()),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (401, AuthError, "refused our credentials"),
+        (403, AuthError, "refused our credentials"),
+        (404, SourceUnavailable, "no list of occupations"),
+        (429, RateLimited, "slow down"),
+        (502, SourceUnavailable, "not available"),
+    ],
+)
+def test_a_status_means_what_it_says(
+    context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
+) -> None:
+    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
+        web.get(f"{BASE}/Occupations", status=status)
+        with pytest.raises(error, match=words) as caught:
+            list(enricher().labour_market(asking(PLUMBERS), cache, context))
+        assert len(web.calls) == 1
+        assert web.calls[0].request.headers["X-API-KEY"] == KEY
+        assert KEY not in f"{caught.value!r} {vars(caught.value)}"
+    assert context.pauses == []
+
+
+def test_check_says_what_is_there(server: MapsServer, context: Any) -> None:
+    (found,) = enricher(server.url).check(context)
+    assert found.message == f"{SOURCE} answers and lists 4 occupations, 4 with a SOC code."
+    bare = [{name: value for name, value in each.items() if name != "soc"} for each in OCCUPATIONS]
+    server.gone = Answer(json.dumps(bare).encode())
+    (found,) = enricher(server.url).check(context)
+    assert (found.level, "no SOC code" in found.message) == ("warning", True)
+    server.gone = Answer(b'{"error": "?"}')
+    (found,) = enricher(server.url).check(context)
+    assert (found.level, "lists no occupation" in found.message) == ("warning", True)
+    server.gone = None
+    with pytest.raises(AuthError):
+        list(enricher(server.url, key="another").check(context))
+
+
+def test_only_the_next_step_counts(context: Any, tmp_path: Path) -> None:
+    around = {
+        "keyStdCode": "OCC0303",
+        "occupations": [{"stdCode": code, "name": code, "level": None} for code in ("OCC0303", "OCC0305", "OCC0240")],
+        "progressions": [
+            {"stdCodeFrom": "OCC0240", "stdCodeTo": "OCC0303"},
+            {"stdCodeFrom": "OCC0303", "stdCodeTo": "OCC0305"},
+            {"stdCodeFrom": "OCC0305", "stdCodeTo": "OCC0240"},
+            {"stdCodeFrom": "OCC0303", "stdCodeTo": "OCC9999"},
+        ],
+    }
+    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
+        web.get(f"{BASE}/Occupations", json=OCCUPATIONS)
+        web.get(f"{BASE}/OccupationalProgression/OCC0303", json=around)
+        (fact,) = enricher().labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context)
+    assert isinstance(fact, Fact)
+    assert fact.text == "OCC0305"
+
+
+def test_the_connector_is_offered(tmp_path: Path) -> None:
+    made = configured(tmp_path, {"type": "occupationalmaps", "name": "maps"})
+    assert isinstance(made, OccupationalMapsEnricher)
+    assert made.config.base_url == "https://occupational-maps-api.skillsengland.education.gov.uk/api/v1"
+    assert connectors() == [OccupationalMapsEnricher]
+    assert OccupationalMapsEnricher.name == "occupationalmaps"
+
+
+PROGRESSION = {
+    "keyStdCode": "OCC0303",
+    "occupations": [{"stdCode": "OCC0303", "name": "Plumber", "level": 3}, {"stdCode": "OCC0305", "name": "Gas"}],
+    "progressions": [{"stdCodeFrom": "OCC0303", "stdCodeTo": "OCC0305"}],
+}
+
+
+@settings(max_examples=700, deadline=None)
+@given(body=bodies(OCCUPATIONS, PLUMBER, PROGRESSION))
+def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return
+    # As it goes: what is kept is remembered as JSON, and an export may bring back anything.
+    for given_back in (value, *(json.loads(json.dumps(kept(value))) for kept in (kept_list, kept_products))):
+        for each in standards(given_back):
+            assert all(re.fullmatch("[1-9][0-9]{3}", code) for code, _ in each.socs.values())
+            assert all(title and title.isprintable() for title in each.job_titles)
+        titles = [*(each.title for each in products(given_back)), *next_standards(given_back, "OCC0303")]
+        assert all(title and title.isprintable() for title in titles)
+
+
+def test_no_answer_makes_a_hook_stumble(tmp_path: Path) -> None:
+    clock = Clock()
+
+    with (
+        host_context() as context,
+        reference(tmp_path, clock) as cache,
+        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
+    ):
+
+        @settings(max_examples=100, deadline=None)
+        @given(listed=bodies(OCCUPATIONS), detail=bodies(PLUMBER), onward=bodies(PROGRESSION))
+        def whatever_comes(listed: bytes, detail: bytes, onward: bytes) -> None:
+            web.reset()
+            web.get(f"{BASE}/Occupations", body=listed)
+            web.add(responses.GET, re.compile(f"{BASE}/Occupations/.*"), body=detail)
+            web.add(responses.GET, re.compile(f"{BASE}/OccupationalProgression/.*"), body=onward)
+            clock.later(days=400)
+            maps = enricher()
+            hooks: list[Iterator[Any]] = [
+                maps.labour_market(asking(PLUMBERS), cache, context),
+                maps.convert_occupation(PLUMBERS, cache, context),
+                maps.list_occupations(cache, context),
+                maps.check(context),
+            ]
+            for hook in hooks:
+                try:
+                    told = list(hook)
+                except SourceUnavailable:
+                    continue
+                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
+
+        whatever_comes()
