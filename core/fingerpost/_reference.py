@@ -8,29 +8,26 @@ Nothing here is logged, and no error names a question or an answer: a key is the
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import sqlite3
 import sys
-import tempfile
 import threading
 import time
 import uuid
-import zlib
 from collections import Counter
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fingerpost._config import refuse_network_share, unknown
 from fingerpost._errors import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
+from fingerpost._reference_export import instant_text, read_export, write_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -61,12 +58,7 @@ A call that takes longer may be made a second time by who waits for it, and is c
 
 _POLL = 0.05
 _DAY = 86_400.0
-_FORMAT = "fingerpost-labour-market"
 _VERSION = 1
-_MAX_BYTES = 512 * 1024 * 1024
-_MAX_LINE = 32 * 1024 * 1024
-_MAX_RATIO = 200
-_RATIO_FROM_BYTES = 16 * 1024 * 1024
 _APPLICATION = 0x46504C4D
 """What marks a SQLite file as ours ("FPLM"), so that no other program's file is written into."""
 _SCHEMA = f"""
@@ -282,7 +274,7 @@ class Reference:
             # The service may have counted the call at any time until now: it counts in full from here.
             db.execute("UPDATE call SET made=? WHERE id=?", (now, claim.call))
             if answer is not None:
-                db.execute(_REMEMBER, (service, key, answer.kind, answer.text, _instant(answer.retrieved)))
+                db.execute(_REMEMBER, (service, key, answer.kind, answer.text, instant_text(answer.retrieved)))
                 db.execute("DELETE FROM rest WHERE service=?", (service,))
                 self._renewed.add((service, key))
             elif rest is not None:
@@ -341,19 +333,8 @@ class Reference:
 
         The file is there whole or not at all. Raises `ConfigError` where it cannot be written.
         """
-        count = -1  # the header is no answer
-        try:
-            with self._existing() as db, tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-                made = Path(folder) / "export"
-                with made.open("wb") as packed, gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as lines:
-                    header = {"format": _FORMAT, "version": _VERSION, "exported": _instant(self._now())}
-                    for line in chain([header], _answers(db) if db else ()):
-                        lines.write(json.dumps(line).encode("ascii") + b"\n")
-                        count += 1
-                made.replace(path)
-        except OSError as error:
-            raise ConfigError(f"The export {path} cannot be written: {error.strerror}.") from error
-        return count
+        with self._existing() as db:
+            return write_export(path, self._now(), _answers(db) if db else ())
 
     def import_(self, path: Path) -> tuple[int, int]:
         """Take in an export: the newest answer to each question stays. Return how many were taken, and how many not.
@@ -362,18 +343,10 @@ class Reference:
         newer release, is packed far more tightly than an export is, or has a line that is wrong.
         """
         taken = older = 0
-        latest = self._now() + timedelta(days=1)
-        try:
-            size, packed = path.stat().st_size, path.open("rb")
-        except OSError as error:
-            raise ConfigError(f"The export {path} cannot be read: {error.strerror}.") from error
-        with packed, gzip.GzipFile(fileobj=packed) as unpacked:
-            lines = _lines(unpacked, path, size)
-            _check_header(path, next(lines, b""))
-            with self._transaction() as db:
-                for number, line in enumerate(lines, start=2):
-                    changed = db.execute(_REMEMBER_NEWER, _entry(path, number, line, latest)).rowcount
-                    taken, older = taken + changed, older + 1 - changed
+        with read_export(path, not_after=self._now() + timedelta(days=1)) as answers, self._transaction() as db:
+            for answer in answers:
+                changed = db.execute(_REMEMBER_NEWER, answer).rowcount
+                taken, older = taken + changed, older + 1 - changed
         return taken, older
 
     # The file
@@ -534,63 +507,8 @@ def _minutes(seconds: float) -> str:
     return f"{minutes} more minute{'s' if minutes > 1 else ''}"
 
 
-def _instant(moment: datetime) -> str:
-    """Write an instant so that the order of the texts is the order of time."""
-    return moment.isoformat(timespec="microseconds")
-
-
 def _as_json(service: str, value: Any) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ContractError(f"The connector of {service} handed over an answer that is not JSON.") from error
-
-
-def _lines(unpacked: gzip.GzipFile, path: Path, packed: int) -> Iterator[bytes]:
-    """Yield the lines of an export, and give up on one that is packed far more tightly than an export is."""
-    total = 0
-    most = min(_MAX_BYTES, max(_RATIO_FROM_BYTES, packed * _MAX_RATIO))
-    while True:
-        try:
-            line = unpacked.readline(_MAX_LINE + 1)
-        except (OSError, zlib.error, EOFError) as error:
-            raise ConfigError(f"{path} is damaged, or no export of labour market information.") from error
-        if not line:
-            return
-        total += len(line)
-        if total > most or len(line) > _MAX_LINE:
-            raise ConfigError(
-                f"{path} was given up after {total >> 20} MiB: it is larger, or packed far more tightly, than an "
-                "export of labour market information is."
-            )
-        yield line
-
-
-def _check_header(path: Path, line: bytes) -> None:
-    try:
-        header = json.loads(line)
-        name, version = header["format"], header["version"]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        name, version = None, None
-    if name != _FORMAT or type(version) is not int or version < 1:
-        raise ConfigError(f"{path} line 1: this is no export of labour market information.")
-    if version > _VERSION:
-        raise ConfigError(f"{path} was exported by a newer release of Fingerpost. Install that release to import it.")
-
-
-def _entry(path: Path, number: int, line: bytes, latest: datetime) -> tuple[str, str, str, str, str]:
-    """Return the columns of one line, or say which line is wrong."""
-    try:
-        found = json.loads(line)
-        texts = service, key, kind = found["service"], found["key"], found["kind"]
-        if not all(type(text) is str and text and text.encode() for text in texts):
-            raise ValueError
-        retrieved = datetime.fromisoformat(found["retrieved"])
-        if retrieved.tzinfo is None or retrieved.astimezone(UTC) > latest:
-            raise ValueError
-        return service, key, kind, json.dumps(found["value"]), _instant(retrieved.astimezone(UTC))
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
-        raise ConfigError(
-            f"{path} line {number} is not an answer with a service, a key, a kind and an instant that has passed. "
-            "Nothing was imported; ask for the export again."
-        ) from None
