@@ -223,7 +223,7 @@ class EventHooks:
 
     @hookspec
     def run_finished(self, run: int, summary: Mapping[str, Any]) -> None:
-        """Learn how a run ended; `summary` is what ``fingerpost sync --json`` prints.
+        """Learn how a run ended; `summary` is what ``fingerpost sync --json`` prints, less what is said about learners.
 
         .. versionadded:: 0.1
         """

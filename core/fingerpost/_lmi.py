@@ -228,7 +228,7 @@ def forget(college: College, service: str | None) -> int:
     known = {name for name, *_ in college.reference.entries()}
     if service is not None and service not in known:
         raise ConfigError(
-            f"Nothing is remembered of a service called '{service}'. Something is of: "
+            f"Nothing is remembered of a service called '{service}'. What is remembered was said by: "
             f"{', '.join(sorted(known)) or 'none'}."
         )
     return college.reference.forget(service)

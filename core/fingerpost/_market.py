@@ -94,6 +94,7 @@ class Market:
     ) -> None:
         self._enrichers = enrichers
         self._reference = reference  # opened when first needed: a college without services has no such file
+        self._titles: Titles | None = None
         self.warnings: dict[str, str] = {}
 
     @property
@@ -103,7 +104,9 @@ class Market:
 
     def titles(self) -> Titles:
         """Return the titles that services list."""
-        return Titles(self._each("list_occupations", Occupation))
+        if self._titles is None:
+            self._titles = Titles(self._each("list_occupations", Occupation))
+        return self._titles
 
     def find(self, words: str) -> list[tuple[str, Occupation]]:
         """Return what services take some typed words to mean, each with the name of the service."""
@@ -131,8 +134,13 @@ class Market:
     def report(
         self, occupation: Occupation, *, region: str | None = None, kinds: Collection[FactKind] = FACT_KINDS
     ) -> MarketReport:
-        """Ask every enricher about one occupation."""
+        """Ask every enricher about one occupation.
+
+        Where it comes without a title, one that services give to its code is asked with: some know titles alone.
+        """
         known = dict(self.warnings)
+        if not occupation.title:
+            occupation = occupation._replace(title=self._title(occupation, region))
         question = LabourMarketQuestion(self.editions(occupation), region, frozenset(kinds))
         said = list(self._each("labour_market", (Fact, NoData), question=question))
         facts = tuple(one for one in said if isinstance(one, Fact))
@@ -142,6 +150,12 @@ class Market:
         )
         new = tuple(sentence for name, sentence in self.warnings.items() if known.get(name) != sentence)
         return MarketReport(occupation, region, facts, missing, new)
+
+    def _title(self, occupation: Occupation, region: str | None) -> str:
+        question = LabourMarketQuestion((occupation,), region, frozenset({"occupation"}))
+        facts = self._each("labour_market", (Fact, NoData), question=question)
+        titles = (one.text for one in facts if isinstance(one, Fact) and one.statistic == "title" and one.text)
+        return next(titles, "") or self.titles().title(occupation)
 
     def _each(self, hook: str, kinds: type[Any] | tuple[type[Any], ...], **arguments: Any) -> Iterator[Any]:
         for instance, context in self._enrichers:

@@ -50,8 +50,10 @@ class Titles:
     def __init__(self, listed: Iterable[Occupation]) -> None:
         self._codes: dict[str, set[Occupation]] = defaultdict(set)
         self._shown: dict[str, str] = {}
+        self._titles: dict[tuple[str, SocVersion], str] = {}
         for occupation in listed:
             if occupation.title:
+                self._titles.setdefault((occupation.soc, occupation.soc_version), occupation.title)
                 for form in _forms(occupation.title):
                     self._codes[form].add(occupation._replace(title=""))
                     self._shown.setdefault(form, occupation.title)
@@ -62,6 +64,10 @@ class Titles:
     def codes(self, title: str) -> set[Occupation]:
         """Return the occupations with exactly this title, in each edition of the SOC."""
         return set(self._codes.get(fold_title(title), ()))
+
+    def title(self, occupation: Occupation) -> str:
+        """Return the first title that is listed with an occupation's code; "" where there is none."""
+        return self._titles.get((occupation.soc, occupation.soc_version), "")
 
     def near(self, words: str, *, count: int = 8) -> list[Occupation]:
         """Return occupations whose titles resemble some words, the likeliest first: those that hold all of the words.

@@ -153,6 +153,16 @@ def test_a_ceiling_spreads_the_first_items_over_several_nights(tmp_path: Path) -
     assert len(Board.open_items()) == 6
 
 
+def test_what_the_ceiling_keeps_back_is_counted_also_while_the_ilp_is_down(tmp_path: Path) -> None:
+    college = small(tmp_path, ceiling=4)
+    Board.fault = "down"
+    for _ in range(2):
+        items = night(college).items
+        assert (items.written, items.deferred, items.over_ceiling) == (0, 4, 2)
+    Board.fault = ""
+    assert [night(college).items.written for _ in range(2)] == [4, 2]
+
+
 def test_what_closes_goes_before_what_opens(tmp_path: Path) -> None:
     college = small(tmp_path, ceiling=3)
     night(college)

@@ -123,7 +123,8 @@ def plan_items(run: Run, planner: Planner, channel: Instance, context: HookConte
         _drop_outdated(connection, pages, changes)
         waiting = sum(page.waiting is not None for page in pages.values())
         room = max(0, settings.ceiling - waiting)
-        chosen = heapq.nsmallest(room, changes, key=lambda one: one[:3])
+        # At least one is looked for, so that all are counted.
+        chosen = heapq.nsmallest(max(room, 1), changes, key=lambda one: one[:3])[:room]
     run.report.items.over_ceiling += changes.count - len(chosen)
     for start in range(0, len(chosen), BATCH):
         with run.unit.transaction() as connection:

@@ -312,6 +312,8 @@ def finish_run(run: Run) -> None:
     """Close the run in the ledger and tell the plugins."""
     report, table = run.report, schema.run
     connection = run.unit.connection
+    # What a dry run would write speaks of learners; it is for whoever started it.
+    summary = {name: value for name, value in report.as_dict().items() if name != "would_write"}
     if connection.in_transaction() and not run.unit.dry:
         connection.rollback()
     with run.unit.transaction():
@@ -322,8 +324,8 @@ def finish_run(run: Run) -> None:
                 finished_at=utc_text(datetime.now(UTC)),
                 status=report.status,
                 exit_code=report.exit_code,
-                summary=json.dumps(report.as_dict()),
+                summary=json.dumps(summary),
             )
         )
     run.log.info("run_finished", status=report.status, exit_code=report.exit_code)
-    run.host.run_finished(run.id, report.as_dict())
+    run.host.run_finished(run.id, summary)
