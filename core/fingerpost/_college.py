@@ -25,7 +25,7 @@ from fingerpost._market import Market
 from fingerpost._reference import Reference
 from fingerpost._store import Store, schema
 from fingerpost._sync import RunReport, SyncOptions, sync
-from fingerpost._sync.context import HookContext, Progress, make_http
+from fingerpost._sync.context import HookContext, Progress, key_columns, make_http
 from fingerpost._sync.facts import read_feeds
 from fingerpost._sync.telling import Planner, allowed
 
@@ -257,8 +257,7 @@ class College:
 
     def hook_context(self, instance: Instance, mapping: CompiledMapping | None) -> HookContext:
         """Return a context for calling an instance's hooks outside a run."""
-        settings: Any = instance.config
-        key = tuple(getattr(settings, "key", ()) or (mapping.key if mapping is not None else ()))
+        key = key_columns(instance.config, mapping.key if mapping is not None else ())
         log = structlog.get_logger("fingerpost").bind(connector=instance.name)
         return HookContext(
             name=instance.name, base_dir=self.config.base_dir, now=self._clock(), timezone=self.timezone,
@@ -538,7 +537,7 @@ def _compile_mappings(host: Host, config: Configuration, problems: list[str]) ->
                 if document.stream != spec.name:
                     problems.append(f'{where}: the mapping "{name}" is for {document.stream}, not for {spec.name}.')
                     continue
-                for column in getattr(instance.config, "key", ()) or document.key:
+                for column in key_columns(instance.config, document.key):
                     if column in config.settings.privacy.never_ingest:
                         problems.append(f'{where}: key names the column "{column}", which [privacy] never_ingest keeps '
                                         "out; take it out of one of the two.")  # fmt: skip

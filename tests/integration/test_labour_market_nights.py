@@ -9,9 +9,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
 from colleges import dump, stream, usual_college
 from lmi_server import LmiServer, gone, page
-from rest_server import Answer
+from rest_server import KEY, Answer
 
 from fingerpost import ConfigError
 from fingerpost._reference import KEEP_DAYS
@@ -274,3 +275,92 @@ def test_the_college_facade_is_closed_twice_without_harm(tmp_path: Path, server:
     opened.labour_market("5241")
     opened.close()
     opened.close()
+
+
+# All services at once
+
+
+@pytest.fixture
+def services(server: LmiServer) -> Iterator[tuple[LmiServer, NcsServer, AdvertServer, MapsServer]]:
+    profiles = {
+        "electrician": job_profile("Electrician", "5241", "5241"),
+        "plumber": job_profile("Plumber", "5314", "5315"),
+    }
+    occupations = [standard("OCC0152", "Electrician", 5241, 5241), standard("OCC0303", "Plumber", 5314, 5315)]
+    with NcsServer(profiles) as ncs, AdvertServer([advert(1), advert(2)]) as adverts, MapsServer(occupations) as maps:
+        yield server, ncs, adverts, maps
+
+
+def with_all(folder: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]) -> SmallCollege:
+    """Return a college whose learners wrote what they want to be, and that asks every service."""
+    lmi, ncs, adverts, maps = services
+    college = college_with(folder, lmi.url)
+    (folder / "key.txt").write_text(KEY, encoding="utf-8")
+    key = {"file": "key.txt"}
+    college.tables["labour_market"] = {"soc_version": 2020}
+    college.connectors += [
+        {"type": "occupationalmaps", "name": "maps", "base_url": maps.url, "key": key},
+        {"type": "ncs", "name": "ncs", "base_url": ncs.url, "key": key},
+        {"type": "apprenticeships", "name": "adverts", "base_url": adverts.url, "key": key, "courses": {"5241": [240]}},
+    ]
+    for row, dream in zip(
+        college.rows["mis"], ("plumber", "Electrician", "PLUMBER ", "astronaut", "", ""), strict=True
+    ):
+        row |= {"soc": "", "dream": dream}
+    college.write("mis")
+    return college
+
+
+def test_a_title_that_a_service_lists_leads_to_figures_of_all(
+    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
+) -> None:
+    college = with_all(tmp_path, services)
+    report = college.sync()
+    assert (report.exit_code, report.messages) == (0, [])
+    lines = sorted(in_mind(college))
+    assert len(lines) == 3
+    assert sum("2 apprenticeship adverts" in line for line in lines) == 1
+    with college.open() as opened:
+        found = {one.words: (one.found.how, one.found.occupation) for one in opened.occupations()}
+        market = opened.labour_market("5315")
+    assert found["astronaut"] == ("unknown", None)
+    assert found["plumber"][0] == "title"
+    # The maps say which code of the older edition it is, so that LMI for All can be asked too.
+    assert {(fact.source, fact.soc) for fact in market.of("pay")} >= {("lmiforall", "5314")}
+    assert len(market.attributions) >= 3
+
+
+def test_no_request_of_a_night_with_all_services_says_anything_about_a_learner(
+    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
+) -> None:
+    college = with_all(tmp_path, services)
+    lmi, *others = services
+    college.sync()
+    with college.open() as opened:
+        opened.refresh_labour_market(force=True)
+        opened.unknown_occupations()
+    assert all(service.requests for service in services)
+    said = " ".join([*(one.everything() for one in others), *(repr(request) for request in lmi.requests)]).casefold()
+    for row in college.rows["mis"]:
+        for value in (row["given_names"], row["family_name"], row["email"], row["learner_ref"], row["date_of_birth"]):
+            assert value.casefold() not in said
+    assert "astronaut" not in said
+    assert all(not service.undocumented() for service in others)
+
+
+def test_when_all_services_die_at_once_the_night_is_as_without_them(
+    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
+) -> None:
+    plain = with_all(tmp_path / "plain", services)
+    del plain.connectors[-4:]
+    expected = plain.sync()
+    lmi, *others = services
+    lmi.always = gone()
+    for service in others:
+        service.gone = gone()
+    college = with_all(tmp_path / "dead", services)
+    report = college.sync()
+    assert (report.exit_code, expected.exit_code) == (0, 0)
+    assert report.verdicts == expected.verdicts
+    assert texts(college) == texts(plain)
+    assert len(report.messages) <= 4

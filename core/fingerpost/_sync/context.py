@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fingerpost._store import Store, Unit
     from fingerpost._sync.report import RunReport
 
-__all__ = ["HookContext", "Progress", "Run", "SilentProgress", "make_http", "utc_text"]
+__all__ = ["HookContext", "Progress", "Run", "SilentProgress", "key_columns", "make_http", "utc_text"]
 
 
 class Progress(Protocol):
@@ -57,6 +57,12 @@ class SilentProgress:
 def utc_text(instant: datetime) -> str:
     """Spell an instant as the store does: UTC, to the second, sortable."""
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def key_columns(settings: ConnectorConfig, otherwise: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a connector's `key` names; where its key is none of columns, as a secret is, the others."""
+    named = getattr(settings, "key", None)
+    return tuple(named) if isinstance(named, list | tuple) and named else tuple(otherwise)
 
 
 def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBoundLogger) -> Http:

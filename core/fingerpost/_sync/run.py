@@ -17,7 +17,7 @@ from fingerpost._failpoints import hit
 from fingerpost._messages import STREAMS, StreamSpec
 from fingerpost._occupations import load_occupations
 from fingerpost._store import Store, Unit, schema
-from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, make_http, utc_text
+from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, key_columns, make_http, utc_text
 from fingerpost._sync.delivering import count_waiting, deliver, recover
 from fingerpost._sync.enriching import occupation_lines
 from fingerpost._sync.identity import Identities, link, load_crosswalk
@@ -187,7 +187,7 @@ def stream_reader(
     mapping = run.mappings[instance.name, spec.name]
     settings: Any = instance.config
     mode = getattr(settings, "mode", None) or spec.mode
-    key = tuple(getattr(settings, "key", ()) or mapping.key)
+    key = key_columns(settings, mapping.key)
     ukprn = settings.ukprn or run.config.settings.college.ukprn
     fingerprint = xxhash.xxh3_64_hexdigest(
         "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), repr(key))).encode()
