@@ -60,7 +60,7 @@ def utc_text(instant: datetime) -> str:
 
 
 def key_columns(settings: ConnectorConfig, otherwise: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that a connector's `key` names; where its key is none of columns, as a secret is, the others."""
+    """Return the columns that a connector's `key` names; for a key of another kind, such as a secret, the others."""
     named = getattr(settings, "key", None)
     return tuple(named) if isinstance(named, list | tuple) and named else tuple(otherwise)
 
