@@ -35,19 +35,20 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> str:
     """Return an aligned table: numbers to the right; the widest columns give way where a line would be too long."""
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [all(isinstance(row[n], int | None) for row in rows) for n in range(len(headings))]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+    while len(indent) + sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
         widest = max((n for n in range(len(widths)) if not numeric[n]), key=lambda n: widths[n], default=None)
         if widest is None or widths[widest] <= _NARROWEST:
             break
         widths[widest] -= 1
     lines = [headings, *cells]
     return "\n".join(
-        _GAP.join(
+        indent
+        + _GAP.join(
             cell.rjust(width) if right else _cut(cell, width).ljust(width)
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ).rstrip()

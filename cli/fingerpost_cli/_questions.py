@@ -13,11 +13,20 @@ from fingerpost_cli._output import as_json, day, many, paragraph, period, print_
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from fingerpost import Explanation, Gap
+    from fingerpost import ExplainedOccupation, Explanation, Gap
 
 __all__ = ["explain", "gaps"]
 
 _LISTED = 50
+_FOUND = {
+    "crosswalk": "by the college's crosswalk file",
+    "code": "the code on record",
+    "title": "the title that a service lists",
+}
+_NOT_FOUND = {
+    "several": "more than one occupation is called that",
+    "unknown": "no occupation is known by these words",
+}
 
 
 def _to_day(_ctx: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
@@ -114,6 +123,10 @@ def _describe(found: Explanation) -> None:
     if found.also_known_as:
         click.echo(f"Also known as {', '.join(found.also_known_as)}.")
     click.echo(f"Told about them: {', '.join(found.tutors) or 'nobody'}.")
+    if found.in_mind is not None:
+        click.echo(paragraph(_say_occupation(found.in_mind), mark="Has in mind: "))
+        if found.in_mind.line:
+            click.echo(paragraph(found.in_mind.line, mark="  "))
     _section("What each source says (* stands)", ("field", "source", "value", ""),
              [(one.field, one.connector, one.value, "*" if one.counts else "") for one in found.said])  # fmt: skip
     _records("Programmes", found.programmes)
@@ -132,6 +145,16 @@ def _describe(found: Explanation) -> None:
     _records("Faults in the data", found.warnings)
 
 
+def _say_occupation(one: ExplainedOccupation) -> str:
+    """Say what a learner has in mind, and which occupation that was found to be, and by what."""
+    words = one.words or one.soc_code or ""
+    if one.soc is None:
+        return f"{words} ({_NOT_FOUND.get(one.how, 'not known')}; fingerpost lmi suggest helps to settle it)."
+    title = one.title if one.title not in (words, f"SOC {one.soc}") else ""
+    code = f"{one.soc} in SOC {one.soc_version}"
+    return f"{words} ({', '.join(part for part in (title, code, _FOUND.get(one.how, one.how)) if part)})."
+
+
 def _records(title: str, rows: tuple[dict[str, Any], ...]) -> None:
     """Print rows of which all have the same fields, without the fields that nobody fills."""
     if rows:
@@ -141,4 +164,4 @@ def _records(title: str, rows: tuple[dict[str, Any], ...]) -> None:
 
 def _section(title: str, headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     click.echo(f"\n{title}")
-    click.echo("\n".join(f"  {line}" for line in table(headings, rows).splitlines()))
+    click.echo(table(headings, rows, indent="  "))

@@ -207,7 +207,7 @@ def unknown(college: College) -> list[UnknownOccupation]:
     titles = _market(college).titles()
     counted: Counter[str] = Counter()
     spelt: dict[str, str] = {}
-    several = set()
+    several: set[str] = set()
     for one in in_mind(college):
         if one.found.occupation is None and one.words:
             folded = fold_title(one.words)

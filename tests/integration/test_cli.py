@@ -131,8 +131,8 @@ def test_logs_are_json_on_request(copy: Path) -> None:
 def test_without_a_terminal_a_phase_is_a_line(copy: Path) -> None:
     result = run("--log-level", "error", "sync", config=copy)
     assert [line.removesuffix(" ...") for line in result.stderr.splitlines()] == [
-        "Reading the sources", "Finding whose records they are", "Working out what is missing", "Writing digests",
-        "Delivering digests",
+        "Reading the sources", "Finding whose records they are", "Working out what is missing",
+        "Asking about occupations", "Writing digests", "Delivering digests",
     ]  # fmt: skip
 
 
