@@ -27,7 +27,7 @@ from fingerpost import (
     hookimpl,
 )
 from fingerpost_lmiforall import _parsing as parsing
-from fingerpost_lmiforall._parsing import NAME, About, Region, fold_region
+from fingerpost_lmiforall._parsing import NAME, SOURCE, About, Region, fold_region
 from fingerpost_lmiforall._service import Service
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class _Inquiry:
                 self._failure = self._failure or error
                 return
         if reason:
-            yield NoData(kind, occupation.soc, NAME, reason)
+            yield NoData(kind, occupation.soc, SOURCE, reason)
 
     # -- the kinds
 

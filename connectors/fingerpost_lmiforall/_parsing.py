@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from datetime import date
 
 __all__ = [
-    "AS_SERVED", "NAME", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "courses",
+    "AS_SERVED", "NAME", "SOURCE", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "courses",
     "employment", "employment_by", "employment_in", "fold_region", "found_occupations", "hours", "is_rate_limited",
     "is_remark", "json_value", "occupation", "onet_codes", "pay", "regions", "replacement", "shortages", "skills",
     "title", "unemployment",
 ]  # fmt: skip
 
 NAME = "lmiforall"
-"""The connector's type, the service's name in the cache, and the source of its facts."""
+"""The connector's type, and the service's name in the cache."""
+
+SOURCE = "LMI for All"
+"""Who says so, in every fact."""
 
 AS_SERVED = "UK (as served)"
 """The region of a figure that was asked for without one: one consumer says that the service then means London."""
@@ -84,7 +87,7 @@ class About(NamedTuple):
             "coarse": self.coarse,
         }
         return Fact(
-            kind=kind, soc=self.soc, soc_version=2010, source=NAME, retrieved=self.retrieved, stale=self.stale,
+            kind=kind, soc=self.soc, soc_version=2010, source=SOURCE, retrieved=self.retrieved, stale=self.stale,
             **(common | said),
         )  # fmt: skip
 

@@ -445,7 +445,7 @@ def test_a_wrong_table_is_refused(said: dict[str, Any], says: str) -> None:
 def test_streams_are_kept_as_is_usual_for_them() -> None:
     assert {spec.name: spec.mode for spec in source().streams} == {
         "learners": "snapshot", "programmes": "snapshot", "assignments": "snapshot", "activities": "append",
-        "destinations": "append"}  # fmt: skip
+        "destinations": "append", "responses": "snapshot"}  # fmt: skip
     assert {spec.mode for spec in source(mode="snapshot").streams} == {"snapshot"}
 
 
@@ -583,7 +583,7 @@ def test_a_college_fed_by_lines_has_the_gaps_of_one_fed_by_csv(tmp_path: Path, f
     assert [(one.stream, one.state, one.new, one.rejected, one.warnings) for one in report.streams] == [
         ("learners", "complete", 20, 0, 0), ("programmes", "complete", 20, 0, 0),
         ("assignments", "complete", 20, 0, 0), ("activities", "complete", 40, 0, 0),
-        ("destinations", "complete", 0, 0, 0)]  # fmt: skip
+        ("destinations", "complete", 0, 0, 0), ("responses", "complete", 0, 0, 0)]  # fmt: skip
     twin = usual_college(tmp_path / "other")
     twin.sync()
     with fed.open() as one, twin.open() as other:

@@ -171,7 +171,7 @@ def test_figures_of_a_region_have_their_year_unit_and_region_whatever_the_servic
         (figure, "percent", "2019", "West Midlands") for figure in (25.0, 38.0, 56.3)]  # fmt: skip
     assert {fact.kind for fact in told.facts if fact.coarse} == {"hours"}
     assert {fact.kind for fact in told.facts if fact.projected} == {"employment", "replacement"}
-    assert {(fact.soc, fact.soc_version, fact.source) for fact in told.facts} == {("5241", 2010, "lmiforall")}
+    assert {(fact.soc, fact.soc_version, fact.source) for fact in told.facts} == {("5241", 2010, "LMI for All")}
     assert {(fact.retrieved, fact.stale) for fact in told.facts} == {(date(2026, 3, 2), False)}
     assert all(fact.attribution.startswith("Data powered by LMI for All.") for fact in told.facts)
     assert all(fact.licence.startswith("Open Government Licence") for fact in told.facts)
@@ -746,7 +746,7 @@ def test_whatever_is_answered_is_facts_or_no_data(changes: list[Any], region: st
         told.extend(one.labour_market(question, reference, context))
     except RateLimited:
         assert "Too Many Requests" in repr(changes)
-        told.append(NoData("vacancy", "5241", "lmiforall"))
+        told.append(NoData("vacancy", "5241", "LMI for All"))
     assert {said.kind for said in told} == OWN | {"vacancy"}
     for said in told:
         if isinstance(said, Fact):

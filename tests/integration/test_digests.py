@@ -411,7 +411,7 @@ def test_a_careers_leader_who_tutors_gets_one_message_about_all(college: SmallCo
     assert "(G7, ref. L004)" in letters["careers"].text
     with college.open() as opened:
         findings = [finding for one in opened.check().connectors for finding in one.findings]
-    assert any(finding.message.startswith("1 learners have no tutor") for finding in findings)
+    assert any(finding.message.startswith("1 enrolled learners have no tutor") for finding in findings)
     college.later(days=7)
     assert post.sync() == {}
 

@@ -126,6 +126,7 @@ def test_the_real_sample(college: SmallCollege) -> None:
     assert len({one["reference"] for one in programmes}) == 18
     assert report.records == {
         "learners": 18, "programmes": len(programmes), "assignments": 0, "activities": 2, "destinations": 4,
+        "responses": 0,
     }  # fmt: skip
     (message,) = report.messages
     assert message.startswith("mis: 2 destinations name a learner whom no source holds; they are kept, and count as ")
@@ -159,7 +160,7 @@ def test_elements_of_two_namespaces(college: SmallCollege) -> None:
     report = college.sync()
     fine(report)
     assert report.records | {"destinations": 0} == {
-        "learners": 3, "programmes": 3, "assignments": 0, "activities": 2, "destinations": 0,
+        "learners": 3, "programmes": 3, "assignments": 0, "activities": 2, "destinations": 0, "responses": 0,
     }  # fmt: skip
     assert "mixed_namespaces" in codes(college)
 

@@ -326,7 +326,7 @@ def test_a_title_that_a_service_lists_leads_to_figures_of_all(
     assert found["astronaut"] == ("unknown", None)
     assert found["plumber"][0] == "title"
     # The maps say which code of the older edition it is, so that LMI for All can be asked too.
-    assert {(fact.source, fact.soc) for fact in market.of("pay")} >= {("lmiforall", "5314")}
+    assert {(fact.source, fact.soc) for fact in market.of("pay")} >= {("LMI for All", "5314")}
     assert len(market.attributions) >= 3
 
 

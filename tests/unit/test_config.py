@@ -373,7 +373,10 @@ def test_a_database_address_is_a_secret(
         # Connectors
         (COLLEGE + '[connector]\ntype = "acme"', "begins with the line [[connector]], with two brackets."),
         ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table."),
-        (COLLEGE + "[[connector]]\nname = 'x'", "[[connector]] 'x' needs the key type, one of: acme, csv, email,"),
+        (
+            COLLEGE + "[[connector]]\nname = 'x'",
+            "[[connector]] 'x' needs the key type, one of: acme, apprenticeships, csv, email,",
+        ),
         (
             COLLEGE + ACME.replace('name = "ilp"', ""),
             "[[connector]] number 1 needs the key name: your own name for this",
