@@ -370,7 +370,7 @@ DIGESTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(item=DIGESTS)
 def test_both_parts_say_the_same(item: Digest, context: Context) -> None:
     payload = channel().render(item, context)

@@ -15,6 +15,7 @@ from lmi_server import LmiServer, gone, page
 from rest_server import KEY, Answer
 
 from fingerpost import ConfigError
+from fingerpost._http import Http
 from fingerpost._reference import KEEP_DAYS
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def college_with(folder: Path, url: str, *, learners: int = 6) -> SmallCollege:
     college.tables["labour_market"] = {"soc_version": 2010}
     college.connectors.append({"type": "lmiforall", "name": "lmi", "base_url": url})
     return college
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once what the HTTP helper would try again after a while."""
+    defaults = Http.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
