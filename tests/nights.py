@@ -1,7 +1,7 @@
 """Nights that end badly: run a sync in a process of its own that dies where the test says.
 
-The process comes from a server that has the libraries loaded already, but not Fingerpost: a failpoint is read from the
-environment when Fingerpost is imported, and the imports would take most of the time.
+The process comes from a server that has Fingerpost loaded already, since the imports would take most of the time; the
+failpoint is set in it as the environment would have set it at the import.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ Death: TypeAlias = tuple[str, int]
 """Where a process dies, and at which time of coming by: a failpoint, or `before_rename` or `after_rename`, which are
 about the last step by which the file outbox puts a message into its folder."""
 
-LIBRARIES = (
-    "alembic.command", "jinja2.sandbox", "jmespath", "pluggy", "pydantic", "sqlalchemy.dialects.sqlite", "structlog",
-    "truststore", "xxhash",
+LOADED = (
+    "alembic.command", "jinja2.sandbox", "sqlalchemy.dialects.sqlite", "fingerpost", "fingerpost_apprenticeships",
+    "fingerpost_csv", "fingerpost_email", "fingerpost_ilr", "fingerpost_jsonl", "fingerpost_lmiforall",
+    "fingerpost_ncs", "fingerpost_occupationalmaps", "fingerpost_promonitor", "fingerpost_rest",
 )  # fmt: skip
 
 KILLED = 137 if sys.platform == "win32" else -signal.SIGKILL
@@ -48,18 +49,29 @@ def small_steps(patch: Callable[[object, str, object], None] = setattr) -> None:
 def night(folder: str, now: str, death: Death | None) -> None:
     """Sync the college in `folder` at an instant, in small steps, and die where `death` says."""
     name, count = death or ("", 0)
-    if name and not name.endswith("_rename"):
-        os.environ["FINGERPOST_FAILPOINT"] = f"{name}:{count}"
     import structlog
 
     from fingerpost import College
 
+    if name and not name.endswith("_rename"):
+        _set_failpoint(name, count)
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     small_steps()
     if name.endswith("_rename"):
         _die_at_rename(name == "after_rename", count)
     with College.open(Path(folder) / "fingerpost.toml", clock=lambda: datetime.fromisoformat(now)) as college:
         college.sync()
+
+
+def _set_failpoint(name: str, count: int) -> None:
+    """Do what ``FINGERPOST_FAILPOINT`` does when Fingerpost is imported, in modules that are there already."""
+    from fingerpost import _failpoints
+
+    _failpoints._name, _failpoints._left = name, count
+    passes_by, comes_by = _failpoints._ignore, _failpoints._hit
+    for module in list(sys.modules.values()):
+        if getattr(module, "hit", None) is passes_by:
+            module.hit = comes_by  # type: ignore[attr-defined]  # it is there
 
 
 def _die_at_rename(after: bool, count: int) -> None:
@@ -88,7 +100,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LIBRARIES))
+    context.set_forkserver_preload(list(LOADED))
     return context
 
 

@@ -8,15 +8,18 @@ had happened.
 from __future__ import annotations
 
 import email
+import os
 import re
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import sqlalchemy as sa
-from colleges import MONDAY, activity, snapshot, usual_college
+from colleges import activity, snapshot, usual_college
 from nights import KILLED, Death, run_night, small_steps
 
 import fingerpost
@@ -192,5 +195,13 @@ def test_every_point_in_the_code_is_listed() -> None:
     assert found == {*FAILPOINTS}
 
 
-def test_a_point_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    assert run_night(tmp_path, MONDAY, ("no_such_point", 1)) == 1
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("", 0), ("merge_written", 0), ("run_started", KILLED), ("run_started:2", 0), ("no_such_point", 1)],
+)
+def test_the_environment_sets_a_failpoint(value: str, code: int) -> None:
+    program = "from fingerpost import _failpoints; _failpoints.hit('run_started')"
+    environment = os.environ | {"FINGERPOST_FAILPOINT": value}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+    assert done.returncode == code
+    assert (b"no_such_point" in done.stderr) == (code == 1)
