@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LEARNERS = 6
+LEARNERS = 4
+STEP = 20 / (24 * 60)
+"""Days between two nights here: long enough for what got no answer to be looked for again."""
 TRIALS = 500
 CHUNKS = 10
 FAULTS = (
@@ -95,12 +97,13 @@ class Night:
             self._open = None
 
     def sync(self) -> RunReport:
-        self.small.later(days=1 / 24)
+        self.small.later(days=STEP)
         return self.open().sync()
 
 
 def college_with(folder: Path) -> tuple[Night, Ilp]:
     college = usual_college(folder, learners=LEARNERS)
+    college.tables["alerts"]["weekday"] = "friday"  # digests are none of our business here
     college.source("careers-log")["mode"] = "snapshot"
     ilp = Ilp(folder / "ilp.db")
     college.connectors.append(
@@ -219,7 +222,7 @@ def killed_night(night: Night, count: int, act: Callable[[Callable[[], None]], N
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
-    night.small.later(days=1 / 24)
+    night.small.later(days=STEP)
     assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL, "the night itself failed"
     return status != 0
 
