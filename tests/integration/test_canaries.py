@@ -24,6 +24,7 @@ from colleges import activity, usual_college
 from smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import College, ConfigError, FingerpostError, Record
+from fingerpost._http import Http
 from fingerpost_cli import main
 
 if TYPE_CHECKING:
@@ -327,6 +328,16 @@ def unlog() -> None:
     root = logging.getLogger()
     for handler in [one for one in root.handlers if type(one).__module__ == "fingerpost._logging"]:
         root.removeHandler(handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_waits() -> Iterator[None]:
+    """Try again at once what the HTTP helper would try again after a while."""
+    defaults = Http.__init__.__kwdefaults__
+    assert defaults is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(defaults, "sleep", lambda seconds: None)
+        yield
 
 
 @pytest.fixture(scope="module")
