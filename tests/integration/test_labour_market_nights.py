@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
+from click.testing import CliRunner
 from colleges import dump, stream, usual_college
 from lmi_server import LmiServer, gone, page
 from rest_server import KEY, Answer
@@ -17,6 +19,7 @@ from rest_server import KEY, Answer
 from fingerpost import ConfigError
 from fingerpost._http import Http
 from fingerpost._reference import KEEP_DAYS
+from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,6 +247,26 @@ def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, serve
     asked = [request.query for request in server.requests if request.path.endswith("ashe/estimatePay")]
     assert {"soc": "5241", "filters": "region:6"} in asked  # ASHE's own number, not that of the other endpoints
     assert all(fact.source and fact.attribution and fact.licence for fact in report.facts)
+
+
+def test_the_command_line_shows_the_figures_of_a_region(tmp_path: Path, server: LmiServer) -> None:
+    config = college_with(tmp_path, server.url).configure()
+    arguments = ["--config", str(config), "lmi", "show", "5241", "--region", "West Midlands", "--json"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)["facts"]
+    figures = {
+        (fact["kind"], fact["value"], fact["unit"], fact["year"], fact["region"], fact["coarse"])
+        for fact in facts
+        if fact["value"] is not None and not fact["split"]
+    }
+    assert figures >= {
+        ("pay", 623.25, "GBP a week", "2022", "West Midlands", False),
+        ("hours", 39.5, "hours a week", "2022", "West Midlands", True),
+        ("employment", 5500.0, "people", "2026", "West Midlands", False),
+        ("shortage", 38.0, "percent", "2019", "West Midlands", False),
+    }
+    assert {fact["source"] for fact in facts} == {"LMI for All"}
 
 
 def test_a_college_without_services_makes_no_file(tmp_path: Path) -> None:
