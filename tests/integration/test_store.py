@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -350,3 +352,16 @@ def test_colleges_in_two_schemas_do_not_meet(tmp_path: Path, postgres_schema: Ca
     assert one.sync().records["learners"] == 2
     with two.open() as opened:
         assert len(snapshot(opened.store)["learner"]) == 4  # one of them is the same as another
+
+
+def test_several_processes_may_make_a_new_store_at_once(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from fingerpost._store import Store; Store.open(Path(sys.argv[1]))"
+    for number in range(3):
+        path = str(tmp_path / f"{number}.db")
+        makers = [
+            subprocess.Popen([sys.executable, "-c", program, path], stderr=subprocess.PIPE, encoding="utf-8")
+            for _ in range(4)
+        ]
+        for maker in makers:
+            _, said = maker.communicate()
+            assert maker.returncode == 0, said

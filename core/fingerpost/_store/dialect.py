@@ -7,6 +7,8 @@ store knows neither.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,8 +145,9 @@ class SqliteDialect(Dialect):
         def _connected(connection: Any, _record: object) -> None:
             # SQLAlchemy begins transactions itself; the driver's own rules would commit behind its back.
             connection.isolation_level = None
+            _write_ahead(connection)
             for pragma in (
-                "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY",
+                "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY",
                 f"cache_size=-{CACHE_KIB}",
             ):  # fmt: skip
                 connection.execute(f"PRAGMA {pragma}")
@@ -185,6 +188,19 @@ class SqliteDialect(Dialect):
 
     def _compiler(self) -> sa.Dialect:
         return sqlite.dialect(paramstyle="qmark")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch to the write-ahead log; SQLite does not wait for it while another process makes the same new file."""
+    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, None):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if wait is None:
+                raise
+            time.sleep(wait)
+        else:
+            return
 
 
 class PostgresDialect(Dialect):
