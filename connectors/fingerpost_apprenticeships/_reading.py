@@ -52,7 +52,7 @@ def kept_page(value: Any) -> Any:
     rows = value.get("vacancies")
     adverts = [_kept_advert(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     usable = [advert for advert in adverts if _advert(advert)]
-    return {"totalFiltered": value.get("totalFiltered"), "totalPages": value.get("totalPages"),
+    return {"totalFiltered": _count(value.get("totalFiltered")), "totalPages": _count(value.get("totalPages")),
             "vacancies": usable[:_MOST]}  # fmt: skip
 
 

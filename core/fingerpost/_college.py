@@ -99,6 +99,7 @@ class College:
         self._clock = clock
         self._store: Store | None = None
         self._reference: Reference | None = None
+        self._markets: list[Market] = []
         self._memory: Reference | None = None
 
     @classmethod
@@ -139,7 +140,10 @@ class College:
         self.close()
 
     def close(self) -> None:
-        """Close the store, and what services said."""
+        """Close the store, what services said, and the connections to them."""
+        for market in self._markets:
+            market.close()
+        self._markets.clear()
         for reference in (self._reference, self._memory):
             if reference is not None:
                 reference.close()
@@ -348,10 +352,12 @@ class College:
         contexts = [self.hook_context(instance, None) for instance in self.config.enrichers]
         if offline:
             contexts = [replace(context, make_http=_no_http) for context in contexts]
-        return Market(
+        market = Market(
             list(zip(self.config.enrichers, contexts, strict=True)),
             lambda: reference or (self.memory if offline else self.reference),
         )
+        self._markets.append(market)
+        return market
 
     def labour_market(
         self,

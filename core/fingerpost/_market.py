@@ -102,6 +102,11 @@ class Market:
         """Say whether any service can be asked."""
         return bool(self._enrichers)
 
+    def close(self) -> None:
+        """Close the connections to every service."""
+        for _, context in self._enrichers:
+            context.close()
+
     def titles(self) -> Titles:
         """Return the titles that services list."""
         if self._titles is None:

@@ -23,7 +23,7 @@ from careers_servers import (
     host_context,
     reference,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from pydantic import ValidationError
 from rest_server import KEY, Answer
 from structlog.testing import capture_logs
@@ -317,6 +317,7 @@ PAGE = {"total": 3900, "totalFiltered": 2, "totalPages": 1, "vacancies": [advert
 
 @settings(max_examples=700, deadline=None)
 @given(body=bodies(PAGE))
+@example(body=json.dumps(PAGE | {"totalFiltered": ["x" * 60_000], "totalPages": {"y": "x" * 60_000}}).encode())
 def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
     try:
         value = json.loads(body)

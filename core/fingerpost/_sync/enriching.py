@@ -58,14 +58,12 @@ def line_report(market: Market, occupation: Occupation, region: str | None) -> M
     return market.report(occupation._replace(title=""), region=region, kinds=("occupation", "pay", "vacancy"))
 
 
-def occupation_lines(connection: sa.Connection, config: Configuration, market: Market) -> dict[InMind, str]:
-    """Return the line for everything that learners have in mind of which there is something honest to say."""
+def occupation_lines(in_mind: Mapping[InMind, int], config: Configuration, market: Market) -> dict[InMind, str]:
+    """Return the line for everything that learners have in mind of which there is something honest to say.
+
+    It asks services, which may take minutes: no transaction may be open meanwhile.
+    """
     settings = config.settings.labour_market
-    if not market.is_configured or not settings.in_digests:
-        return {}
-    in_mind = occupations_in_mind(connection)
-    if not in_mind:
-        return {}
     crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
     reports: dict[tuple[str, int], MarketReport] = {}
     lines: dict[InMind, str] = {}

@@ -19,7 +19,7 @@ from fingerpost._occupations import load_occupations
 from fingerpost._store import Store, Unit, schema
 from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, key_columns, make_http, utc_text
 from fingerpost._sync.delivering import count_waiting, deliver, recover
-from fingerpost._sync.enriching import occupation_lines
+from fingerpost._sync.enriching import occupation_lines, occupations_in_mind
 from fingerpost._sync.identity import Identities, link, load_crosswalk
 from fingerpost._sync.judging import count_verdicts, judge
 from fingerpost._sync.pages import plan_items
@@ -148,21 +148,30 @@ def _work(run: Run, options: SyncOptions, market: Market) -> None:
         link(run, identities)
     with run.phase("judge"):
         judge(run)
-    channels = [(channel, hook_context(run, channel)) for channel in run.config.channels]
-    delivers = options.deliver and not options.dry_run
     with run.phase("enrich"):
         occupations = _enrich(run, market)
-    with run.phase("plan"):
-        if delivers:
-            recover(run, channels)
-        _plan(run, channels, occupations)
-    with run.phase("deliver"):
-        for channel, context in channels if delivers else ():
-            deliver(run, channel, context)
-        if not options.dry_run:  # what a dry run planned waits for nobody
-            count_waiting(run)
+    _tell(run, options, occupations)
     _purge(run)
     _count(run)
+
+
+def _tell(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) -> None:
+    """Plan what every channel says, and deliver it where this run may."""
+    delivers = options.deliver and not options.dry_run
+    with contextlib.ExitStack() as stack:
+        channels = [
+            (channel, stack.enter_context(contextlib.closing(hook_context(run, channel))))
+            for channel in run.config.channels
+        ]
+        with run.phase("plan"):
+            if delivers:
+                recover(run, channels)
+            _plan(run, channels, occupations)
+        with run.phase("deliver"):
+            for channel, context in channels if delivers else ():
+                deliver(run, channel, context)
+            if not options.dry_run:  # what a dry run planned waits for nobody
+                count_waiting(run)
 
 
 def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
@@ -245,8 +254,11 @@ def hook_context(
 
 def _enrich(run: Run, market: Market) -> dict[InMind, str]:
     """Return what there is to say about the occupations in learners' minds; a service that fails costs its line."""
+    if not market.is_configured or not run.config.settings.labour_market.in_digests:
+        return {}
     with run.unit.transaction() as connection:
-        lines = occupation_lines(connection, run.config, market)
+        in_mind = occupations_in_mind(connection)
+    lines = occupation_lines(in_mind, run.config, market) if in_mind else {}
     for name, message in market.warnings.items():
         run.report.messages.append(message)
         run.log.warning("labour_market_unavailable", connector=name, message=message)
