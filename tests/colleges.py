@@ -6,6 +6,7 @@ This module is a plugin, too: it offers the connector `scripted` to the host tha
 from __future__ import annotations
 
 import csv
+import functools
 import importlib.metadata
 import io
 import json
@@ -132,8 +133,12 @@ def connectors() -> list[type[ScriptedSource]]:
 
 def host() -> Host:
     """Return a host with the installed plugins and this one."""
-    installed = importlib.metadata.entry_points(group="fingerpost")
-    return Host.load(entry_points=[*installed, importlib.metadata.EntryPoint("scripted", __name__, "fingerpost")])
+    return Host.load(entry_points=[*_installed(), importlib.metadata.EntryPoint("scripted", __name__, "fingerpost")])
+
+
+@functools.cache
+def _installed() -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group="fingerpost"))
 
 
 def program(path: Path, body: str) -> str:

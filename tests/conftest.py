@@ -7,34 +7,18 @@ import tempfile
 import uuid
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 import pytest
 import sqlalchemy as sa
+import warm
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_create_engine = sa.create_engine
-_sqlite: list[sa.Engine] = []
-
-
-def _sharing_engine(*arguments: Any, **options: Any) -> sa.Engine:
-    """Make an engine; those of SQLite share what they compiled, as the nights of one long process would.
-
-    A test opens a college many times, and compiling its statements again takes a fifth of the time of all tests.
-    """
-    engine = _create_engine(*arguments, **options)
-    if engine.dialect.name == "sqlite":
-        _sqlite.append(engine)
-        del _sqlite[1:]
-        engine.dialect, engine._compiled_cache = _sqlite[0].dialect, _sqlite[0]._compiled_cache
-    return engine
-
-
-sa.create_engine = _sharing_engine
+warm.share()
 
 
 @pytest.fixture(scope="session")

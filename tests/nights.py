@@ -1,7 +1,7 @@
 """Nights that end badly: run a sync in a process of its own that dies where the test says.
 
-The process comes from a server that has Fingerpost loaded already, since the imports would take most of the time; the
-failpoint is set in it as the environment would have set it at the import.
+The process is forked from one that has lived a night already, since imports and compiling would take most of the time;
+the failpoint is set in it as the environment would have set it at the import.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import signal
 import sys
 from datetime import datetime
 from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +25,6 @@ if TYPE_CHECKING:
 Death: TypeAlias = tuple[str, int]
 """Where a process dies, and at which time of coming by: a failpoint, or `before_rename` or `after_rename`, which are
 about the last step by which the file outbox puts a message into its folder."""
-
-LOADED = (
-    "alembic.command", "jinja2.sandbox", "sqlalchemy.dialects.sqlite", "fingerpost", "fingerpost_apprenticeships",
-    "fingerpost_csv", "fingerpost_email", "fingerpost_ilr", "fingerpost_jsonl", "fingerpost_lmiforall",
-    "fingerpost_ncs", "fingerpost_occupationalmaps", "fingerpost_promonitor", "fingerpost_rest",
-)  # fmt: skip
 
 KILLED = 137 if sys.platform == "win32" else -signal.SIGKILL
 """The exit code of a process that died at a failpoint."""
@@ -100,7 +97,10 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LOADED))
+    context.set_forkserver_preload(["warm_nights"])
+    with pytest.MonkeyPatch.context() as patch:  # the server knows nothing of the folders that pytest looks into
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        forkserver.ensure_running()
     return context
 
 

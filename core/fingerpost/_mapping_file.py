@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as package_files
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,10 +47,11 @@ class Kind:
     description: str
 
 
-def load_kinds() -> dict[str, Kind]:
+@functools.cache
+def load_kinds() -> Mapping[str, Kind]:
     """Return every kind of activity by its key, in the order of ``kinds.toml``."""
     text = (package_files("fingerpost_mappings") / "kinds.toml").read_text(encoding="utf-8")
-    return {key: Kind(key=key, **words) for key, words in tomllib.loads(text)["kinds"].items()}
+    return MappingProxyType({key: Kind(key=key, **words) for key, words in tomllib.loads(text)["kinds"].items()})
 
 
 # -- the document -----------------------------------------------------------------------------------------------------

@@ -79,22 +79,22 @@ class Ilp:
 
 
 class Night:
-    """A college whose nights follow each other quickly: it stays open while nobody else touches its store."""
+    """A college whose nights follow each other quickly: it is read once, and its files stay open meanwhile."""
 
     def __init__(self, small: SmallCollege) -> None:
         self.small = small
         self.folder = small.folder
-        self._open: College | None = None
+        self._college: College | None = None
 
     def open(self) -> College:
-        if self._open is None:
-            self._open = self.small.open()
-        return self._open
+        if self._college is None:
+            self._college = self.small.open()
+        return self._college
 
     def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """Close every file, so that another process or another store may take its turn."""
+        if self._college is not None:
+            self._college.close()
 
     def sync(self) -> RunReport:
         self.small.later(days=STEP)

@@ -1,0 +1,59 @@
+"""Let the many colleges of one test run share what a process would otherwise work out again for each of them.
+
+In life a process opens one college. Tests open thousands, and would spend half of their time compiling the same
+statements, reading the same files of the package and judging the same plugins. None of it depends on a college.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+import fingerpost._host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["share"]
+
+_create_engine = sa.create_engine
+_first: dict[str, sa.Engine] = {}
+
+
+def share() -> None:
+    """Share from now on, in this process and those that are forked from it."""
+    sa.create_engine = _sharing_engine
+    tomllib.loads = _remembering(tomllib.loads)
+    # A plugin's module offers the same whenever it is asked, and an installed package keeps its name.
+    fingerpost._host._collect = functools.cache(fingerpost._host._collect)
+    fingerpost._host._named = functools.cache(fingerpost._host._named)
+    fingerpost._host._class_problem = functools.cache(fingerpost._host._class_problem)
+
+
+def _sharing_engine(*arguments: Any, **options: Any) -> sa.Engine:
+    """Make an engine; all engines of one kind of database share the statements that they compiled."""
+    engine = _create_engine(*arguments, **options)
+    if engine.dialect.name == "sqlite":
+        first = _first.setdefault(engine.dialect.name, engine)
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return engine
+
+
+def _remembering(loads: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Return `tomllib.loads` with a memory; everybody gets a copy of their own."""
+
+    @functools.lru_cache(maxsize=256)
+    def packed(text: str) -> bytes:
+        return pickle.dumps(loads(text))
+
+    def remembering(text: str, **options: Any) -> dict[str, Any]:
+        if options or not isinstance(text, str):
+            return loads(text, **options)
+        found: dict[str, Any] = pickle.loads(packed(text))
+        return found
+
+    return remembering
