@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from pathlib import Path
 
+import nights  # noqa: F401 - what a forked process would import next
 import structlog
 import warm
 from colleges import usual_college
@@ -19,3 +21,4 @@ def live_a_night() -> None:
 
 warm.share()
 live_a_night()
+gc.freeze()  # the collector of a forked process would touch, and so copy, all that was there before
