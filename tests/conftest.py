@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -75,6 +76,24 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
         return tmp_path / "fingerpost.db"
     make: Callable[[], str] = request.getfixturevalue("postgres_schema")
     return make()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with its share of the longest tests: one that is started last keeps all others waiting.
+
+    pytest-xdist cuts the list into one piece for each worker (``--dist worksteal``).
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if item.get_closest_marker("longest")]
+    others = [item for item in items if not item.get_closest_marker("longest")]
+    pieces: list[pytest.Item] = []
+    for number in range(workers):
+        share = longest[number::workers]
+        left = workers - number
+        size = max((len(items) - len(pieces)) // left - len(share), 0) if left > 1 else len(others)
+        pieces += [*share, *others[:size]]
+        del others[:size]
+    items[:] = pieces
 
 
 # How long an example takes says something about the machine, never about the code.

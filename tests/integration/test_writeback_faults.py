@@ -6,6 +6,7 @@ or just after it, with the process killed or the connection lost, or with a seco
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -214,6 +215,7 @@ def killed_night(night: Night, count: int, act: Callable[[Callable[[], None]], N
         warnings.simplefilter("ignore", DeprecationWarning)  # other threads of the test runner: the child has none
         child = os.fork()
     if child == 0:
+        gc.disable()  # it would touch, and so copy, all that the test runner holds
         code = 70
         try:
             with at_commit(count, act):
@@ -308,6 +310,7 @@ def settle(night: Night, ilp: Ilp) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.skipif(sys.platform == "win32", reason="it kills forked processes")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_whatever_befalls_a_night_each_learner_has_the_one_right_item(tmp_path: Path, chunk: int) -> None:

@@ -20,12 +20,12 @@ BUILT_IN = {
     "apprenticeships", "csv", "email", "ilr", "jsonl", "lmiforall", "ncs", "occupationalmaps", "promonitor", "rest",
 }  # fmt: skip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command as somebody who has nothing set up would, and return what it prints."""
-    ours = ("PYTHON", "PYTEST", "UV_", "VIRTUAL_ENV", "FINGERPOST")
+    ours = ("PYTHON", "PYTEST", "UV_PROJECT", "UV_PYTHON", "VIRTUAL_ENV", "FINGERPOST")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
         [str(part) for part in command],
@@ -40,16 +40,13 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 class CleanEnvironment:
-    """A virtual environment with nothing but pip in it."""
+    """A virtual environment with nothing in it, or nothing but pip."""
 
-    def __init__(self, folder: Path) -> None:
-        venv.create(folder, with_pip=True)
+    def __init__(self, folder: Path, *, pip: bool = False) -> None:
+        venv.create(folder, with_pip=pip)
         self.programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
         self.home = folder / "empty"
         self.home.mkdir()
-
-    def install(self, *what: str | Path) -> None:
-        self.python("-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what)
 
     def python(self, *arguments: str | Path) -> str:
         return run(self.programs / "python", *arguments, cwd=self.home)
@@ -60,7 +57,7 @@ class CleanEnvironment:
 
 def test_the_wheel_alone_runs_the_demo(tmp_path: Path) -> None:
     # The wheel is built from the source archive, so what the archive lacks, the wheel lacks too.
-    run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", ROOT, cwd=tmp_path)
+    run(sys.executable, "-m", "build", "--installer=uv", "--outdir", tmp_path / "dist", ROOT, cwd=tmp_path)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     (archive,) = (tmp_path / "dist").glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as packed:
@@ -72,7 +69,7 @@ def test_the_wheel_alone_runs_the_demo(tmp_path: Path) -> None:
     assert {"LICENSE", "CHANGELOG.md", "README.md", "constraints.txt", "tests/packaging/test_wheel.py"} <= archived
 
     clean = CleanEnvironment(tmp_path / "clean")
-    clean.install(wheel)
+    run(sys.executable, "-m", "uv", "pip", "install", "--python", clean.programs / "python", wheel, cwd=clean.home)
     listed = clean.fingerpost("plugins", "--json")
     json.loads(listed)
     assert all(f'"{name}"' in listed for name in BUILT_IN)
@@ -81,8 +78,8 @@ def test_the_wheel_alone_runs_the_demo(tmp_path: Path) -> None:
 
 
 def test_an_editable_install_works_with_plain_pip(tmp_path: Path) -> None:
-    clean = CleanEnvironment(tmp_path / "clean")
-    clean.install("-c", ROOT / "constraints.txt", "-e", ROOT)
+    clean = CleanEnvironment(tmp_path / "clean", pip=True)
+    clean.python("-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", "-e", ROOT)
     where = clean.python("-c", "import fingerpost, fingerpost_csv; print(fingerpost.__file__, fingerpost_csv.__file__)")
     assert str(ROOT / "core") in where
     assert str(ROOT / "connectors") in where
