@@ -64,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         (faults.behaviours.pop(0) if len(faults.behaviours) > 1 else faults.behaviours[0])(self)
 
     do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+    do_CONNECT = do_GET  # noqa: N815 - what a proxy is asked
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep the test's output clean."""
@@ -108,6 +109,33 @@ def drip(piece: bytes, *, seconds: float, count: int) -> Behaviour:
                 return
             handler.wfile.write(piece)
             handler.wfile.flush()
+
+    return behave
+
+
+def drip_head(*, seconds: float, count: int, through: threading.Event) -> Behaviour:
+    """Send a header letter by letter, each before a read would time out; `through` is set when all were sent."""
+
+    def behave(handler: _Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(count):
+            if handler.server.faults.stopping.wait(seconds):
+                return
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+        through.set()
+        handler.wfile.write(b"\r\nContent-Length: 2\r\n\r\n{}")
+
+    return behave
+
+
+def late(behaviour: Behaviour, *, seconds: float) -> Behaviour:
+    """Do `behaviour` after a while."""
+
+    def behave(handler: _Handler) -> None:
+        if not handler.server.faults.stopping.wait(seconds):
+            behaviour(handler)
 
     return behave
 

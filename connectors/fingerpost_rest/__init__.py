@@ -100,18 +100,32 @@ class RestSource(Source):
 
     def _check(self, name: StreamName, context: Context) -> Finding:
         page = next(self._reader(name, context).pages(None))
-        if not page:
+        rows = page.records
+        if not page.listed:
             return Finding("warning", f"{name}: the first page is empty", "see whether the account may see any records")
+        if not rows:
+            return Finding(
+                "warning",
+                f"{name}: records takes none of the {page.listed:,} records on the first page",
+                f"see whether its filter is right, in streams.{name}",
+            )
         stream = self._options.streams[name]
         if stream.key and stream.expand is None:
-            lost = sum(not isinstance(row, dict) or bool(record_key(row, stream.key)[1]) for row in page)
+            lost = sum(not isinstance(row, dict) or bool(record_key(row, stream.key)[1]) for row in rows)
             if lost:
                 return Finding(
                     "error",
-                    f"{name}: {lost:,} of the first {len(page):,} records have nothing at {' and '.join(stream.key)}",
+                    f"{name}: {lost:,} of the first {len(rows):,} records have nothing at {' and '.join(stream.key)}",
                     f"correct key in streams.{name}",
                 )
-        return Finding("ok", f"{name}: the first page holds {len(page):,} records")
+        if page.last and page.listed == stream.pagination.size:
+            return Finding(
+                "warning",
+                f"{name}: the first page is full, with the {page.listed:,} records that size asks for, and the answer "
+                "names no page after it",
+                f"see whether there are more, and correct pagination in streams.{name}",
+            )
+        return Finding("ok", f"{name}: the first page holds {len(rows):,} records")
 
 
 @hookimpl

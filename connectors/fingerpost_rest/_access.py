@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from requests.auth import AuthBase
 
 from fingerpost import AuthError
-from fingerpost_rest._config import Auth, Rate, search
+from fingerpost_rest._paths import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from fingerpost import Context
+    from fingerpost_rest._config import Auth, Rate
 
 __all__ = ["Access", "Pace", "Placed", "address"]
 
@@ -68,7 +69,6 @@ class Access(AuthBase):
         """Get a new token. Raises `AuthError` where the service gives none."""
         auth = self._auth
         self._token = None
-        pace.wait()
         # Asking twice for a token is harmless. Some services answer wrong credentials with 200 or 400 and no token.
         response = context.http.request(
             "GET" if auth.kind == "login" and auth.send == "basic" else "POST",
@@ -76,6 +76,7 @@ class Access(AuthBase):
             retry=True,
             accept=(400,),
             expect_json=True,
+            pace=pace.wait,
             **self._credentials(),
         )
         path = auth.token_path or ("access_token" if auth.kind == "oauth2" else "token")

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import quote, urlsplit
 
-import jmespath
-from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from fingerpost import ConnectorConfig, SourceConfig, StreamName
+from fingerpost_rest._paths import compiles, whole_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -34,24 +33,13 @@ __all__ = [
     "declarations",
     "put_variables",
     "relative",
-    "search",
     "with_variables",
 ]
 
 
-def search(path: str, data: object) -> Any:
-    """Return what a JMESPath finds in `data`; None where it finds nothing or cannot be applied."""
-    try:
-        return jmespath.search(path, data)
-    except JMESPathError:  # a function was given what it cannot take
-        return None
-
-
 def _path_in_json(value: str) -> str:
-    try:
-        jmespath.compile(value)
-    except JMESPathError as error:
-        raise ValueError("is no JMESPath; write one such as data or meta.pagination.next") from error
+    if not compiles(value):
+        raise ValueError("is no JMESPath; write one such as data or meta.pagination.next")
     return value
 
 
@@ -63,6 +51,8 @@ def _header(value: str) -> str:
 
 def _address(value: str) -> str:
     """Refuse an address to which a key must not go, or that hides more than an address."""
+    if re.search(r"[\\\s\x00-\x1f\x7f-\x9f]", value):
+        raise ValueError("may hold no backslash, blank or control character")
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
@@ -70,7 +60,7 @@ def _address(value: str) -> str:
         raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1") from error
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1")
-    if parts.username is not None or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("may hold no user, password, ? or #; keys go into auth and parameters into query")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("must begin with https://, or keys and learners' data would travel unencrypted")
@@ -208,20 +198,22 @@ class Pagination(Table):
         default=None, description="Where the answer says how many records there are in all. For page and offset."
     )
     more: JmesPath | None = Field(
-        default=None, description="Where the answer says whether another page follows. For page and offset."
+        default=None,
+        description="Where the answer says true or false: whether another page follows. For page and offset.",
     )
+    max_pages: int = Field(default=10_000, ge=1, description="The most pages that one list may have.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         given = self.model_fields_set - {"kind"}
         takes = {
-            "none": {"size", "size_parameter"},
-            "next_link": {"next", "size", "size_parameter"},
-            "page": {"parameter", "start", "size", "size_parameter", "total", "more"},
-            "offset": {"parameter", "size", "size_parameter", "total", "more"},
-            "cursor": {"parameter", "next", "size", "size_parameter"},
+            "none": set(),
+            "next_link": {"next", "max_pages"},
+            "page": {"parameter", "start", "total", "more", "max_pages"},
+            "offset": {"parameter", "total", "more", "max_pages"},
+            "cursor": {"parameter", "next", "max_pages"},
         }[self.kind]
-        if idle := sorted(given - takes):
+        if idle := sorted(given - takes - {"size", "size_parameter"}):
             raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; take it away')
         if self.kind == "cursor" and self.next is None:
             raise ValueError('of kind "cursor" needs next, the place of the next token in the answer')
@@ -260,6 +252,19 @@ class Listed(Table):
     query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
     records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
     pagination: Pagination = Pagination()
+
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> Self:
+        if self.pagination.kind in {"page", "offset"}:
+            try:
+                whole_list(self.records)
+            except ValueError:
+                raise ValueError(
+                    f'cannot be read with pagination of kind "{self.pagination.kind}" while records filters inside of '
+                    "something else, since the pages are counted before the filter; let the filter follow the list, as "
+                    "in data[?type=='careers']"
+                ) from None
+        return self
 
 
 class RestStream(Listed):
@@ -369,8 +374,12 @@ def _load(name: str) -> dict[str, Any]:
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping) and key not in _WHOLE
-        merged[key] = _overlay(below[key], value) if both else value
+        under: Any = below.get(key)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping) and key not in _WHOLE
+        # Another way to sign in has no use for the keys of the shipped one.
+        if both and value.get("kind", under.get("kind")) == under.get("kind"):
+            value = _overlay(under, value)
+        merged[key] = value
     return merged
 
 

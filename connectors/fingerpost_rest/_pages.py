@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import xxhash
 
 from fingerpost import SourceUnavailable
 from fingerpost_rest._access import Access, Pace, address
-from fingerpost_rest._config import search
+from fingerpost_rest._paths import answer_at, search, whole_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     from fingerpost_rest._access import Placed
     from fingerpost_rest._config import Listed, Pagination, Service
 
-__all__ = ["Client", "NotThere"]
+__all__ = ["Client", "NotAllowed", "NotThere", "Page"]
 
 
 class NotThere(Exception):  # noqa: N818 - an answer, not a mistake
     """Report that what a list was asked of does not exist."""
+
+
+class NotAllowed(Exception):  # noqa: N818 - an answer, not a mistake
+    """Report that the service keeps from us what a list was asked of; it may let us see other things."""
+
+
+class Page(NamedTuple):
+    """One page of a list: its records, how many there were before they were filtered, and whether it is the last."""
+
+    records: list[Any]
+    listed: int
+    last: bool
 
 
 class Client:
@@ -49,7 +61,6 @@ class Client:
     def send(self, method: str, path: str, context: Context, *, placed: Placed, **options: Any) -> Response:
         """Send one request and return the answer, judged by nobody but the HTTP helper."""
         self.sign_in(context)
-        self._pace.wait()
         said = self._options(context, placed)
         said["headers"] |= options.pop("headers", {})
         return context.http.request(method, address(self._config.base_url, path), **said, **options)
@@ -63,16 +74,18 @@ class Client:
         where: str,
         params: Mapping[str, str],
         placed: Placed | None = None,
-    ) -> Iterator[list[Any]]:
-        """Yield the records of one page after the other; `params` go beside those of the list.
+        changes: bool = False,
+    ) -> Iterator[Page]:
+        """Yield one page of records after the other; `params` go beside those of the list.
 
         Raises `SourceUnavailable` where an answer has no list of records, or where pages begin to repeat themselves:
-        a service that ignores the parameter of the page sends the first one for ever. With `placed` the list is that
-        of one learner, and raises `NotThere` where the service knows no such learner.
+        a service that ignores the parameter of the page sends the first one for ever. An answer without content is an
+        empty page only where nothing but `changes` was asked for, or behind another page. With `placed` the list is
+        that of one learner, and raises `NotThere` where the service knows no such learner, and `NotAllowed` where it
+        keeps the learner from us.
         """
         self.sign_in(context)
-        turner = _Turner(listed.pagination, self._pace, self.host)
-        self._pace.wait()
+        turner = _Turner(listed.pagination, self.host)
         seen: set[int] = set()
         following = turner.following if placed is None else placed.hiding(turner.following)
         for number, response in enumerate(
@@ -80,30 +93,44 @@ class Client:
                 address(self._config.base_url, listed.path),
                 following,
                 params={**listed.query, **turner.first(), **params},
-                accept=() if placed is None else (404,),
+                max_pages=listed.pagination.max_pages,
+                accept=(204,) if placed is None else (403, 404),
                 **self._options(context, placed),
             )
         ):
+            if response.status_code == 403:
+                raise NotAllowed
             if response.status_code == 404:
                 if not number:
                     raise NotThere
                 raise SourceUnavailable(f"{self.host} does not have the next page of {name} that it named.")
-            body = json.loads(response.content)
-            records = self._records(body, listed, context, name=name, where=where)
-            content = xxhash.xxh3_64_intdigest(json.dumps(records).encode()) if records else None
+            if response.status_code == 204 and not number:
+                if not changes:
+                    raise SourceUnavailable(
+                        f"{self.host} answered with nothing (status 204) where a list of {name} was expected; check "
+                        f"path in {where} of connector {context.name}."
+                    )
+                yield Page([], 0, last=True)
+                return
+            body, records, whole = None, [], []
+            if response.status_code != 204:
+                body = json.loads(response.content)
+                records = self._records(body, listed, context, name=name, where=where)
+                whole = whole_list_of(listed.records, body)
+            content = xxhash.xxh3_64_intdigest(json.dumps(whole).encode()) if whole else None
             if content in seen:
                 raise SourceUnavailable(
                     f"{self.host} sends a page of {name} that it sent before; reading stopped. Check pagination."
                 )
             if content is not None:
                 seen.add(content)
-            turner.turned(body, len(records))
-            yield records
+            turner.turn(response, body, len(whole))
+            yield Page(records, len(whole), last=not turner.following(response))
 
     def _options(self, context: Context, placed: Placed | None) -> dict[str, Any]:
         renewal = {"renew": lambda: self._access.renew(context, self._pace)} if self._access.renewable else {}
         headers = {"Accept": "application/json", **self._config.headers}
-        return {"headers": headers, "auth": placed or self._access, **renewal}
+        return {"headers": headers, "auth": placed or self._access, "pace": self._pace.wait, **renewal}
 
     def _records(self, body: object, listed: Listed, context: Context, *, name: str, where: str) -> list[Any]:
         records = search(listed.records, body)
@@ -118,14 +145,14 @@ class Client:
 class _Turner:
     """Find the address of the next page."""
 
-    def __init__(self, pagination: Pagination, pace: Pace, host: str) -> None:
+    def __init__(self, pagination: Pagination, host: str) -> None:
         self._pagination = pagination
-        self._pace = pace
         self._host = host
         self._number = 1 if pagination.start is None else pagination.start
         self._read = 0
         self._body: Any = None
         self._count = 0
+        self._next: str | None = None
 
     def first(self) -> dict[str, str]:
         """Return the parameters of the first page."""
@@ -139,21 +166,19 @@ class _Turner:
             params[said.parameter or "offset"] = "0"
         return params
 
-    def turned(self, body: object, count: int) -> None:
-        """Take note of the page that was just read."""
+    def turn(self, response: Response, body: object, count: int) -> None:
+        """Take note of a page, and of how many records were on it before they were filtered; find the one after it."""
         self._body, self._count = body, count
         self._read += count
-
-    def following(self, response: Response) -> str | None:
-        """Return the address of the page after this one, None at the end."""
         kinds: dict[str, Callable[[Response], str | None]] = {
             "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._page,
             "offset": self._offset,
         }  # fmt: skip
-        url = kinds[self._pagination.kind](response)
-        if url:
-            self._pace.wait()
-        return url
+        self._next = kinds[self._pagination.kind](response)
+
+    def following(self, _: Response) -> str | None:
+        """Return the address of the page after the one that was turned to, None at the end."""
+        return self._next
 
     def _link(self, response: Response) -> str | None:
         if self._pagination.next is None:
@@ -181,21 +206,31 @@ class _Turner:
 
         A page that is merely short is not: a service may cap the size.
         """
-        said = self._pagination
-        if said.more is not None:
-            last = not search(said.more, self._body)
-        elif said.total is not None:
-            total = search(said.total, self._body)
-            if isinstance(total, bool) or not isinstance(total, int | str) or not str(total).isdecimal():
-                raise SourceUnavailable(f"The answer of {self._host} has no number at {said.total}; check pagination.")
-            last = self._read >= int(total)
-        else:
+        if self._pagination.more is None and self._pagination.total is None:
             return not self._count
+        last = self._body is not None and self._says_that_it_is_last()
         if not last and not self._count:
             raise SourceUnavailable(
                 f"{self._host} says that more records follow, and sends an empty page; the next run tries again."
             )
         return last
+
+    def _says_that_it_is_last(self) -> bool:
+        said = self._pagination
+        if said.more is not None:
+            more = answer_at(said.more, self._body)
+            if more is None:
+                raise SourceUnavailable(
+                    f"The answer of {self._host} has no true or false at {said.more}; check more in pagination, and "
+                    "compare numbers that are sent as text with to_number()."
+                )
+            return not more
+        total = search(said.total or "", self._body)
+        if isinstance(total, bool) or not isinstance(total, int | str) or not str(total).isdecimal():
+            raise SourceUnavailable(
+                f"The answer of {self._host} has no number at {said.total}; check total in pagination."
+            )
+        return self._read >= int(total)
 
     def _text_at(self, path: str) -> str | None:
         found = search(path, self._body)

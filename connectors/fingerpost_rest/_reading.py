@@ -17,13 +17,13 @@ from fingerpost import (
     Record,
     Rejected,
 )
-from fingerpost_rest._config import search
+from fingerpost_rest._paths import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fingerpost_rest._config import Incremental, RestStream
-    from fingerpost_rest._pages import Client
+    from fingerpost_rest._pages import Client, Page
 
 __all__ = ["Reader", "record_key"]
 
@@ -53,7 +53,7 @@ class Reader:
         columns = sorted(context.columns)
         shown = False
         for number, page in enumerate(self.pages(cursor), start=1):
-            rows = list(self._rows(page))
+            rows = list(self._rows(page.records))
             if not shown:
                 shown = self._show_header([row for _, row in rows if isinstance(row, dict)])
             for place, row in rows:
@@ -74,14 +74,16 @@ class Reader:
             yield Checkpoint(mark.reached)
         yield Checkpoint(mark.end)
 
-    def pages(self, cursor: Cursor | None) -> Iterator[list[Any]]:
-        """Yield the records of one page after the other; raises what `Client.pages` raises."""
+    def pages(self, cursor: Cursor | None) -> Iterator[Page]:
+        """Yield one page of records after the other; raises what `Client.pages` raises."""
         stream = self._stream
         params: dict[str, str] = {}
         if stream.incremental is not None and cursor is not None:
             params[stream.incremental.parameter] = _spelt(cursor, stream.incremental, self._context)
         where = f"streams.{self._name}"
-        return self._client.pages(stream, self._context, name=self._name, where=where, params=params)
+        return self._client.pages(
+            stream, self._context, name=self._name, where=where, params=params, changes=bool(params)
+        )
 
     def _rows(self, page: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """Yield each record with its place, and with `expand` one for each element of a list within it."""
@@ -173,13 +175,21 @@ def _day(context: Context) -> date:
 
 
 def record_key(row: Mapping[str, Any], paths: Sequence[str]) -> tuple[str, str]:
-    """Return the key of a record, or an empty one and the reason why it has none."""
+    """Return the key of a record, or an empty one and the reason why it has none.
+
+    Of several parts some may be empty, such as the e-mail address of a tutor who has none. Each keeps its place, and a
+    bar within one is marked, so that no two records share a key whose parts differ.
+    """
     parts = []
     for path in paths:
         found = row[path] if path in row else search(path, row)
-        if isinstance(found, bool) or not isinstance(found, str | int | float) or not str(found).strip():
+        if isinstance(found, bool) or not isinstance(found, str | int | float | None):
             return "", "missing_key"
-        parts.append(str(found).strip())
+        parts.append("" if found is None else str(found).strip())
+    if not any(parts):
+        return "", "missing_key"
+    if len(parts) > 1:
+        parts = [part.replace("\\", "\\\\").replace("|", "\\|") for part in parts]
     key = "|".join(parts)
     # Control characters and halves of surrogate pairs cannot be stored everywhere.
     if not key.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in key):

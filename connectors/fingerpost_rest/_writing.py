@@ -31,8 +31,8 @@ from fingerpost import (
     read_mark,
 )
 from fingerpost_rest._access import Placed
-from fingerpost_rest._config import search
-from fingerpost_rest._pages import Client, NotThere
+from fingerpost_rest._pages import Client, NotAllowed, NotThere
+from fingerpost_rest._paths import search
 from fingerpost_rest._writing_config import WritebackConfig
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ __all__ = ["RestChannel"]
 _GIVE_UP = 3
 """After so many payloads in a row that got no useful answer, the rest of the delivery waits for the next run."""
 
-_JUDGED_HERE = frozenset(range(300, 600)) - {401, 403, 407}
+_JUDGED_HERE = frozenset(range(300, 600)) - {401, 407}
 """What a write may be answered with that this channel judges; the others are about our credentials."""
 
 _NOT_NOW = frozenset({408, 429, 503})
@@ -128,8 +128,12 @@ class RestChannel(Channel):
         *,
         otherwise: ReceiptStatus,
     ) -> Iterator[Receipt]:
-        """Yield a receipt for each payload; a service that is down is not asked for each of hundreds."""
-        in_vain = 0
+        """Yield a receipt for each payload; a service that is down is not asked for each of hundreds.
+
+        A page that is kept from us may be one learner's, so the others are still tried; that it is all of them is told
+        at the end.
+        """
+        in_vain, let_in, kept_out = 0, False, False
         for payload in payloads:
             if in_vain >= _GIVE_UP:
                 yield Receipt(payload.key, otherwise, detail="unreachable")
@@ -138,12 +142,21 @@ class RestChannel(Channel):
                 ref = settle(_Page(self.config, self._client, context, _Job(**json.loads(payload.content))))
             except _Unsettled as why:
                 in_vain = in_vain + 1 if why.in_vain else 0
+                let_in = let_in or not why.in_vain
                 yield Receipt(payload.key, why.status or otherwise, detail=why.code)
+            except NotAllowed:
+                kept_out = True
+                yield Receipt(payload.key, otherwise, detail="not_allowed")
             except AuthError as error:
                 raise AuthError(error.message) from None  # its detail names the path, and so the learner
             else:
-                in_vain = 0
+                in_vain, let_in = 0, True
                 yield Receipt(payload.key, "sent", external_ref=ref)
+        if kept_out and not let_in:
+            raise AuthError(
+                f"{self._client.host} refused our credentials for every page that was asked for (status 403); check "
+                f"what they may do, and connector {context.name}."
+            )
 
 
 class _UnclearError(Exception):
@@ -260,7 +273,7 @@ class _Page:
         placed = self._placed(look.path, values)
         try:
             pages = self._client.pages(look, self._context, name="items", where="look", params=params, placed=placed)
-            rows = [row for page in pages for row in page]
+            rows = [row for page in pages for row in page.records]
         except NotThere:
             raise _Unsettled(missing or "temporary", "no_learner_page") from None
         except SourceUnavailable as error:
@@ -326,6 +339,8 @@ class _Page:
 def _judge(response: Response) -> None:
     """Return where the write was done, else raise what its answer means."""
     status = response.status_code
+    if status == 403:
+        raise NotAllowed
     if status in _NOT_NOW:
         raise _Unsettled("temporary", f"status_{status}", in_vain=True)
     if 400 <= status < 500:

@@ -6,15 +6,18 @@ that hangs, a body that is cut, a service that asks for patience, a login page w
 
 from __future__ import annotations
 
+import http.client
+import io
 import ipaddress
 import json
 import logging
+import re
 import ssl
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import requests
@@ -22,11 +25,14 @@ import truststore
 import urllib3
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fingerpost._errors import AuthError, ConfigError, ContractError, FingerpostError, RateLimited, SourceUnavailable
 from fingerpost._version import __version__
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from requests import Response
     from requests.auth import AuthBase
     from structlog.typing import FilteringBoundLogger
+    from typing_extensions import Buffer
 
 __all__ = ["Http", "RequestOptions", "json_of"]
 
@@ -56,6 +63,12 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)
 
+_ADDRESS = re.compile(r"https?://[^\s\\/?#@%\x00-\x20\x7f-\x9f]+(?:[/?#][^\\\x00-\x1f\x7f-\x9f]*)?", re.IGNORECASE)
+"""A web address without a user, a backslash, a control character, or a blank before its path."""
+
+_TWO_FACED = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+"""What libraries that read addresses do not agree about, or take away without a word."""
+
 
 class RequestOptions(TypedDict, total=False):
     """What a request may be given beside its method and address."""
@@ -73,6 +86,8 @@ class RequestOptions(TypedDict, total=False):
     """Whether trying again is harmless; true for every method but POST and PATCH."""
     renew: Callable[[], None]
     """Called once after a 401, before the request is sent once more: it gets the new key that `auth` then sends."""
+    pace: Callable[[], None]
+    """Called before every request that is sent, repeats and redirects included; what it waits counts for no limit."""
     timeout: float
     """Seconds, in place of ``[network] timeout``."""
     max_bytes: int
@@ -97,6 +112,61 @@ class _Session(requests.Session):
         return None
 
 
+class _Punctual(io.RawIOBase):
+    """Read from a socket for as long as its time limit says and no longer: its own begins anew with every byte."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._limit = sock.gettimeout()
+        self._began = time.monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        if self._limit is None:
+            return self._raw.readinto(buffer)
+        left = self._limit - (time.monotonic() - self._began)
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        try:
+            return self._raw.readinto(buffer)
+        finally:
+            self._sock.settimeout(self._limit)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Punctual(self.fp.detach(), sock))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
 class _Adapter(HTTPAdapter):
     """Verify against the operating system's certificate store, and never retry: that is done once, in `Http`."""
 
@@ -106,10 +176,13 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         kwargs |= {"ssl_context": self._context, "proxy_ssl_context": self._context}
-        return super().proxy_manager_for(proxy, **kwargs)
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
     def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
         """Require a certificate, without the bundle that requests would trust beside the system's store."""
@@ -141,11 +214,12 @@ class Http:
     ) -> None:
         """Set up for one connector.
 
-        `base_hosts` are the only hosts that may be asked; empty means any. `timeout` is in seconds and holds for
-        connecting, for each silence and for one whole attempt. `secrets` are blotted out wherever they would be shown.
-        Raises `ConfigError` where `ca_file` cannot be used.
+        `base_hosts` are the only hosts that may be asked; empty means any. `timeout` is in seconds and holds for one
+        whole attempt, from connecting to the last byte, redirects included; only finding the host's addresses is not
+        within it, and where it has several that do not answer, each is tried for as long. `secrets` are blotted out
+        wherever they would be shown. Raises `ConfigError` where `ca_file` cannot be used.
         """
-        self._hosts = frozenset(host.lower() for host in base_hosts)
+        self._hosts = frozenset(_host(f"https://[{host}]" if ":" in host else f"https://{host}") for host in base_hosts)
         self._timeout = timeout
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._hidden = _spellings(secrets)
@@ -221,7 +295,10 @@ class Http:
             if not following:
                 return
             if len(seen) >= max_pages:
-                raise SourceUnavailable(f"{host} offers more than {max_pages:,} pages; reading stopped.")
+                raise SourceUnavailable(
+                    f"{host} offers more than {max_pages:,} pages; reading stopped. Ask for more records on one page "
+                    "(size), or allow more pages (max_pages)."
+                )
             options.pop("params", None)
             url = self._on_same_host(response.url, following, what="the next page")
 
@@ -271,46 +348,56 @@ class Http:
         return lambda state: tries(state) or state.idle_for + state.upcoming_sleep > self._patience
 
     def _once(self, method: str, url: str, options: RequestOptions) -> Response:
-        """Make one attempt: follow redirects, read the body, judge the status."""
+        """Make one attempt and judge the status of its answer."""
         timeout = options.get("timeout", self._timeout)
-        deadline = self._clock() + timeout
         try:
-            with closing(self._follow(method, url, options, timeout)) as response:
-                self._read(response, deadline, options.get("max_bytes", MAX_BYTES))
+            response = self._fetch(method, url, options, timeout)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # Never `from error`: its text may hold an address with a key, or the header that could not be sent.
             raise _trouble(_host(url), timeout, error) from None
         self._judge(method, response, options)
         return response
 
-    def _follow(self, method: str, url: str, options: RequestOptions, timeout: float) -> Response:
-        """Send and follow redirects that stay on the host; the body is not read yet."""
+    def _fetch(self, method: str, url: str, options: RequestOptions, left: float) -> Response:
+        """Send, follow redirects that stay on the host, and read the body, in `left` seconds."""
         params = options.get("params")
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._session.request(
-                method,
-                url,
-                params=params,
-                headers=options.get("headers"),
-                json=options.get("json"),
-                data=options.get("data"),
-                auth=options.get("auth"),
-                timeout=(timeout, timeout),
-                stream=True,
-                proxies={} if _is_loopback(_host(url)) else self._proxies,
-            )
-            target = requests.Session.get_redirect_target(self._session, response)
-            if target is None:
-                return response
-            response.close()
+            if (pace := options.get("pace")) is not None:
+                pace()
+            began = self._clock()
+            with closing(self._ask(method, url, params, options, left)) as response:
+                target = requests.Session.get_redirect_target(self._session, response)
+                if target is None:
+                    self._read(response, began + left, options.get("max_bytes", MAX_BYTES))
+                    return response
             if method not in {"GET", "HEAD"}:
                 raise SourceUnavailable(f"{_host(url)} redirected a {method}, which is refused; check the address.")
             url = self._on_same_host(response.url, target, what="a redirect")
             params = None
+            left -= self._clock() - began
+            if left <= 0:
+                raise requests.exceptions.ReadTimeout
         raise SourceUnavailable(f"{_host(url)} redirected more than {_MAX_REDIRECTS} times; check the address.")
 
+    def _ask(
+        self, method: str, url: str, params: Mapping[str, str | int] | None, options: RequestOptions, left: float
+    ) -> Response:
+        """Send one request; of the answer, only the headers are read."""
+        return self._session.request(
+            method,
+            url,
+            params=params,
+            headers=options.get("headers"),
+            json=options.get("json"),
+            data=options.get("data"),
+            auth=options.get("auth"),
+            timeout=urllib3.Timeout(total=left),  # type: ignore[arg-type]  # requests hands it on as it is
+            stream=True,
+            proxies={} if _is_loopback(_host(url)) else self._proxies,
+        )
+
     def _read(self, response: Response, deadline: float, limit: int) -> None:
-        """Read the body within the limits; a trickle that keeps resetting the socket's own time limit ends here."""
+        """Read the body within the limits."""
         host = _host(response.url)
         declared = response.headers.get("Content-Length", "")
         size = int(declared) if declared.isascii() and declared.isdigit() else 0
@@ -332,11 +419,17 @@ class Http:
         """Return where the answer may go to the caller, else raise what it means."""
         host, status = _host(response.url), response.status_code
         detail = self._clean(f"{method} {urlsplit(response.url).path}: status {status}")
-        if 200 <= status < 300 or status == 304:
-            if options.get("expect_json", False) and status != 304:
-                _demand_json(host, response, detail)
-        elif status in options.get("accept", (404,)):
+        if status in options.get("accept", (404,)):
             return
+        if status == 304 and options.get("expect_json", False):
+            raise SourceUnavailable(
+                f"{host} answered that nothing has changed (status 304), though we did not ask that; the next run "
+                "tries again.",
+                detail=detail,
+            )
+        if 200 <= status < 300 or status == 304:
+            if options.get("expect_json", False):
+                _demand_json(host, response, detail)
         elif status in {401, 403}:
             refused = _KeyRefusedError if status == 401 else AuthError
             raise refused(
@@ -354,36 +447,47 @@ class Http:
 
     def _admit(self, url: str) -> None:
         """Refuse an address before anything is sent to it."""
-        host = _host(url)
-        scheme = url.partition(":")[0].lower()
-        if not host or scheme not in {"http", "https"}:
-            raise ConfigError("An address in the configuration is no web address; write one that begins with https://.")
-        if scheme == "http" and not _is_loopback(host):
-            raise ConfigError(f"{host} would be asked without encryption; write https:// in its address.")
-        if self._hosts and host not in self._hosts:
-            raise ContractError(f"The connector asked {host}, which is not a host that it may ask.")
+        place = _place_of(url)
+        if place is None:
+            raise ConfigError(
+                "An address in the configuration is no web address; write one that begins with https:// and has no "
+                "user, backslash or blank in it."
+            )
+        if place.scheme == "http" and not _is_loopback(place.host):
+            raise ConfigError(f"{place.host} would be asked without encryption; write https:// in its address.")
+        if self._hosts and place.host not in self._hosts:
+            raise ContractError(f"The connector asked {place.host}, which is not a host that it may ask.")
 
     def _on_same_host(self, base: str, target: str, *, what: str) -> str:
-        """Resolve `target` and refuse it where our key would go to another server, or go there unencrypted."""
-        here = _host(base)
-        try:
-            url = urljoin(base, target)
-            before, after = urlsplit(base), urlsplit(url)
-            same = (after.hostname, _port(after.scheme, after.port)) == (
-                before.hostname,
-                _port(before.scheme, before.port),
-            )
-        except ValueError:
-            raise SourceUnavailable(f"{here} sent an address for {what} that cannot be read.") from None
-        if before.scheme == "https" and after.scheme != "https":
-            raise SourceUnavailable(f"{here} pointed {what} to an unencrypted address, which is refused.")
-        if not same or before.scheme != after.scheme:
-            there = self._clean(after.hostname or "nowhere")
+        """Resolve `target` and refuse it where our key would go to another server, or go there unencrypted.
+
+        A service that does not know that it is asked through https calls its own pages http: they are asked for by
+        https, at the address that `base` has.
+        """
+        before, after, url = _place_of(base), None, ""
+        if not _TWO_FACED.search(target):
+            with suppress(ValueError):
+                url = urljoin(base, target)
+                after = _place_of(url)
+        if before is None or after is None:
             raise SourceUnavailable(
-                f"{here} pointed {what} to another host ({there}), which is refused; is the address right and the key "
-                "valid?"
+                f"{_host(base)} sent an address for {what} that cannot be read; it must begin with https:// and have "
+                "no user, backslash or blank in it."
             )
-        return url
+        if after == before:
+            return url
+        if (before.scheme, after.scheme, after.host) != ("https", "http", before.host):
+            there = self._clean(after.host if after.host != before.host else f"{after.host}:{after.port}")
+            raise SourceUnavailable(
+                f"{before.host} pointed {what} to another host ({there}), which is refused; is the address right and "
+                "the key valid?"
+            )
+        if before.port != after.port and (before.port, after.port) != (443, 80):
+            raise SourceUnavailable(
+                f"{before.host} pointed {what} to an unencrypted address, which is refused; ask whoever runs it to "
+                "have it send addresses that begin with https://."
+            )
+        return urlsplit(url)._replace(scheme="https", netloc=urlsplit(base).netloc).geturl()
 
     def _log_retry(self, method: str, url: str, state: RetryCallState) -> None:
         again = state.outcome.exception() if state.outcome else None
@@ -522,16 +626,38 @@ def _is_bad_certificate(error: BaseException) -> bool:
     return False
 
 
-def _host(url: str) -> str:
-    """Return the host of an address, without user and password; empty where there is none."""
+class _Place(NamedTuple):
+    """Where a request goes to."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def _place_of(url: str) -> _Place | None:
+    r"""Return where a request for `url` is sent to; None where that is no web address, or one with two meanings.
+
+    It is asked of the libraries that send it, which read an address by rules of their own: ``https://a\@b`` is on the
+    host a for them, and on b for `urllib.parse`.
+    """
+    if not _ADDRESS.fullmatch(url):
+        return None
     try:
-        return urlsplit(url).hostname or ""
+        sent = str(requests.Request("GET", url).prepare().url)
+        dialled, parts = urllib3.util.parse_url(sent), urlsplit(sent)
+        host, port = (dialled.host or "").strip("[]"), dialled.port
+        if not host or dialled.auth or (host, port) != (parts.hostname, parts.port):
+            return None
     except ValueError:
-        return ""
+        return None
+    scheme = parts.scheme
+    return _Place(scheme, host, port or {"http": 80, "https": 443}[scheme])
 
 
-def _port(scheme: str, port: int | None) -> int | None:
-    return port or {"http": 80, "https": 443}.get(scheme)
+def _host(url: str) -> str:
+    """Return the host of an address; empty where there is none."""
+    place = _place_of(url)
+    return place.host if place is not None else ""
 
 
 def _is_loopback(host: str) -> bool:
@@ -551,5 +677,5 @@ def json_of(response: Response) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
-        host = urlsplit(response.url).hostname or "The service"
+        host = _host(response.url) or "The service"
         raise SourceUnavailable(f"{host} answered with something that is not JSON.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -71,6 +71,7 @@ class HostContext:
     key: tuple[str, ...] = ()
     name: str = "ilp"
     now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    as_of: date = date(2026, 3, 2)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     log: Any = field(default_factory=structlog.get_logger)
     base_dir: Any = None
@@ -308,8 +309,13 @@ def test_an_offset_goes_on_after_what_came(context: HostContext, web: responses.
 
 @pytest.mark.parametrize(
     ("said", "metas"),
-    [({"total": "meta.total"}, [{"total": 5}, {"total": "5"}]), ({"more": "meta.more"}, [{"more": True}, {}]),
-     ({"more": "meta.page < meta.pages"}, [{"page": 1, "pages": 2}, {"page": 2, "pages": 2}])],
+    [({"total": "meta.total"}, [{"total": 5}, {"total": "5"}]),
+     ({"more": "meta.more"}, [{"more": True}, {"more": False}]),
+     ({"more": "meta.more == 'yes'"}, [{"more": "yes"}, {}]),
+     ({"more": "meta.next != `null`"}, [{"next": "there"}, {}]),
+     ({"more": "meta.page < meta.pages"}, [{"page": 1, "pages": 2}, {"page": 2, "pages": 2}]),
+     ({"more": "to_number(meta.page) < to_number(meta.pages)"},
+      [{"page": "2", "pages": "10"}, {"page": "10", "pages": "10"}])],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_the_service_may_say_where_the_end_is(
@@ -344,7 +350,11 @@ def test_the_first_page_may_have_another_number(context: HostContext, web: respo
     ("pagination", "meta", "says"),
     [({"kind": "next_link", "next": "meta.next"}, {"next": {"href": "x"}}, "no text at meta.next"),
      ({"kind": "cursor", "next": "meta.next"}, {"next": True}, "no text at meta.next"),
-     ({"kind": "page", "total": "meta.total"}, {}, "no number at meta.total"),
+     ({"kind": "page", "total": "meta.total"}, {}, "no number at meta.total; check total"),
+     ({"kind": "page", "more": "meta.mroe"}, {"more": True}, "no true or false at meta.mroe; check more"),
+     ({"kind": "offset", "more": "meta.more"}, {"more": "false"}, "no true or false at meta.more"),
+     ({"kind": "offset", "more": "to_number(meta)"}, {}, "no true or false"),
+     ({"kind": "page", "more": "meta.page < meta.pages"}, {"page": "2", "pages": "15"}, r"to_number\(\)"),
      ({"kind": "page", "total": "meta.total"}, {"total": True}, "no number at meta.total")],
 )  # fmt: skip
 def test_an_answer_that_does_not_say_where_to_go_on_is_refused(
@@ -353,6 +363,59 @@ def test_an_answer_that_does_not_say_where_to_go_on_is_refused(
     web.get(f"{HOST}/v1/log", json={"data": ROWS, "meta": meta})
     with pytest.raises(SourceUnavailable, match=says):
         read(context, source(HOST, pagination=pagination))
+
+
+@pytest.mark.parametrize("cursor", [None, "2026-02-01T00:00:00Z"])
+def test_nothing_is_an_empty_page_only_where_changes_were_asked_for(
+    context: HostContext, web: responses.RequestsMock, cursor: Cursor | None
+) -> None:
+    web.get(f"{HOST}/v1/log", status=204)
+    one = source(HOST, incremental={"parameter": "since", "field": "updated"})
+    if cursor is not None:
+        assert read(context, one, cursor) == [Checkpoint(None)] * 2
+        return
+    with pytest.raises(SourceUnavailable, match=r"nothing \(status 204\) where a list of activities was expected"):
+        read(context, one, cursor)
+
+
+def test_nothing_behind_another_page_is_the_end(context: HostContext, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/v1/log", json={"data": ROWS})
+    web.get(f"{HOST}/v1/log", status=204)
+    assert len(keys(read(context, source(HOST, paging="page")))) == 7
+
+
+def test_nothing_where_more_was_promised_is_no_end(context: HostContext, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/v1/log", json={"data": ROWS, "meta": {"total": 9}})
+    web.get(f"{HOST}/v1/log", status=204)
+    with pytest.raises(SourceUnavailable, match="more records follow"):
+        read(context, source(HOST, pagination={"kind": "page", "total": "meta.total"}))
+
+
+@pytest.mark.parametrize("cursor", [None, "2026-02-01T00:00:00Z"])
+def test_that_nothing_changed_is_no_answer(
+    context: HostContext, web: responses.RequestsMock, cursor: Cursor | None
+) -> None:
+    web.get(f"{HOST}/v1/log", status=304)
+    with pytest.raises(SourceUnavailable, match="status 304"):
+        read(context, source(HOST, incremental={"parameter": "since", "field": "updated"}), cursor)
+
+
+@pytest.mark.parametrize("paging", ["next_link", "page", "offset", "cursor"])
+def test_more_pages_than_are_allowed_end_the_read(context: HostContext, paging: Any) -> None:
+    with (
+        RestServer({"log": ROWS}, paging=paging, size=1) as server,
+        pytest.raises(SourceUnavailable, match=r"more than 3 pages.*\(size\).*\(max_pages\)"),
+    ):
+        read(context, source(server.url, pagination={**PAGING[paging], "max_pages": 3}))
+    assert len(server.requests) == 3
+
+
+def test_a_service_behind_a_proxy_may_call_its_next_page_http(
+    context: HostContext, web: responses.RequestsMock
+) -> None:
+    web.get(f"{HOST}/v1/log", json={"data": ROWS[:4], "meta": {"next": "http://ilp.example.ac.uk/v1/log?page=2"}})
+    web.get(f"{HOST}/v1/log?page=2", json={"data": ROWS[4:], "meta": {}})
+    assert len(keys(read(context, source(HOST, paging="next_link")))) == 7
 
 
 @pytest.mark.parametrize("body", [{"rows": []}, {"data": None}, {"data": {"id": "A1"}}, [], 7])
@@ -387,6 +450,69 @@ def test_any_size_of_page_gives_the_same(count: int, size: int, wanted: int, kin
     made.http.close()
 
 
+FILTERS = [
+    "data[?keep]", "data[?keep].{id: id}", "data[?keep] | [*]", "data | [?keep]", "@ | data[?keep]", "[data][0][?keep]",
+    "data[].{id: id, keep: keep} | [?keep]", "{rows: data}.rows[?keep]",
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.booleans(), max_size=20), st.integers(1, 5), st.sampled_from(["page", "offset", "cursor"]),
+    st.sampled_from([{}, {"total": "total"}, {"more": "more"}]), st.sampled_from(FILTERS),
+)  # fmt: skip
+def test_a_filter_changes_nothing_about_the_pages(
+    kept: list[bool], size: int, kind: str, said: dict[str, str], records: str
+) -> None:
+    """What a service counts are its own records, not those that a filter leaves over."""
+    rows = [{"id": str(number), "keep": keep} for number, keep in enumerate(kept)]
+
+    def page(request: Any) -> tuple[int, dict[str, str], str]:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+        start = (int(query.get("page", "1")) - 1) * size + int(query.get("offset", "0")) + int(query.get("cursor", "0"))
+        more = start + size < len(rows)
+        body = {"data": rows[start : start + size], "total": len(rows), "more": more, "next": more and start + size}
+        return 200, {"Content-Type": "application/json"}, json.dumps(body)
+
+    said = {"next": "next"} if kind == "cursor" else said
+    made = HostContext()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
+        web.add_callback("GET", f"{HOST}/v1/log", page)
+        messages = read(made, source(HOST, records=records, pagination={"kind": kind, **said}))
+    assert keys(messages) == [row["id"] for row in rows if row["keep"]]
+    made.http.close()
+
+
+def test_a_slice_changes_nothing_about_the_pages(context: HostContext, web: responses.RequestsMock) -> None:
+    for part in (ROWS[:3], ROWS[3:4], []):
+        web.get(f"{HOST}/v1/log", json={"data": part})
+    assert keys(read(context, source(HOST, records="data[1:]", paging="offset"))) == ["A2", "A3"]
+    assert [query["offset"] for query in asked(web)] == ["0", "3", "4"]
+
+
+@pytest.mark.parametrize("kind", ["none", "next_link", "page", "offset"])
+@pytest.mark.parametrize(
+    "records", ["sort_by(data[?kind], &id)", "data[?kind].rows[]", "reverse(data[1:])", "data[?kind] | [0].rows",
+                "data[?kind] || rows"],
+)  # fmt: skip
+def test_a_filter_that_hides_how_many_came_is_refused(records: str, kind: str) -> None:
+    if kind in {"none", "next_link"}:
+        source(HOST, records=records, pagination={"kind": kind})
+        return
+    with pytest.raises(ValidationError, match="the pages are counted before the filter; let the filter follow"):
+        source(HOST, records=records, pagination={"kind": kind})
+
+
+@pytest.mark.parametrize("paging", ["page", "offset", "cursor"])
+def test_a_service_that_ignores_the_page_is_found_out_behind_a_filter(context: HostContext, paging: Any) -> None:
+    with (
+        RestServer({"log": ROWS}, paging=paging, ignores_paging=True) as server,
+        pytest.raises(SourceUnavailable, match=r"sent before|read already"),
+    ):
+        read(context, source(server.url, paging=paging, records="data[?kind=='visit']"))
+    assert len(server.requests) == 2
+
+
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
@@ -400,6 +526,26 @@ def test_only_what_the_mapping_reads_is_handed_over(context: HostContext, web: r
 def test_the_key_may_lie_deep_and_in_parts(context: HostContext, web: responses.RequestsMock) -> None:
     web.get(f"{HOST}/v1/log", json={"data": [{"id": 1, "kind": {"code": " T "}}]})
     assert keys(read(context, source(HOST, key=["id", "kind.code"]))) == ["1|T"]
+
+
+def test_a_part_of_a_key_may_be_empty(context: HostContext, web: responses.RequestsMock) -> None:
+    parts = [(1, None), (1, " "), (" ", "x"), (None, ""), (2, ["x"])]
+    web.get(f"{HOST}/v1/log", json={"data": [{"id": one, "kind": other} for one, other in parts]})
+    messages = read(context, source(HOST, key=["id", "kind"]))
+    assert keys(messages) == ["1|", "1|", "|x"]
+    bad = [(message.reason, message.where) for message in messages if isinstance(message, Rejected)]
+    assert bad == [("missing_key", "page 1 record 4"), ("missing_key", "page 1 record 5")]
+
+
+@given(st.lists(st.tuples(*[st.text("a|\\ ", max_size=4)] * 3), min_size=1, max_size=12))
+def test_records_whose_keys_differ_in_any_part_have_different_keys(parts: list[tuple[str, str, str]]) -> None:
+    made = HostContext()
+    with responses.RequestsMock() as web:
+        web.get(f"{HOST}/v1/log", json={"data": [dict(zip("abc", one, strict=True)) for one in parts]})
+        found = keys(read(made, source(HOST, key=["a", "b", "c"])))
+    different = {tuple(part.strip() for part in one) for one in parts if any(part.strip() for part in one)}
+    assert len(set(found)) == len(different)
+    made.http.close()
 
 
 def test_without_a_key_the_mapping_names_it(context: HostContext, web: responses.RequestsMock) -> None:
@@ -521,6 +667,17 @@ def test_the_pace_that_is_allowed_is_kept(context: HostContext) -> None:
     assert any(later - earlier > 0.05 for earlier, later in pairwise(times))
 
 
+def test_what_is_sent_again_keeps_the_pace_too(context: HostContext) -> None:
+    faults = dict.fromkeys((2, 3, 4, 5), too_many())
+    with RestServer({"log": ROWS}, paging="page", auth="login", token_uses=2, faults=faults) as server:
+        said = table(server.url, paging="page", auth="login") | {"rate": {"requests": 1, "seconds": 0.05}}
+        assert len(keys(read(context, RestSource(RestConfig(**said))))) == 7
+        times = [request.at for request in server.requests]
+    assert len(times) == 11
+    # Ten gaps; the first request may have been received late.
+    assert times[-1] - times[0] > 0.4
+
+
 # -- the configuration -------------------------------------------------------------------------------------------------
 
 
@@ -530,6 +687,10 @@ def test_the_pace_that_is_allowed_is_kept(context: HostContext) -> None:
      ({"base_url": "ilp.example.ac.uk"}, "no web address"),
      ({"base_url": "https://[broken"}, "no web address"),
      ({"base_url": "https://u:p@ilp.example.ac.uk"}, "may hold no user"),
+     ({"base_url": "https://@ilp.example.ac.uk"}, "may hold no user"),
+     ({"base_url": r"https://evil.example\@ilp.example.ac.uk"}, "may hold no backslash"),
+     ({"base_url": "https://ilp.example.ac.uk/v 1"}, "may hold no backslash, blank"),
+     ({"auth": {**SIGNS["oauth2"], "url": "https://ilp.example.ac.uk\t/token"}}, "may hold no backslash, blank"),
      ({"base_url": "https://ilp.example.ac.uk/?key=1"}, "may hold no user"),
      ({"auth": {"kind": "bearer"}}, "needs token"),
      ({"auth": {"kind": "login", "username": "u", "password": "p"}}, "needs url"),
@@ -563,6 +724,8 @@ def test_a_wrong_table_is_refused(change: dict[str, Any], says: str | None) -> N
      ({"pagination": {"kind": "cursor"}}, "needs next"),
      ({"pagination": {"kind": "page", "next": "x"}}, "no use for next"),
      ({"pagination": {"kind": "page", "size": 10}}, "size and size_parameter together"),
+     ({"pagination": {"kind": "none", "max_pages": 10}}, "no use for max_pages"),
+     ({"pagination": {"kind": "page", "max_pages": 0}}, "greater than or equal to 1"),
      ({"incremental": {"parameter": "since", "cursor": "integer"}}, "needs field"),
      ({"incremental": {"parameter": "since", "value": "x"}}, "must hold {cursor} once"),
      ({"enabled": False}, "no stream that is enabled"),
@@ -635,6 +798,19 @@ def test_a_college_may_change_a_declaration() -> None:
     })  # fmt: skip
     (spec,) = one.streams
     assert (spec.name, spec.mapping, spec.cursor) == ("learners", "ours", "instant")
+
+
+@pytest.mark.parametrize("auth", ["api_key", "bearer", "basic", "oauth2"])
+def test_another_way_to_sign_in_takes_the_place_of_the_shipped_one(
+    context: HostContext, web: responses.RequestsMock, auth: str
+) -> None:
+    assert declared("ebs", auth=SIGNS[auth]).config.auth == RestConfig(**table(HOST, auth=auth)).auth  # type: ignore[attr-defined]
+
+
+def test_the_shipped_way_to_sign_in_may_be_changed_in_part() -> None:
+    mine = {"kind": "login", "username": USER, "password": PASSWORD, "value": "Bearer {token}"}
+    auth = declared("ebs", auth=mine).config.auth  # type: ignore[attr-defined]
+    assert (auth.url, auth.send, auth.value) == ("rest/Authentication", "basic", "Bearer {token}")
 
 
 def test_wonde_is_read_as_its_documentation_says(context: HostContext, web: responses.RequestsMock) -> None:
@@ -757,18 +933,29 @@ def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "COMPLETION": 1,
     }
     tutor = {"PERSON_CODE": 345678, "TUTOR_GROUP": "G1", "TUTOR_NAME": "Ann Tutor", "TUTOR_EMAIL": "t@example.ac.uk"}
+    other = {**tutor, "TUTOR_NAME": "Bo Tutor", "TUTOR_EMAIL": None}
     with responses.RequestsMock() as web:
         web.get(f"{base}/Authentication", json={"Token": TOKENS})
-        for name, row in (("Learners", person), ("Programmes", course), ("Assignments", tutor)):
-            web.get(f"{base}/Modules/15866/Screens/Fingerpost/Data/Fingerpost{name}", json=[row])
+        for name, rows in (("Learners", [person]), ("Programmes", [course]), ("Assignments", [tutor, other])):
+            web.get(f"{base}/Modules/15866/Screens/Fingerpost/Data/Fingerpost{name}", json=rows)
         report = made.sync()
     assert [(one.stream, one.new, one.rejected, one.warnings) for one in report.streams] == [
         ("learners", 1, 0, 0),
         ("programmes", 1, 0, 0),
-        ("assignments", 1, 0, 0),
+        ("assignments", 2, 0, 0),
     ]
     stored = repr(made.snapshot())
-    for value in ("345678", "1000000043", "Ruth", "2008-05-17", "2025/26", "t_level", "continuing", "Ann Tutor"):
+    for value in (
+        "345678",
+        "1000000043",
+        "Ruth",
+        "2008-05-17",
+        "2025/26",
+        "t_level",
+        "continuing",
+        "Ann Tutor",
+        "Bo T",
+    ):
         assert value in stored, value
 
 
@@ -792,6 +979,35 @@ def test_check_says_what_it_found(
     assert finding.level == level
     assert says in finding.message
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("pagination", "count", "level", "says"),
+    [({"kind": "next_link", "next": "meta.next"}, 7, "ok", "holds 3 records"),
+     ({"kind": "next_link", "next": "meta.nxet"}, 7, "warning", "names no page after it"),
+     ({"kind": "next_link"}, 7, "warning", "names no page after it"),
+     ({"kind": "cursor", "next": "meta.nxet"}, 7, "warning", "names no page after it"),
+     ({"kind": "none"}, 7, "warning", "the first page is full, with the 3 records that size asks for"),
+     ({"kind": "page", "more": "meta.mroe"}, 7, "error", "no true or false at meta.mroe"),
+     ({"kind": "page", "total": "meta.total"}, 7, "error", "no number at meta.total"),
+     ({"kind": "page"}, 7, "ok", "holds 3 records"),
+     ({"kind": "next_link", "next": "meta.next"}, 2, "ok", "holds 2 records")],
+)  # fmt: skip
+def test_check_sees_that_a_full_page_leads_nowhere(
+    context: HostContext, pagination: dict[str, str], count: int, level: str, says: str
+) -> None:
+    with RestServer({"log": ROWS[:count]}, paging="next_link") as server:
+        said = {**pagination, "size": 3, "size_parameter": "limit"}
+        (finding,) = source(server.url, pagination=said).check(context)
+    assert (finding.level, len(server.requests)) == (level, 1)
+    assert says in finding.message
+
+
+def test_check_sees_that_a_filter_lets_nothing_through(context: HostContext) -> None:
+    with RestServer({"log": ROWS}, paging="page") as server:
+        (finding,) = source(server.url, paging="page", records="data[?kind=='visit']").check(context)
+    assert (finding.level, len(server.requests)) == ("warning", 1)
+    assert "takes none of the 3 records" in finding.message
 
 
 # -- whole nights ------------------------------------------------------------------------------------------------------

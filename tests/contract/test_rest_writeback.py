@@ -72,6 +72,7 @@ class HostContext:
     key: tuple[str, ...] = ("id",)
     name: str = "ilp-items"
     now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    as_of: date = date(2026, 3, 2)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     log: Any = field(default_factory=structlog.get_logger)
     base_dir: Any = None
@@ -257,6 +258,21 @@ def test_an_item_is_found_on_any_page(context: HostContext, paging: Any) -> None
         assert server.writes == []
 
 
+@pytest.mark.parametrize("count", range(7))
+def test_an_item_is_found_behind_a_filter(context: HostContext, count: int) -> None:
+    """Pages that hold nothing but what the filter takes away are not the end of the list."""
+    others = [{"id": 100 + n, "kind": "attendance", "note": f"somebody else's {n}"} for n in range(count)]
+    with RestServer({}, pages={LEARNER: list(others)}, paging="page") as server:
+        said = table(server.url, paging="page")
+        said["look"]["records"] = "data[?kind=='careers']"
+        said["open"]["body"]["kind"] = "careers"
+        one = RestChannel(WritebackConfig(**said))
+        for text in ("A", "B", "C"):
+            assert deliver(one, context, item(text)) == [Receipt("delivery-1", "sent", "1")]
+        assert deliver(one, context, item("Done", "close"))[0].status == "sent"
+        assert [one["note"] for one in server.pages[LEARNER][count:]] == [mark_item(ITEM_KEY, "Done", closed=True)]
+
+
 def test_what_is_not_ours_is_left_alone(context: HostContext, server: RestServer) -> None:
     theirs: list[dict[str, Any]] = [
         {"id": 1, "note": "Talk to an employer."}, {"id": 2, "note": None}, {"id": 3},
@@ -434,6 +450,18 @@ def test_who_is_not_let_in_must_be_told(context: HostContext, server: RestServer
     assert server.pages[LEARNER] == []
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_page_that_is_kept_from_us_keeps_no_other_waiting(
+    context: HostContext, server: RestServer, number: int
+) -> None:
+    server.pages["R2"] = []
+    server.faults[number] = Answer(b"", 403)
+    receipts = deliver(channel(server.url), context, item(), item(learner="R2"))
+    assert [(one.status, one.detail) for one in receipts] == [("temporary", "not_allowed"), ("sent", "")]
+    assert [len(server.pages[ref]) for ref in (LEARNER, "R2")] == [0, 1]
+    assert [one.status for one in deliver(channel(server.url), context, item())] == ["sent"]
+
+
 def test_the_same_payload_carries_the_same_key(context: HostContext, server: RestServer) -> None:
     one = channel(server.url, idempotency_header="Idempotency-Key")
     server.faults[2] = Answer(b"", 503)
@@ -579,6 +607,8 @@ _CHANGE = {"path": "v1/items/{id}", "body": {"note": "{text}"}}
      ({"look": {"path": "v1/items", "id": "id", "text": "note"}}, r"nobody's page; put \{learner\}"),
      ({"look": {"path": "v1/{learner}", "id": "id[", "text": "note"}}, "no JMESPath"),
      ({"look": {"path": "v1/{learner}", "text": "note"}}, "Field required"),
+     ({"look": {"path": "v1/{learner}", "id": "id", "text": "note", "records": "sort_by(data[?kind], &id)",
+                "pagination": {"kind": "page"}}}, "let the filter follow the list"),
      ({"look": {"path": "v1/{learner}/{text}", "id": "id", "text": "note"}}, r"uses \{text\} in path"),
      ({"look": {"path": "v1/{lerner}", "id": "id", "text": "note"}}, r"uses \{lerner\} in path"),
      ({"look": {"path": "https://elsewhere.example.com/{learner}", "id": "id", "text": "note"}}, "path below base_url"),

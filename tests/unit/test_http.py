@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
+import socket
 import ssl
 import threading
 from datetime import UTC, datetime, timedelta
@@ -16,8 +18,8 @@ import requests
 import responses
 import structlog
 import trustme
-from http_faults import FaultServer, answer, cut_chunk, data, drip, hang, redirect, reset
-from hypothesis import given
+from http_faults import FaultServer, answer, cut_chunk, data, drip, drip_head, hang, late, redirect, reset
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -52,6 +54,23 @@ def make(pauses: list[float]) -> Iterator[MakeHttp]:
     yield factory
     for http in made:
         http.close()
+
+
+def make_http(**options: Any) -> Http:
+    return Http(log=structlog.get_logger(), sleep=lambda _: None, attempts=1, **options)
+
+
+def next_link(page: requests.Response) -> str | None:
+    link: str | None = page.json().get("next")
+    return link
+
+
+def offer(web: responses.RequestsMock, door: str, target: str) -> None:
+    """Let the first answer lead to `target`; a header comes as the bytes that were sent, each a letter."""
+    if door == "redirect":
+        web.get(f"{HOST}/a", status=302, headers={"Location": target.encode().decode("latin-1")})
+    else:
+        web.get(f"{HOST}/a", json={"next": target})
 
 
 @pytest.fixture
@@ -97,6 +116,22 @@ def test_404_is_an_error_where_json_is_wanted(http: Http, web: responses.Request
 def test_accept_hands_other_statuses_to_the_caller(http: Http, web: responses.RequestsMock) -> None:
     web.post(f"{HOST}/notes", status=409)
     assert http.post(f"{HOST}/notes", json={}, accept=(409,)).status_code == 409
+
+
+def test_an_answer_that_nothing_changed_is_no_data(http: Http, web: responses.RequestsMock) -> None:
+    for _ in range(2):
+        web.get(f"{HOST}/a", status=304)
+    with pytest.raises(SourceUnavailable, match=r"nothing has changed \(status 304\)"):
+        http.json(f"{HOST}/a")
+    assert http.get(f"{HOST}/a", headers={"If-None-Match": "1"}).status_code == 304
+
+
+def test_an_answer_without_a_body_is_no_json_unless_it_is_accepted(http: Http, web: responses.RequestsMock) -> None:
+    for _ in range(2):
+        web.get(f"{HOST}/a", status=204)
+    with pytest.raises(SourceUnavailable, match="not JSON"):
+        http.get(f"{HOST}/a", expect_json=True)
+    assert http.get(f"{HOST}/a", expect_json=True, accept=(204,)).status_code == 204
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -261,7 +296,12 @@ def test_a_retry_after_in_the_past_means_now() -> None:
 # Where we go
 
 
-@pytest.mark.parametrize("url", ["", "ilp.example.ac.uk/api", "ftp://ilp.example.ac.uk", "https://", "https://[bad/a"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "ilp.example.ac.uk/api", "ftp://ilp.example.ac.uk", "https://", "https://[bad/a", f"{HOST}:x/a",
+     f"{HOST}:99999/", r"https://evil.example\@ilp.example.ac.uk/n", f"{HOST}/a\\b", f"{HOST}/a\nb", "https://u:p@ilp.example.ac.uk/a",
+     "https://ilp.example .ac.uk/a", f" {HOST}/a"],
+)  # fmt: skip
 def test_what_is_no_web_address_is_a_configuration_error(http: Http, url: str) -> None:
     with pytest.raises(ConfigError, match="begins with https://"):
         http.get(url)
@@ -280,6 +320,14 @@ def test_only_the_connectors_own_hosts_may_be_asked(make: MakeHttp, web: respons
         http.get("https://evil.example/a")
 
 
+def test_the_hosts_that_may_be_asked_may_be_spelt_in_any_way(make: MakeHttp, web: responses.RequestsMock) -> None:
+    http = make(base_hosts=["coll\u00e8ge.example", "::1"])
+    web.get("https://xn--collge-6ua.example/a", json=1)
+    web.get("http://[::1]:8000/a", json=2)
+    assert http.json("https://coll\u00e8ge.example/a") == 1
+    assert http.json("http://[::1]:8000/a") == 2
+
+
 def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.RequestsMock) -> None:
     web.get(f"{HOST}/old", status=301, headers={"Location": "/new?a=1"})
     web.get(f"{HOST}/new?a=1", json="moved")
@@ -292,21 +340,108 @@ def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.Requ
         ("https://login.example.com/?next=x", r"another host \(login\.example\.com\)"),
         ("//login.example.com/", r"another host \(login\.example\.com\)"),
         (f"{HOST}:8443/a", "another host"),
-        ("http://ilp.example.ac.uk/a", "unencrypted"),
-        ("file:///etc/passwd", "unencrypted"),
+        ("http://login.example.com/a", r"another host \(login\.example\.com\)"),
+        ("http://ilp.example.ac.uk:8080/a", "unencrypted address.*ask whoever runs it"),
+        ("file:///etc/passwd", "cannot be read"),
         ("https://[bad/", "cannot be read"),
+        (r"https://evil.example\@ilp.example.ac.uk/n", "cannot be read"),
+        (r"\\evil.example/n", "cannot be read"),
+        ("/n\tx", "cannot be read"),
+        ("https://u:p@ilp.example.ac.uk/n", "cannot be read"),
+        ("https://ilp.example.ac.uk .evil.example/n", "cannot be read"),
     ],
 )
-def test_a_redirect_elsewhere_is_refused(http: Http, web: responses.RequestsMock, target: str, words: str) -> None:
-    web.get(f"{HOST}/a", status=302, headers={"Location": target})
+@pytest.mark.parametrize("door", ["redirect", "next page"])
+def test_an_address_that_leads_elsewhere_is_refused(
+    http: Http, web: responses.RequestsMock, door: str, target: str, words: str
+) -> None:
+    offer(web, door, target)
     with pytest.raises(SourceUnavailable, match=words):
-        http.get(f"{HOST}/a")
+        list(http.pages(f"{HOST}/a", next_link))
+
+
+@pytest.mark.parametrize("door", ["redirect", "next page"])
+@pytest.mark.parametrize("target", ["http://ilp.example.ac.uk/b?n=1", "http://ILP.example.ac.uk:80/b?n=1"])
+def test_a_service_that_calls_its_own_pages_http_is_asked_by_https(
+    http: Http, web: responses.RequestsMock, door: str, target: str
+) -> None:
+    offer(web, door, target)
+    web.get(f"{HOST}/b?n=1", json={})
+    assert [page.url for page in http.pages(f"{HOST}/a", next_link)][-1] == f"{HOST}/b?n=1"
+
+
+def test_a_blank_in_a_query_is_sent_as_one(http: Http, web: responses.RequestsMock) -> None:
+    web.get(f"{HOST}/a", json={"next": "/a?since=2026-02-01 09:00"})
+    web.get(f"{HOST}/a?since=2026-02-01%2009:00", json={})
+    assert len(list(http.pages(f"{HOST}/a", next_link))) == 2
+
+
+HOSTS = st.sampled_from(["evil.example", "ilp.example.ac.uk"])
+SIGNS = st.sampled_from("@\\/:?#;% \t\n\0\x85\xa0\u3002\uff0f\uff20\xad\xdf.[]1ux")
+ODD = st.tuples(
+    st.sampled_from(["https://", "//", "/", "https:", "http://", ""]),
+    HOSTS,
+    st.text(st.sampled_from("@\\/"), min_size=1, max_size=2) | st.text(SIGNS, max_size=4),
+    HOSTS,
+    st.text(SIGNS, max_size=2),
+).map("".join)
+"""Addresses of pieces about which libraries have disagreed."""
+
+
+def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Return where a socket was to go to, from now on; none goes anywhere."""
+    places: list[tuple[str, int]] = []
+
+    def nowhere(host: str, port: int, *_: object, **__: object) -> None:
+        places.append((host, port))
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    return places
+
+
+@settings(max_examples=100, deadline=None)
+@given(ODD)
+@example(r"https://evil.example\@ilp.example.ac.uk/n")
+def test_only_the_connectors_own_hosts_are_dialled_whatever_the_address(url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch, make_http(base_hosts=["ilp.example.ac.uk"]) as http:
+        places = dialled(patch)
+        with pytest.raises((SourceUnavailable, ConfigError, ContractError)) as caught:
+            http.get(url)
+        assert {host for host, _ in places} == ({"ilp.example.ac.uk"} if caught.type is SourceUnavailable else set())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["redirect", "next page"]), ODD)
+@example("redirect", r"https://evil.example\@ilp.example.ac.uk/n")
+@example("next page", r"//evil.example\@ilp.example.ac.uk/n")
+def test_a_key_is_sent_to_no_other_host_whatever_the_link(door: str, target: str) -> None:
+    with pytest.MonkeyPatch.context() as patch, make_http() as http, responses.RequestsMock() as web:
+        places = dialled(patch)
+        offer(web, door, target)
+        web.add_passthru(re.compile(""))
+        with pytest.raises(SourceUnavailable):
+            list(http.pages(f"{HOST}/a", next_link, headers={"Authorization": "Bearer x"}))
+        assert set(places) <= {("ilp.example.ac.uk", 443)}
 
 
 def test_a_redirected_post_is_refused(http: Http, web: responses.RequestsMock) -> None:
     web.post(f"{HOST}/a", status=302, headers={"Location": "/b"})
     with pytest.raises(SourceUnavailable, match="redirected a POST"):
         http.post(f"{HOST}/a")
+
+
+def test_the_pace_is_asked_for_before_every_request_and_costs_no_time(
+    make: MakeHttp, web: responses.RequestsMock
+) -> None:
+    waited = [0.0]
+    http = make(clock=lambda: sum(waited), timeout=5.0)
+    web.get(f"{HOST}/a", status=503)
+    web.get(f"{HOST}/a", status=401)
+    web.get(f"{HOST}/a", status=302, headers={"Location": "/b"})
+    web.get(f"{HOST}/b", json="there")
+    assert http.json(f"{HOST}/a", pace=lambda: waited.append(100.0), renew=lambda: None) == "there"
+    assert waited[1:] == [100.0] * 4
 
 
 def test_redirects_in_a_circle_end(http: Http, web: responses.RequestsMock) -> None:
@@ -339,11 +474,6 @@ def test_the_configured_proxy_is_used_but_not_for_this_machine(make: MakeHttp) -
 # Pages
 
 
-def next_link(page: requests.Response) -> str | None:
-    link: str | None = page.json().get("next")
-    return link
-
-
 def test_pages_follow_the_links_to_the_end(http: Http, web: responses.RequestsMock) -> None:
     web.get(f"{HOST}/a?size=2", json={"items": [1, 2], "next": "/a?after=2"})
     web.get(f"{HOST}/a?after=2", json={"items": [3], "next": f"{HOST}/a?after=3"})
@@ -365,7 +495,7 @@ def test_a_circle_of_pages_ends(http: Http, web: responses.RequestsMock) -> None
 def test_pages_without_end_end(http: Http) -> None:
     with responses.RequestsMock() as web:
         web.add_callback("GET", f"{HOST}/a", lambda sent: (200, {}, f'{{"next": "/a?n={len(web.calls)}"}}'))
-        with pytest.raises(SourceUnavailable, match="more than 25 pages"):
+        with pytest.raises(SourceUnavailable, match=r"more than 25 pages.*\(size\).*\(max_pages\)"):
             list(http.pages(f"{HOST}/a", next_link, max_pages=25))
 
 
@@ -477,6 +607,39 @@ def test_a_trickle_that_resets_every_read_is_given_up(make: MakeHttp) -> None:
     trickle = drip(b"x", seconds=0.05, count=1000)
     with FaultServer(trickle) as server, pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
         http.get(server.url)
+
+
+def test_headers_that_trickle_are_given_up(make: MakeHttp) -> None:
+    http, through = make(timeout=0.3, attempts=1), threading.Event()
+    with FaultServer(drip_head(seconds=0.05, count=100, through=through)) as server:
+        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
+            http.get(server.url)
+        assert not through.is_set()
+
+
+def test_a_proxy_whose_headers_trickle_is_given_up(make: MakeHttp) -> None:
+    through = threading.Event()
+    with FaultServer(drip_head(seconds=0.05, count=100, through=through)) as server:
+        http = make(timeout=0.3, attempts=1, proxy=server.url)
+        with pytest.raises(SourceUnavailable):
+            http.get(f"{HOST}/a")
+        assert server.requests == [("CONNECT", "ilp.example.ac.uk:443")]
+        assert not through.is_set()
+
+
+def test_redirects_get_no_more_time(make: MakeHttp) -> None:
+    http = make(timeout=0.5, attempts=1)
+    hops = [late(redirect(f"/{n}"), seconds=0.2) for n in range(4)]
+    with FaultServer(*hops, data("late")) as server:
+        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.5 seconds"):
+            http.get(server.url)
+        assert len(server.requests) <= 3
+
+
+def test_a_connection_that_is_used_again_has_its_whole_time_again(make: MakeHttp) -> None:
+    http = make(timeout=1.0, attempts=1)
+    with FaultServer(late(data(1), seconds=0.6)) as server:
+        assert [http.json(server.url) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_request_may_have_its_own_time_limit(make: MakeHttp) -> None:

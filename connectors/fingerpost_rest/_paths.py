@@ -1,0 +1,91 @@
+"""Paths in JSON: what a JMESPath finds, whether it says yes or no, and how long the list was before it was filtered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
+
+__all__ = ["answer_at", "compiles", "search", "whole_list", "whole_list_of"]
+
+_HERE = frozenset({"current", "identity"})
+_ORDERS = frozenset({"lt", "lte", "gt", "gte"})
+_PROJECTIONS = frozenset({"projection", "filter_projection", "value_projection"})
+
+
+def search(path: str, data: object) -> Any:
+    """Return what a JMESPath finds in `data`; None where it finds nothing or cannot be applied."""
+    try:
+        return jmespath.search(path, data)
+    except JMESPathError:  # a function was given what it cannot take
+        return None
+
+
+def compiles(path: str) -> bool:
+    """Say whether a text is a JMESPath."""
+    try:
+        jmespath.compile(path)
+    except JMESPathError:
+        return False
+    return True
+
+
+class _OfNumbers(TreeInterpreter):
+    """Order numbers and nothing else, as the specification has it: as texts, 2 comes after 15."""
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        if node["value"] in _ORDERS and any(isinstance(self.visit(one, value), str) for one in node["children"]):
+            return None
+        return super().visit_comparator(node, value)
+
+
+def answer_at(path: str, data: object) -> bool | None:
+    """Return the true or false at a path; None where there is neither, as where texts are compared as if numbers."""
+    try:
+        found = _OfNumbers().visit(jmespath.compile(path).parsed, data)
+    except JMESPathError:
+        return None
+    return found if isinstance(found, bool) else None
+
+
+def whole_list(path: str) -> Any:
+    """Return the expression of the list that a path picks records from, before any filter of its own.
+
+    A service counts its pages and offsets in that list. Raises `ValueError` where a filter or a slice stands so deep in
+    the path that nobody can tell.
+    """
+    return _whole(jmespath.compile(path).parsed)
+
+
+def whole_list_of(path: str, data: object) -> list[Any]:
+    """Return the list that a path picks records from; the records themselves where that cannot be told."""
+    try:
+        found = TreeInterpreter().visit(whole_list(path), data)
+    except (JMESPathError, ValueError):
+        found = search(path, data)
+    if isinstance(found, dict):
+        found = list(found.values())
+    return found if isinstance(found, list) else []
+
+
+def _whole(node: Any) -> Any:
+    kind, parts = node["type"], node["children"]
+    if kind in _PROJECTIONS or (kind == "index_expression" and parts[-1]["type"] == "slice"):
+        return _whole(parts[0])
+    if kind == "pipe":
+        then = _whole(parts[1])
+        return _whole(parts[0]) if then["type"] in _HERE else {**node, "children": [_unfiltered(parts[0]), then]}
+    return _unfiltered(node)
+
+
+def _unfiltered(node: Any) -> Any:
+    """Return `node`; raises `ValueError` where it holds a filter or a slice."""
+    nodes = [node]
+    while nodes:
+        one = nodes.pop()
+        if one["type"] in {"filter_projection", "slice"}:
+            raise ValueError("a filter or a slice stands inside of something else")
+        nodes += one["children"]
+    return node
