@@ -8,14 +8,17 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fingerpost import (
+    AuthError,
     Channel,
     Context,
     GapItem,
     Host,
     Item,
     ItemChannelConfig,
+    ListedItem,
     Payload,
     Receipt,
+    SourceUnavailable,
     hookimpl,
     mark_item,
     read_mark,
@@ -59,8 +62,13 @@ class Board(Channel):
 
     @hookimpl
     def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        for payload in payloads:
-            yield self._deliver(payload, json.loads(payload.content))
+        for number, payload in enumerate(payloads):
+            if Board.fault == "denied" and number:
+                yield Receipt(payload.key, "temporary", detail="not_allowed")
+            else:
+                yield self._deliver(payload, json.loads(payload.content))
+        if Board.fault == "denied":
+            raise AuthError("the login may not do that")
 
     def _deliver(self, payload: Payload, said: dict[str, str]) -> Receipt:
         if Board.fault == "down":
@@ -94,6 +102,23 @@ class ReadBack(Board):
             yield Receipt(payload.key, "sent" if there else "temporary")
 
 
+class Listing(Board):
+    """An ILP that can list what stands open in it."""
+
+    name: ClassVar[str] = "listing"
+    lists: ClassVar[int] = 0
+
+    @hookimpl
+    def list_items(self, context: Context) -> Iterator[ListedItem]:
+        Listing.lists += 1
+        for ref, texts in Board.pages.items():
+            if Board.fault == "cut" and ref != min(Board.pages):
+                raise SourceUnavailable("the ILP is down")
+            for mark in map(read_mark, texts):
+                if mark is not None and mark.intact and not mark.closed:
+                    yield ListedItem(mark.key, ref)
+
+
 def _is_closed(text: str) -> bool:
     mark = read_mark(text)
     return mark is not None and mark.closed
@@ -106,8 +131,8 @@ def _is_intact(text: str) -> bool:
 
 @hookimpl
 def connectors() -> list[type[Connector]]:
-    """Offer the two ILPs."""
-    return [Board, ReadBack]
+    """Offer the three ILPs."""
+    return [Board, ReadBack, Listing]
 
 
 def host() -> Host:

@@ -30,7 +30,6 @@ CONNECTOR: Final = """\
 type = "promonitor"
 name = "promonitor"
 url = "{url}"
-academic_years = ["24/25", "25/26"]
 feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use"]
 
 [connector.tutors]

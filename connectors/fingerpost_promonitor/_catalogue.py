@@ -82,7 +82,7 @@ class Catalogue:
         if found is not None:
             return found
         if self._inspect is None:
-            table.append_column(sa.Column(name, sa.Unicode))
+            table.append_column(sa.Column(name))  # of what type it is there nobody knows
             return table.c[name]
         raise ConfigError(
             f"{what} names the column {name}, and the table {shown(table)} has none of that name. It has: "

@@ -15,7 +15,7 @@ from fingerpost_promonitor._writing import Order, Writing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fingerpost import Context, Item, Receipt
+    from fingerpost import Context, Item, ListedItem, Receipt
     from fingerpost_promonitor._items import ItemStatements
 
 __all__ = ["PromonitorChannel"]
@@ -76,6 +76,12 @@ class PromonitorChannel(Channel):
         """Look on the learners' pages what became of payloads."""
         with Writing(self.config, context) as writing:
             yield from writing.reconcile(payloads)
+
+    @hookimpl
+    def list_items(self, context: Context) -> Iterator[ListedItem]:
+        """Yield our open items on all pages, found by their marks in one read."""
+        with Writing(self.config, context) as writing:
+            yield from writing.listed()
 
 
 def _target(items: ItemStatements) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+import re
+from typing import Annotated, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -27,8 +28,20 @@ def _checked_location(location: str) -> str:
         if len(parts) > 2:
             raise ValueError("has more than two parts; write DATABASE.SCHEMA, or SCHEMA alone")
         for part in parts:
-            checked_name(part)
+            _checked_part(part)
     return location
+
+
+_PART: Final = re.compile(r"[A-Za-z_][\w$ ]*(?:-[\w$ ]+)*")
+
+
+def _checked_part(name: str) -> str:
+    """Check the name of a database, schema or procedure: such a one may hold single hyphens, as it is always quoted."""
+    if len(name) > 128 or name != name.strip() or not _PART.fullmatch(name):
+        raise ValueError(
+            "is not a plain name: letters, digits, _, $, single hyphens, blanks, beginning with a letter, at most 128"
+        )
+    return name
 
 
 def _without_password(address: str) -> str:
@@ -47,6 +60,7 @@ def _without_password(address: str) -> str:
 
 
 Address: TypeAlias = Annotated[str, AfterValidator(_without_password)]
+Database: TypeAlias = Annotated[str, AfterValidator(_checked_part)]
 Location: TypeAlias = Annotated[str, AfterValidator(_checked_location)]
 Select: TypeAlias = Annotated[str, AfterValidator(checked_select)]
 
@@ -59,7 +73,7 @@ class Procedure(_Table):
     """A stored procedure that gives the rows of a query."""
 
     procedure: Location = Field(min_length=1, description='Its name, such as "dbo.SPR_Fingerpost_Meetings".')
-    database: Name | None = Field(default=None, description="The database that holds it, if not that of the URL.")
+    database: Database | None = Field(default=None, description="The database that holds it, if not that of the URL.")
     parameters: dict[Name, Literal["academic_year", "since"]] = Field(
         default={name: name for name in PARAMETERS},
         description="What each of its parameters is given, by the parameter's name without @.",

@@ -9,6 +9,8 @@ again. A `WritableDatabase` is another login, for write-back alone. Each stateme
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import time
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ import sqlalchemy as sa
 from fingerpost import AuthError, ConfigError, FingerpostError, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic import SecretStr
 
@@ -84,10 +86,8 @@ class Server:
                 url, connect_args=arguments, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True
             )
         except (ModuleNotFoundError, ImportError, sa.exc.NoSuchModuleError) as error:
-            extra = _EXTRAS.get(self.backend)
-            how = f": run pip install 'fingerpost[{extra}]'" if extra else ""
             raise ConfigError(
-                f"{self.label}: the driver that {url.drivername}:// needs is not installed{how}.",
+                f"{self.label}: the driver that {url.drivername}:// needs is not installed{_how_to_install(url)}.",
                 detail=type(error).__name__,
             ) from error
         sa.event.listen(engine, "connect", self._connected)
@@ -103,6 +103,10 @@ class Server:
         cause = _cause(error)
         detail = f"{type(error).__name__}: {type(cause).__name__} {_code(cause) or ''}".strip()
         kind = fault(error)
+        usual = _usual(cause)
+        if usual is not None:
+            wrong, sentence = usual
+            return wrong(f"{self.label}: {sentence}", detail=detail)
         if kind == "late":
             return SourceUnavailable(
                 f"{self.label}: a statement took longer than {self._timeout:.0f} seconds. Set a larger timeout, or ask "
@@ -232,18 +236,53 @@ class WritableDatabase(Server):
         return engine
 
 
+def _how_to_install(url: sa.URL) -> str:
+    """Return the end of a sentence that says a driver is not there: what to do about it."""
+    extra = _EXTRAS.get(url.get_backend_name())
+    if extra is None:
+        return ""
+    usual = _DRIVERS[url.get_backend_name()]
+    how = f"run pip install 'fingerpost[{extra}]'"
+    if url.drivername == usual or (url.get_driver_name() == "pyodbc" and os.name == "nt"):
+        return f": {how}"
+    return f", and fingerpost[{extra}] does not bring it to this machine: write {usual}:// in `url`, and {how}"
+
+
 _TIMED_OUT: Final = ("statement timeout", "query timeout", "timed out", "timeout expired", "hyt00", "interrupted")
 _NOT_LET_IN: Final = ("login failed", "authentication failed", "no password supplied", "cannot open database")
 _NOT_ALLOWED: Final = ("permission denied", "permission was denied", "not authorized", "readonly database")
 _LOCKED: Final = ("is locked", "deadlock", "lock timeout", "lock request time out", "could not serialize")
-_REFUSED_NUMBERS: Final = frozenset({245, 334, 515, 547, 2601, 2627, 2628, 8114, 8115, 8134, 8152})
-"""Errors of SQL Server that answer a statement, although its driver takes them for errors of operation."""
+_SQLITE_SAYS_NO: Final = 1
+_NO_DRIVER: Final = ("[im002]", "can't open lib")
+_NO_TRUST: Final = ("ssl provider", "certificate")
+
+# SQL Server says a number, and words in the language of the login that may quote data: only the number counts. Those
+# from 20000 are of the library below pymssql. The class of the error says little: nearly all are "operational" there.
+_NO_ANSWER: Final = 20003
+_NO_USER: Final = 916
+_NO_DATABASE: Final = 911
+_UPGRADING: Final = 18401
+_NOT_LET_IN_NUMBERS: Final = frozenset({4060, 4064, *range(18400, 18500), 20014}) - {_UPGRADING}
+_NOT_ALLOWED_NUMBERS: Final = frozenset({229, 230, 262, 297, 300, 15247, _NO_USER})
+_LOCKED_NUMBERS: Final = frozenset({1205, 1222, 3960})
+_LOST_NUMBERS: Final = frozenset(
+    {
+        53, 64, 121, 233, 258, 10053, 10054, 10060, 10061, 11001,  # the network
+        20002, *range(20004, 20014), 20015, 20016, 20017, 20019, 20020, 20047,  # what FreeTDS says of it
+        596, 701, 1105, 6005, 8645, 9001, 9002, 17142, _UPGRADING,  # the server stops, or has no room
+        921, 922, 924, 927, 942, 976, 978, 983,  # the database is being restored, or is with another server
+    }
+)  # fmt: skip
 
 
 def fault(error: sa.exc.SQLAlchemyError) -> Fault:
     """Say what kind of no an error is."""
     cause = _cause(error)
-    code, said = _code(cause), str(cause).casefold()
+    number, said = _number(cause), str(cause).casefold()
+    if number is not None:
+        return _fault_of_sql_server(number, error)
+    if _is_not_set_up(said):
+        return "refused"
     if any(words in said for words in _TIMED_OUT) and "connect" not in said:
         return "late"
     if any(words in said for words in _NOT_LET_IN):
@@ -252,9 +291,63 @@ def fault(error: sa.exc.SQLAlchemyError) -> Fault:
         return "denied"
     if any(words in said for words in _LOCKED):
         return "busy"
-    if isinstance(code, int) and (code in _REFUSED_NUMBERS or code >= 50_000):  # THROW and RAISERROR begin there
+    if getattr(cause, "sqlite_errorcode", None) == _SQLITE_SAYS_NO:
         return "refused"
     return "lost" if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) else "refused"
+
+
+def _fault_of_sql_server(number: int, error: sa.exc.SQLAlchemyError) -> Fault:
+    """Say what kind of no a numbered error is: a statement was refused unless it is known to be something else."""
+    if number == _NO_ANSWER:  # while it connects, or ends a transaction, there is no statement that could be slow
+        return "lost" if getattr(error, "statement", None) is None else "late"
+    if number in _NOT_LET_IN_NUMBERS:
+        return "login"
+    if number in _NOT_ALLOWED_NUMBERS:
+        return "denied"
+    if number in _LOCKED_NUMBERS:
+        return "busy"
+    if number in _LOST_NUMBERS or getattr(error, "connection_invalidated", False):
+        return "lost"
+    return "refused"
+
+
+def _usual(cause: BaseException) -> tuple[type[FingerpostError], str] | None:
+    """Return the next step for what usually goes wrong on the first day."""
+    number, said = _number(cause), str(cause)
+    if number == _NO_USER:
+        return AuthError, (
+            f"the login may sign in, but has no user in the database{_named_in(said)}. Ask your database administrator "
+            "for CREATE USER for this login there, and for the rights that fingerpost check lists."
+        )
+    if number == _NO_DATABASE:
+        return ConfigError, (
+            f"the server has no database{_named_in(said)}. Correct its name in `schemas` or `url`; your database "
+            "administrator knows what it is called."
+        )
+    if number is not None or not _is_not_set_up(said.casefold()):
+        return None
+    if any(words in said.casefold() for words in _NO_DRIVER):
+        return ConfigError, (
+            "this machine has no ODBC driver of the name in `url`. Install Microsoft's ODBC Driver 18 for SQL Server, "
+            "and end `url` with ?driver=ODBC+Driver+18+for+SQL+Server."
+        )
+    return ConfigError, (
+        "this machine does not trust the server's certificate. Have your server administrator install one that it "
+        "trusts. In a protected network you may end `url` with &TrustServerCertificate=yes; then nothing verifies "
+        "which server answers."
+    )
+
+
+def _is_not_set_up(said: str) -> bool:
+    return any(words in said for words in _NO_DRIVER) or all(words in said for words in _NO_TRUST)
+
+
+_DATABASE_NAME: Final = re.compile(r"""[Dd]atabase ["']([^"'\\]{1,128})["']""")
+
+
+def _named_in(said: str) -> str:
+    found = _DATABASE_NAME.search(said)
+    return f" {found[1]}" if found else ""
 
 
 def _cause(error: sa.exc.SQLAlchemyError) -> BaseException:
@@ -262,11 +355,35 @@ def _cause(error: sa.exc.SQLAlchemyError) -> BaseException:
 
 
 def _code(cause: BaseException) -> str | int | None:
-    """Return the SQLSTATE or the number of an error, if it has one."""
+    """Return the number of SQL Server, or the SQLSTATE of another database, if there is one."""
     state: str | None = getattr(cause, "sqlstate", None)
-    return state or next((arg for arg in cause.args if isinstance(arg, int)), None)
+    return state or _number(cause)
+
+
+_ODBC_NUMBER: Final = re.compile(r"\((\d+)\) \(SQL")
+"""Where an ODBC driver puts the server's number; 0 and less are errors of its own."""
+
+
+def _number(cause: BaseException) -> int | None:
+    """Return the number of an error of SQL Server, or None."""
+    if type(cause).__module__.partition(".")[0] == "pymssql":
+        return next(_whole_numbers(cause.args), None)
+    found = _ODBC_NUMBER.search(str(cause))
+    return int(found[1]) or None if found else None
+
+
+def _whole_numbers(args: Iterable[object]) -> Iterator[int]:
+    """Yield the numbers among arguments, and among those within them: pymssql gives now the one, now the other."""
+    for arg in args:
+        if isinstance(arg, int):
+            yield arg
+        elif isinstance(arg, tuple):
+            yield from _whole_numbers(arg)
 
 
 def _is_lost(error: sa.exc.DBAPIError) -> bool:
-    """Say whether it was the connection that failed, and not the statement."""
-    return error.connection_invalidated
+    """Say whether it was the connection that failed, and not the statement: one that took too long would do so again.
+
+    SQLAlchemy takes both for lost connections, as neither can be used any more.
+    """
+    return error.connection_invalidated and fault(error) == "lost"

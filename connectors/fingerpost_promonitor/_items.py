@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from fingerpost import ConfigError
+from fingerpost import MARK_PATTERN, ConfigError
 from fingerpost_promonitor._queries import trimmed
 
 if TYPE_CHECKING:
@@ -24,8 +24,13 @@ __all__ = ["ItemStatements", "Operation", "procedure_rights", "table_rights"]
 
 Operation: TypeAlias = Literal["insert", "update", "close"]
 
-_PARAMETERS: Final = ("operation", "pm_student", "item", "text", "written_on")
+_PARAMETERS: Final = ("operation", "pm_student", "item", "before", "text", "written_on")
 """What a procedure is given, by these names."""
+
+_CLOSED: Final = f"{MARK_PATTERN.removesuffix('%')} closed%"
+
+_LETTER_BY_LETTER: Final = "Latin1_General_BIN2"
+"""A collation of SQL Server by which texts are the same only if they are: most compare without regard to case."""
 
 _NO_PROCEDURES: Final = "A {} database has no procedures; take `procedure` out, so that the table itself is written to."
 
@@ -106,6 +111,14 @@ class ItemStatements:
             .order_by(self.plan.c.ActionPlanID)
         )
 
+    def listed(self) -> sa.Select[Any]:
+        """Return the statement that finds every item that was not closed: learner's reference and text."""
+        return (
+            sa.select(trimmed(self._student.c.StudentID), self.text)
+            .join_from(self.plan, self._student, self._student.c.PMStudentID == self.plan.c.PMStudentID)
+            .where(self.text.like(_text("mark", MARK_PATTERN)), self.text.not_like(_text("closed", _CLOSED)))
+        )
+
     def write(
         self, operation: Operation, *, page: int, item: int | None, text: str, before: str | None, now: datetime
     ) -> sa.Executable:
@@ -114,28 +127,33 @@ class ItemStatements:
         `before` is the text that an item must still have: what somebody changed since it was read is not overwritten.
         """
         if self.procedure is not None:
-            return self._call(operation, page, item, text, now)
+            return self._call(operation, page, item, before, text, now)
         written = {self.text.name: text, self._date: now}
         if operation == "insert":
             # Neither RETURNING nor OUTPUT: SQL Server refuses that on a table with triggers, and we look anyway.
             return sa.insert(self.plan).values({"PMStudentID": page, **self._values, **written}).inline()
         return (
             sa.update(self.plan)
-            .where(
-                self.plan.c.ActionPlanID == sa.bindparam("item", item),
-                sa.cast(self.text, sa.Unicode) == _text("before", before or ""),
-            )
+            .where(self.plan.c.ActionPlanID == sa.bindparam("item", item), self._is_still(before or ""))
             .values({**written, **(self._closed if operation == "close" else {})})
         )
 
-    def _call(self, operation: Operation, page: int, item: int | None, text: str, now: datetime) -> sa.TextClause:
+    def _is_still(self, before: str) -> sa.ColumnElement[bool]:
+        now: sa.ColumnElement[Any] = sa.cast(self.text, sa.Unicode)
+        if self._dialect.name == "mssql":
+            now = now.collate(_LETTER_BY_LETTER)
+        return now == _text("before", before)
+
+    def _call(
+        self, operation: Operation, page: int, item: int | None, before: str | None, text: str, now: datetime
+    ) -> sa.TextClause:
         if self._dialect.name == "mssql":
             call = f"SET NOCOUNT ON; EXEC {self.procedure} " + ", ".join(f"@{name}=:{name}" for name in _PARAMETERS)
         else:
             call = f"SELECT * FROM {self.procedure}({', '.join(f'{name} => :{name}' for name in _PARAMETERS)})"  # noqa: S608
         return sa.text(call).bindparams(
             _text("operation", operation), sa.bindparam("pm_student", page, type_=sa.Integer),
-            sa.bindparam("item", item, type_=sa.Integer), _text("text", text),
+            sa.bindparam("item", item, type_=sa.Integer), _text("before", before), _text("text", text),
             sa.bindparam("written_on", now, type_=sa.DateTime),
         )  # fmt: skip
 
@@ -186,5 +204,5 @@ def _quoted(name: str, dialect: sa.Dialect) -> str:
     return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in name.split("."))
 
 
-def _text(name: str, value: str) -> sa.BindParameter[str]:
+def _text(name: str, value: str | None) -> sa.BindParameter[str]:
     return sa.bindparam(name, value, type_=sa.Unicode)

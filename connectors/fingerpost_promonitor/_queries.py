@@ -404,6 +404,7 @@ def _meetings(catalogue: Catalogue, config: PromonitorConfig) -> Query:
 
 
 def _comments(catalogue: Catalogue, config: PromonitorConfig) -> Query:
+    """Return the query of comments and actions: a row may be both, and each of its types may say what it was."""
     student, given, where = _student(catalogue)
     plan, tutorial = catalogue.table("ActionPlan").alias("a"), catalogue.table("Tutorial").alias("t")
     comment, action = (
@@ -423,7 +424,6 @@ def _comments(catalogue: Catalogue, config: PromonitorConfig) -> Query:
         .outerjoin(staff, staff.c.StaffID == plan.c.CommentStaffID)
     )
     given |= {
-        "Type": sa.func.coalesce(comment.c.Title, action.c.ActionDescription),
         "EventKey": plan.c.TutorialID,
         "Category": category.c.MeetingCategoryName,
         "CommentType": comment.c.Title,
@@ -471,14 +471,16 @@ def _screen(catalogue: Catalogue, screen: Screen) -> Query:
     columns = {name: catalogue.column(table, column, what=what).name for name, column in screen.columns.items()}
     owner = catalogue.column(table, screen.student, what=what).name
     number = owner if screen.key is None else catalogue.column(table, screen.key, what=what).name
+    by_text = isinstance(table.c[number].type, sa.String)  # where 'a' is 'A', only the server can tell pages apart
     changed = None if screen.modified is None else catalogue.column(table, screen.modified, what=what).name
     page = table.alias("s")
     given |= {name: page.c[column] for name, column in columns.items()}
     given["RowKey"] = page.c[number]
     name = f"{screen.table}-{screen.name}" if screen.name else screen.table
     return Query(
-        name, page.join(student, student.c.PMStudentID == page.c[owner]), given, (), page.c[number], ("RowKey",), where,
-        None if changed is None else page.c[changed], activity=screen.activity,
+        name, page.join(student, student.c.PMStudentID == page.c[owner]), given, (),
+        None if by_text else page.c[number], ("RowKey",), where, None if changed is None else page.c[changed],
+        activity=screen.activity,
     )  # fmt: skip
 
 

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from fingerpost_promonitor._config import Procedure, PromonitorConfig, QueryName
     from fingerpost_promonitor._queries import Query
 
-__all__ = ["CURSORS", "Reading", "academic_years", "own_statement"]
-
-CURSORS: Final = frozenset({"learners", "activities"})
-"""Streams of which at least a part says when it was last changed."""
+__all__ = ["Reading", "academic_years", "dated_streams", "own_statement"]
 
 _LONG_AGO: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the databases hold local times
 _ACTIVITIES: Final = ("meetings", "comments", "badges")
-_PREFIXES: Final = {"meetings": "meeting", "comments": "comment", "badges": "badge"}
+_PREFIXES: Final = {"meetings": "meeting", "comments": "comment", "actions": "action", "badges": "badge"}
+_SAYS_ITS_TYPE: Final = {"comments": ("CommentType", "ActionType"), "badges": ("Badge", "BadgeValue")}
+_EVENTS: Final = {"meeting": "meeting", "comment": "comment", "action": "comment"}
+"""Columns that are always read, as what a row is follows from them."""
 
 
 class Reading:
@@ -89,15 +89,16 @@ class Reading:
         replaced = self._replaced(stream)
         if not replaced:
             self._refuse_unknown(stream, names, queries)
-        since = None if cursor is None else self._local(cursor)
-        years = list(self._config.academic_years or academic_years(self._context))
+        dated = stream in dated_streams(self._config)
+        since = self._since(cursor) if dated else None
+        years = list(self._config.academic_years or academic_years(self._context.as_of))
         is_known = self._known(stream, years) if queries else None
         tokens = self._tokens(years) if stream == "learners" and "PageToken" in names else {}
         for query in queries:
             yield from _completed(stream, self._ours(query, names, years, since, is_known), tokens)
         for name in replaced:
             yield from _completed(stream, self._own(name, names, years, since), tokens)
-        yield Checkpoint(self._context.now.isoformat() if stream in CURSORS else None)
+        yield Checkpoint(self._context.now.isoformat() if dated else None)
 
     def unknown(self, names: Collection[str], streams: Iterable[StreamName]) -> list[str]:
         """Return those of `names` that no query of these streams could give."""
@@ -114,9 +115,17 @@ class Reading:
         wanted = self._config.activities if stream == "activities" else names
         return [name for name in self._config.queries if name in names and name in wanted]
 
-    def _local(self, cursor: Cursor) -> datetime:
-        """Return the instant of a cursor as the databases write instants: local, without a zone."""
-        return datetime.fromisoformat(str(cursor)).astimezone(self._context.timezone).replace(tzinfo=None)
+    def _since(self, cursor: Cursor | None) -> datetime | None:
+        """Return from when on rows are read, as the databases write instants: local, without a zone.
+
+        None means all of them. That is so, too, where other academic years are read than were then: rows of the new
+        year that were made in summer are older than any night that read it.
+        """
+        if cursor is None:
+            return None
+        since = datetime.fromisoformat(str(cursor)).astimezone(self._context.timezone).replace(tzinfo=None)
+        moved = academic_years(since.date()) != academic_years(self._context.as_of)
+        return None if moved and not self._config.academic_years else since
 
     # -- our own queries ---------------------------------------------------------------------------------------------
 
@@ -163,12 +172,18 @@ class Reading:
         is_known: Callable[[Record], bool] | None,
     ) -> Iterator[Message]:  # fmt: skip
         database = self.database("activities" if query.name in _PREFIXES or query.name not in KEYS else query.name)
-        told = ("Badge", "BadgeValue") if query.name == "badges" else ()
+        told = _SAYS_ITS_TYPE.get(query.name, ())
         selected = list(dict.fromkeys((*names, *query.key, "RefNo", "AcademicYearID", *told)))
         values: dict[str, Any] = {**query.values, "academic_years": years, "since": since}
         make = _maker(query.name, query.key, names, query.activity, self._answers(query.name))
+        make_action = _maker("actions", query.key, names, None, {})
         for rows in self._pages(database, query, selected, values, since=since is not None):
-            records = map(make, rows)
+            if query.name == "comments" and "Type" in names:
+                records: Iterable[Record] = (
+                    (make_action if is_action else make)(typed) for row in rows for is_action, typed in _by_type(row)
+                )
+            else:
+                records = map(make, rows)
             yield from records if is_known is None else filter(is_known, records)
             yield Checkpoint()
 
@@ -258,9 +273,17 @@ class Reading:
                 self._context.warn("missing_column", field=column)
 
 
-def academic_years(context: Context) -> tuple[str, str]:
-    """Return the academic year before this one and this one, as ProSolution spells them: 24/25."""
-    today = context.now.astimezone(context.timezone)
+def dated_streams(config: PromonitorConfig) -> frozenset[StreamName]:
+    """Return the streams that can be read by when their rows were last changed, at least in part.
+
+    Whom ProMonitor knows has no date. A learner whom it comes to know long after ProSolution wrote them down would be
+    missed, so learners are read whole unless everybody in ProSolution is one.
+    """
+    return frozenset({"activities", "learners"} if config.learners == "prosolution" else {"activities"})
+
+
+def academic_years(today: date) -> tuple[str, str]:
+    """Return the academic year before that of a day and its own, as ProSolution spells them: 24/25."""
     start = today.year if today.month >= 8 else today.year - 1
     return tuple(f"{year % 100:02}/{(year + 1) % 100:02}" for year in (start - 1, start))  # type: ignore[return-value]
 
@@ -282,7 +305,7 @@ def _call(query: Procedure, dialect: sa.Dialect) -> str:
     name = ".".join(quote(part) for part in parts)
     if dialect.name == "mssql":
         arguments = ", ".join(f"@{name}=:{value}" for name, value in query.parameters.items())
-        return f"EXEC {name} {arguments}"
+        return f"SET NOCOUNT ON; EXEC {name} {arguments}"  # else the rows that it counts would be its first answer
     if dialect.name == "postgresql":
         arguments = ", ".join(f"{quote(name)} => :{value}" for name, value in query.parameters.items())
         return f"SELECT * FROM {name}({arguments})"  # noqa: S608 - checked names, quoted
@@ -322,8 +345,9 @@ def _maker(
                 data["Source"] = source
             if "Type" in data and not data["Type"]:
                 data["Type"] = activity or _badge(row)
-            if data.get("EventKey") and source in ("meeting", "comment"):
-                data["EventKey"] = f"meeting {data['EventKey']}"  # another source's events have numbers too
+            if "EventKey" in data and source in _EVENTS:  # with words, as another source's events have numbers, too
+                meeting = data["EventKey"]
+                data["EventKey"] = f"meeting {meeting}" if meeting else f"{_EVENTS[source]} {parts[0]}"
         if query == "responses":
             if "Response" in data:
                 data["Response"] = answers.get(data["Response"].casefold(), "none")
@@ -345,6 +369,19 @@ def _completed(stream: str, messages: Iterable[Message], tokens: Mapping[str, st
             yield message._replace(data={**message.data, "PageToken": tokens.get(message.key, "")})
         else:
             yield message
+
+
+def _by_type(row: Mapping[str, Any]) -> Iterator[tuple[bool, Mapping[str, Any]]]:
+    """Yield a comment with its type, and the action that it is as well; say which of the two it is.
+
+    Only the mapping knows which types are careers activities, and either may be. Both have one event key, so that they
+    count once where both are.
+    """
+    action = text_of(row["ActionType"])
+    if text_of(row["CommentType"]) or not action:
+        yield False, {**row, "Type": row["CommentType"]}
+    if action:
+        yield True, {**row, "Type": action}
 
 
 def _badge(row: Mapping[str, Any]) -> str:

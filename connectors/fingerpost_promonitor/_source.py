@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ from fingerpost import Finding, FingerpostError, Source, StreamSpec, hookimpl
 from fingerpost_promonitor._catalogue import Catalogue, shown
 from fingerpost_promonitor._config import PromonitorConfig
 from fingerpost_promonitor._queries import activity_queries, query_for
-from fingerpost_promonitor._reading import Reading, academic_years
+from fingerpost_promonitor._reading import Reading, academic_years, dated_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["PromonitorSource", "rights"]
 
 _SPECS = (
-    StreamSpec("learners", cursor="instant", mapping="promonitor-learners"),
+    StreamSpec("learners", mapping="promonitor-learners"),
     StreamSpec("programmes", mapping="promonitor-programmes"),
     StreamSpec("assignments", mapping="promonitor-assignments"),
     # The date of a comment is often the day that it is about, not the day on which somebody typed it.
-    StreamSpec("activities", cursor="instant", lookback_days=7.0, mapping="promonitor-activities"),
+    StreamSpec("activities", lookback_days=7.0, mapping="promonitor-activities"),
     StreamSpec("destinations", mapping="promonitor-destinations"),
     StreamSpec("responses", mapping="promonitor-responses"),
 )
@@ -45,11 +47,16 @@ class PromonitorSource(Source):
 
     def __init__(self, config: PromonitorConfig) -> None:
         super().__init__(config)
-        self.streams = tuple(spec for spec in _SPECS if spec.name in config.wanted)
+        dated = dated_streams(config)
+        self.streams = tuple(
+            replace(spec, cursor="instant" if spec.name in dated else None)
+            for spec in _SPECS if spec.name in config.wanted
+        )  # fmt: skip
 
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Say whether the databases answer, hold what is read, and would let the login write."""
+        yield from _check_listed_years(self.config.academic_years, context)
         with Reading(self.config, context) as reading:
             databases = dict.fromkeys(reading.database(stream) for stream in self.config.wanted)
             for database in databases:
@@ -96,7 +103,7 @@ class PromonitorSource(Source):
         try:
             with database.connect() as connection:
                 connection.execute(sa.select(sa.literal(1))).all()
-                years = ", ".join(self.config.academic_years or academic_years(context))
+                years = ", ".join(self.config.academic_years or academic_years(context.as_of))
                 yield Finding("ok", f"{database.label}: the database answers; academic years {years} are read.")
                 catalogue = Catalogue(self.config, database.backend, lambda: sa.inspect(connection))
                 yield from self._check_tables(database, catalogue, streams)
@@ -134,7 +141,7 @@ class PromonitorSource(Source):
             query = query_for("learners", catalogue, self.config)
         except FingerpostError:
             return  # what is missing was told
-        for year in self.config.academic_years or academic_years(context):
+        for year in self.config.academic_years or academic_years(context.as_of):
             page = query.page((), size=1, after=False, since=False)
             if connection.execute(page, {"academic_years": [year]}).first() is None:
                 yield Finding(
@@ -142,6 +149,28 @@ class PromonitorSource(Source):
                     f"{database.label}: there is no learner of the academic year {year}.",
                     "If the database spells its years otherwise, write them into academic_years.",
                 )
+
+
+def _check_listed_years(listed: Sequence[str], context: Context) -> Iterator[Finding]:
+    """Warn of a list of years that was complete once; how a college spells years that are no numbers is its own."""
+    current = academic_years(context.as_of)[1]
+    begins = [_beginning(year) for year in listed]
+    if listed and None not in begins and _beginning(current) not in begins:
+        yield Finding(
+            "warning",
+            f"{context.name}: academic_years names {', '.join(listed)}, and not the academic year {current} "
+            "that is now: nothing of it is read.",
+            "Take academic_years out, so that this year and the one before it are always read; or add this year.",
+        )
+
+
+def _beginning(year: str) -> int | None:
+    """Return in which year an academic year begins, as 25 for any spelling of 2025/26; None where that is not clear."""
+    digits = re.sub(r"\D", "", year)
+    first, second = {4: (digits[:2], digits[2:]), 6: (digits[2:4], digits[4:]), 8: (digits[2:4], digits[6:])}.get(
+        len(digits), ("0", "0")
+    )
+    return int(first) if (int(first) + 1) % 100 == int(second) else None
 
 
 def _check_rights(database: Database, connection: sa.Connection, tables: Sequence[sa.Table]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from fingerpost import (
     ConfigError,
     FingerpostError,
     GapItem,
+    ListedItem,
     Receipt,
     SourceUnavailable,
     mark_item,
@@ -96,6 +97,7 @@ class _Outcome(NamedTuple):
 
 
 _EDITED = _Outcome("permanent", None, "edited_by_tutor")
+_CHANGED = _Outcome("temporary", None, "changed_meanwhile")
 
 
 class Writing:
@@ -136,6 +138,18 @@ class Writing:
         """Yield what became of each payload, without writing anything; raises as `deliver` does."""
         return self._each(payloads, self._read_back, "unknown")
 
+    def listed(self) -> Iterator[ListedItem]:
+        """Yield every open item that stands on a page as we wrote it, in the words of nobody else."""
+        try:
+            with self.database.transaction() as connection:
+                streaming = connection.execution_options(stream_results=True, yield_per=1_000)
+                for reference, text in streaming.execute(self.statements(connection).listed()):
+                    mark = read_mark(text)
+                    if mark is not None and mark.intact and not mark.closed:
+                        yield ListedItem(mark.key, reference.strip())
+        except sa.exc.SQLAlchemyError as error:
+            raise self.database.told(error) from error
+
     def _each(
         self, payloads: Sequence[Payload], act: Callable[[sa.Connection, Order], _Outcome], put_off: ReceiptStatus
     ) -> Iterator[Receipt]:
@@ -146,12 +160,13 @@ class Writing:
                 self._prepare(connection, [order.reference for _, order in orders])
             while orders:
                 key, order = orders[0]
-                self._wrote = False
                 try:
                     outcome = self._one(order, act)
+                    if outcome == _CHANGED:  # who was at it just now is done: see whether it is theirs now
+                        outcome = self._one(order, act)
                 except sa.exc.SQLAlchemyError as error:
-                    if not self._wrote:
-                        raise
+                    if not self._wrote or fault(error) == "denied":
+                        raise  # nothing was written
                     outcome = _after_writing(fault(error))
                 orders.pop(0)
                 yield Receipt(key, *outcome)
@@ -179,6 +194,7 @@ class Writing:
         self._pages = {reference: sorted(found, reverse=True) for reference, found in pages.items()}
 
     def _one(self, order: Order, act: Callable[[sa.Connection, Order], _Outcome]) -> _Outcome:
+        self._wrote = False
         with self.database.transaction() as connection:
             for statement in self._items.lock(order.key, self._config.timeout):
                 taken = connection.execute(statement).scalar()
@@ -256,16 +272,25 @@ class Writing:
         self._wrote = True
         result = connection.execute(statement)
         if self._items.procedure is not None and result.returns_rows:
-            while result.cursor.nextset():
-                pass  # a procedure is done only when all that it says was heard
+            _hear_out(result, connection.dialect)
         result.close()
         for one in self._look(connection, order):
             is_it = one.item not in known if old is None else one.item == old.item
             if is_it and _same(one.text, text):
                 return _Outcome("sent", str(one.item))
         if old is not None:
-            return _Outcome("temporary", None, "changed_meanwhile")
+            return _CHANGED
         return _Outcome("permanent", None, "not_kept")
+
+
+def _hear_out(result: sa.CursorResult[Any], dialect: sa.Dialect) -> None:
+    """Go over all that a procedure says: only then it is done. What the driver raises comes out as SQLAlchemy's."""
+    errors = dialect.loaded_dbapi.Error
+    try:
+        while result.cursor.nextset():
+            pass
+    except errors as error:
+        raise sa.exc.DBAPIError.instance(None, None, error, errors, hide_parameters=True, dialect=dialect) from error
 
 
 def _after_writing(kind: Fault) -> _Outcome:

@@ -43,6 +43,7 @@ from fingerpost._items import (
     DigestSource,
     GapItem,
     Item,
+    ListedItem,
     Payload,
     Person,
     Receipt,
@@ -57,7 +58,15 @@ from fingerpost._labour_market import (
     Occupation,
     SocVersion,
 )
-from fingerpost._lmi import ComparedFigure, Comparison, RefreshReport, Suggestion, UnknownOccupation
+from fingerpost._lmi import (
+    ComparedFigure,
+    Comparison,
+    RefreshReport,
+    Suggestion,
+    Suggestions,
+    UnknownOccupation,
+    UnknownOccupations,
+)
 from fingerpost._logging import configure_logging
 from fingerpost._mapcheck import MappingCheck, RowTrace
 from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
@@ -126,6 +135,7 @@ __all__ = [
     "ItemMark",
     "LabourMarketQuestion",
     "LearnerOccupation",
+    "ListedItem",
     "LockHeld",
     "MappingCheck",
     "MarketReport",
@@ -160,7 +170,9 @@ __all__ = [
     "StreamReport",
     "StreamSpec",
     "Suggestion",
+    "Suggestions",
     "UnknownOccupation",
+    "UnknownOccupations",
     "__version__",
     "configure_logging",
     "default_config_path",

@@ -13,7 +13,7 @@ import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -114,6 +114,10 @@ class Context(Protocol):
     @property
     def now(self) -> datetime:
         """The start of the run, in UTC."""
+
+    @property
+    def as_of(self) -> date:
+        """The day that the college is looked at: today there, unless the configuration names another one."""
 
     @property
     def timezone(self) -> ZoneInfo:

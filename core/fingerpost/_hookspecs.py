@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fingerpost._connector import Connector, Context, Finding
-    from fingerpost._items import Item, Payload, Receipt
+    from fingerpost._items import Item, ListedItem, Payload, Receipt
     from fingerpost._labour_market import Fact, LabourMarketQuestion, NoData, Occupation
     from fingerpost._messages import Cursor, Message
     from fingerpost._reference import Reference
@@ -186,6 +186,17 @@ class DataHooks:
 
         Answer ``sent`` where the payload is found, ``temporary`` where it certainly is not there, and ``unknown``
         where the channel cannot tell. A channel without this hook can never tell.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def list_items(self, context: Context) -> Iterator[ListedItem]:  # type: ignore[empty-body]
+        """Yield the open items of ours that stand on learners' pages, found by their marks alone.
+
+        Called once a run, before anything is planned, so that items are closed of which a new or renamed store knows
+        nothing. Leave out what is closed and what is not intact. Read as a stream, and write nothing. A channel
+        without this hook closes only what its own deliveries opened.
 
         .. versionadded:: 0.1
         """

@@ -38,7 +38,7 @@ from fingerpost._connector import (
 )
 from fingerpost._errors import ConfigError, ContractError, FingerpostError
 from fingerpost._hookspecs import DataHooks, DiscoveryHooks, EventHooks, ResolverHooks
-from fingerpost._items import Item, Payload, Receipt, ReceiptStatus
+from fingerpost._items import Item, ListedItem, Payload, Receipt, ReceiptStatus
 from fingerpost._messages import STREAMS, Checkpoint, Cursor, Deleted, Message, Record, Rejected, StreamName, StreamSpec
 from fingerpost._version import __version__
 
@@ -407,6 +407,10 @@ class Instance:
         if not self.has("reconcile"):
             return iter([Receipt(payload.key, "unknown") for payload in payloads])
         return self._receipts("reconcile", payloads, context)
+
+    def list_items(self, context: Context) -> Iterator[ListedItem]:
+        """Yield what stands open in the ILP; nothing where the channel cannot list it."""
+        return self._each("list_items", ListedItem, context=context) if self.has("list_items") else iter(())
 
     def enrich(self, hook: str, kinds: type[_T] | tuple[type[_T], ...], **arguments: Any) -> Iterator[_T]:
         """Yield what an enricher's hook answers; raises `ContractError` where it yields anything else."""

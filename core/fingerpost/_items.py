@@ -20,6 +20,7 @@ __all__ = [
     "DigestSource",
     "GapItem",
     "Item",
+    "ListedItem",
     "Payload",
     "Person",
     "Receipt",
@@ -132,6 +133,17 @@ class GapItem:
     lines: tuple[DigestLine, ...]
     as_of: date
     external_ref: str | None = None
+
+
+class ListedItem(NamedTuple):
+    """Name one open item that a channel found in the ILP, by its mark: its key, and the learner on whose page it is."""
+
+    key: str
+    learner_reference: str
+
+    def __repr__(self) -> str:
+        """Show nobody's reference."""
+        return f"ListedItem(key={self.key!r})"
 
 
 Item: TypeAlias = Digest | GapItem

@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
@@ -52,6 +52,7 @@ class HostContext:
     key: tuple[str, ...] = ("id",)
     name: str = "careers-log"
     now: datetime = NOW
+    as_of: date = date(2026, 3, 2)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     log: Any = field(default_factory=structlog.get_logger)
     http: Any = None

@@ -65,6 +65,10 @@ class HostContext:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     log: Any = field(default_factory=lambda: structlog.get_logger("test"))
 
+    @property
+    def as_of(self) -> date:
+        return self.now.astimezone(self.timezone).date()
+
     def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
         raise AssertionError(code)
 
@@ -403,6 +407,36 @@ def test_what_became_of_a_payload_is_read_back(college: College) -> None:
     assert len(college.items()) == 1
 
 
+# -- what is found without any memory of it ---------------------------------------------------------------------------
+
+
+def listed(college: College, **config: Any) -> list[tuple[str, str]]:
+    return sorted((key, ref) for key, ref in college.channel(**config).list_items(college.context()))
+
+
+def test_every_item_that_stands_open_as_we_wrote_it_is_listed(college: College) -> None:
+    assert listed(college) == []
+    references = [f"P{number:06}" for number in range(1, 6)]
+    college.deliver(*(item(reference=one) for one in references))
+    college.deliver(item("close", reference="P000002"))
+    ((edited, *_),) = college.items(item_key(10000000, "P000003"))
+    college.execute(f'UPDATE {college.table} SET "Comment" = "Comment" || \' Mine.\' WHERE "ActionPlanID" = {edited}')
+    ((blank, *_),) = college.items(item_key(10000000, "P000004"))
+    college.execute(f'UPDATE {college.table} SET "Comment" = "Comment" || \'  \' WHERE "ActionPlanID" = {blank}')
+    # Another college's: whether it is one of ours is for the host to say, by its key.
+    college.execute(
+        f'INSERT INTO {college.table} ("PMStudentID", "Comment") VALUES (:page, :text)',
+        page=college.pages("P000006")[0], text=mark_item(item_key(10000001, "P000006"), "Theirs"),
+    )  # fmt: skip
+    ours = [(item_key(10000000, one), one) for one in ("P000001", "P000004", "P000005")]
+    assert listed(college) == sorted([*ours, (item_key(10000001, "P000006"), "P000006")])
+
+
+def test_a_list_that_cannot_be_read_is_told(on_postgres: College) -> None:
+    with login(on_postgres) as url, pytest.raises(AuthError, match="rights"):
+        listed(on_postgres, url=url)
+
+
 # -- what is read of it -----------------------------------------------------------------------------------------------
 
 
@@ -430,7 +464,7 @@ def test_a_tutors_answer_is_read(college: College) -> None:
 
 PROCEDURE = """
 CREATE FUNCTION "LearnerInformation"."write_item"(
-  operation text, pm_student int, item int, "text" text, written_on timestamp
+  operation text, pm_student int, item int, before text, "text" text, written_on timestamp
 ) RETURNS TABLE (id int) LANGUAGE plpgsql AS $$
 BEGIN
   IF operation = 'insert' THEN
@@ -441,7 +475,7 @@ BEGIN
     RETURN QUERY UPDATE "LearnerInformation"."ActionPlan" AS a
       SET "Comment" = "text", "CommentDate" = written_on,
           "ActionTypeID" = CASE WHEN operation = 'close' THEN 5 ELSE a."ActionTypeID" END
-      WHERE a."ActionPlanID" = item RETURNING a."ActionPlanID";
+      WHERE a."ActionPlanID" = item AND a."Comment" = before RETURNING a."ActionPlanID";
   END IF;
 END $$
 """
@@ -477,6 +511,34 @@ def test_a_procedure_that_refuses_is_not_asked_again(on_postgres: College) -> No
     college = on_postgres
     college.execute(PROCEDURE.replace("BEGIN\n", "BEGIN\n RAISE EXCEPTION 'not in August';\n", 1))
     assert statuses(college.deliver(item(), procedure=CALLED)) == [("permanent", "refused")]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (psycopg.errors.RaiseException("not in August"), ("permanent", "refused")),
+        (psycopg.OperationalError("server closed the connection unexpectedly"), ("unknown", "unreachable")),
+        (psycopg.errors.QueryCanceled("canceling statement due to statement timeout"), ("unknown", "timeout")),
+    ],
+)
+def test_an_error_that_comes_after_the_first_result_of_a_procedure_is_one_like_others(
+    on_postgres: College, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, outcome: tuple[str, str]
+) -> None:
+    college = on_postgres
+    college.execute(PROCEDURE)
+    payloads = college.payloads(item(), item(reference="P000002"), procedure=CALLED)
+    channel, whole, errors = college.channel(procedure=CALLED), psycopg.Cursor.nextset, [error]
+
+    def nextset(cursor: psycopg.Cursor[Any]) -> bool | None:
+        if errors:
+            raise errors.pop()
+        return whole(cursor)
+
+    monkeypatch.setattr(psycopg.Cursor, "nextset", nextset)
+    first, second = statuses(list(channel.deliver(payloads, college.context())))
+    assert first == outcome
+    assert second == (("temporary", "timeout") if outcome[1] == "timeout" else ("sent", ""))
+    assert college.items() == []
 
 
 def test_a_procedure_that_is_not_there_is_told(on_postgres: College, on_sqlite: College) -> None:
@@ -539,24 +601,46 @@ def test_a_row_that_a_tutor_holds_open_is_read_back_later(on_postgres: College) 
     assert statuses(college.reconcile(item("update", "New"))) == [("temporary", "not_there")]
 
 
-def test_what_a_tutor_saves_while_we_write_stays(on_postgres: College) -> None:
+@pytest.mark.parametrize("config", [{}, {"procedure": CALLED}], ids=["table", "procedure"])
+@pytest.mark.parametrize("operation", ["update", "close"])
+def test_what_a_tutor_saves_while_we_write_stays(on_postgres: College, config: dict[str, Any], operation: str) -> None:
+    college = on_postgres
+    college.execute(PROCEDURE)
+    college.deliver(item(), **config)
+    payloads = college.payloads(item(operation, "New"), **config)
+    channel, receipts = college.channel(**config), list[Receipt]()
+    run = threading.Thread(target=lambda: receipts.extend(channel.deliver(payloads, college.context())))
+    with college.engine.connect() as tutor:
+        tutor.exec_driver_sql(f'UPDATE {college.table} SET "Comment" = \'Mine. \' || "Comment"')
+        run.start()
+        while not college.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^UPDATE|write_item'"
+        ):
+            assert run.is_alive()
+        tutor.commit()
+    run.join()
+    assert statuses(receipts) == [("permanent", "edited_by_tutor")]
+    assert college.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
+
+
+def test_what_another_run_writes_while_we_write_is_taken_into_account(on_postgres: College) -> None:
     college = on_postgres
     college.deliver(item())
     payloads = college.payloads(item("update", "New"))
     receipts: list[Receipt] = []
     run = threading.Thread(target=lambda: receipts.extend(college.channel().deliver(payloads, college.context())))
-    with college.engine.connect() as tutor:
-        tutor.exec_driver_sql(f'UPDATE {college.table} SET "Comment" = \'Mine. \' || "Comment"')
+    theirs = {"text": mark_item(KEY, "Other"), "item": college.items()[0][0]}
+    with college.engine.connect() as other:
+        other.execute(sa.text(f'UPDATE {college.table} SET "Comment" = :text WHERE "ActionPlanID" = :item'), theirs)
         run.start()
         while not college.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE%'"
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^UPDATE'"
         ):
             assert run.is_alive()
-        tutor.commit()
+        other.commit()
     run.join()
-    assert statuses(receipts) == [("temporary", "changed_meanwhile")]
-    assert college.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
-    assert statuses(college.deliver(item("update", "New"))) == [("permanent", "edited_by_tutor")]
+    assert statuses(receipts) == [("sent", "")]
+    assert college.open_texts() == [mark_item(KEY, "New")]
 
 
 def test_a_connection_lost_at_the_commit_leaves_it_unknown(on_postgres: College) -> None:
@@ -686,8 +770,27 @@ def test_a_login_that_may_only_look_is_told(on_postgres: College) -> None:
         assert error.level == "error"
         assert "INSERT on ActionPlan, UPDATE of Comment in ActionPlan" in error.message
         assert "administrator" in error.hint
-        receipts = on_postgres.deliver(item(), item(reference="P000002"), url=url)
-    assert statuses(receipts) == [("permanent", "not_allowed")] * 2
+        assert_stopped(on_postgres, url=url)
+
+
+def assert_stopped(college: College, **config: Any) -> None:
+    """The first refusal puts everything off and is told once: what a human mends today is written tonight."""
+    payloads = college.payloads(item(), item(reference="P000002"), **config)
+    receipts = college.channel(**config).deliver(payloads, college.context())
+    assert statuses([next(receipts), next(receipts)]) == [("temporary", "not_allowed")] * 2
+    with pytest.raises(AuthError, match="rights"):
+        next(receipts)
+    assert college.items() == []
+
+
+def test_a_login_that_may_add_and_not_change_is_told_at_the_first_change(on_postgres: College) -> None:
+    with login(on_postgres, *LOOK, 'INSERT ON "LearnerInformation"."ActionPlan"') as url:
+        payloads = on_postgres.payloads(item(), item("update", "New"), item(reference="P000002"), url=url)
+        receipts = on_postgres.channel(url=url).deliver(payloads, on_postgres.context())
+        found = statuses([next(receipts), next(receipts), next(receipts)])
+        with pytest.raises(AuthError, match="rights"):
+            next(receipts)
+    assert found == [("sent", ""), *[("temporary", "not_allowed")] * 2]
 
 
 def test_a_login_that_may_not_even_look_stops_everything(on_postgres: College) -> None:
@@ -706,6 +809,7 @@ def test_a_login_may_be_barred_from_the_procedure(on_postgres: College) -> None:
     with login(on_postgres, *LOOK) as url:
         (error,) = [one for one in on_postgres.check(url=url, procedure=CALLED) if one.level != "ok"]
         assert "EXECUTE on" in error.message
+        assert_stopped(on_postgres, url=url, procedure=CALLED)
 
 
 # -- configuration, check, rendering ----------------------------------------------------------------------------------
@@ -831,6 +935,7 @@ def every_statement() -> Iterator[tuple[str, sa.Executable]]:
         for number, statement in enumerate(items.lock(KEY, 60)):
             yield f"{name}: lock {number}", statement
         yield f"{name}: look", items.look([100001, 100013], KEY)
+        yield f"{name}: list", items.listed()
         yield f"{name}: insert", items.write("insert", page=1, item=None, text="secret", before=None, now=now)
         yield f"{name}: update", items.write("update", page=1, item=7, text="secret", before="old secret", now=now)
         yield f"{name}: close", items.write("close", page=1, item=7, text="secret", before="old secret", now=now)
@@ -858,7 +963,9 @@ def test_every_statement_compiles_for_sql_server() -> None:
     )
     assert seen["table: insert"].startswith("INSERT INTO [ProMonitor].[LearnerInformation].[ActionPlan] (")
     assert seen["table: update"].startswith("UPDATE [ProMonitor].[LearnerInformation].[ActionPlan] SET ")
-    assert seen["table: update"].endswith("AS NVARCHAR(max)) = :before")  # NTEXT cannot be compared
+    assert "@before=:before" in seen["procedure: update"]
+    # NTEXT cannot be compared, and most collations take an edit of case alone for none.
+    assert seen["table: update"].endswith("AS NVARCHAR(max)) COLLATE Latin1_General_BIN2) = :before")
     assert "[ActionTypeID]" not in seen["table: update"]
     assert "[ActionTypeID]" in seen["table: close"]
     assert not any("DELETE" in text or "MERGE" in text for text in seen.values())

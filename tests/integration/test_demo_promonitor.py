@@ -183,6 +183,14 @@ def test_nothing_else_in_the_databases_is_changed(folder: Path, tmp_path: Path) 
     assert whole(folder) == whole(tmp_path / "other")
 
 
+def test_check_is_green_on_any_day(first_night: tuple[Path, str]) -> None:
+    """The college is looked at as of a day of its own, so its academic years are those of that day."""
+    result = run("--config", first_night[0] / "fingerpost.toml", "check")
+    assert result.exit_code == 0
+    assert "academic years 24/25, 25/26 are read" in result.output
+    assert not re.search(r"^  (warning|error)", result.output, re.MULTILINE)
+
+
 def test_digests_link_to_the_pages(first_night: tuple[Path, str]) -> None:
     folder, _ = first_night
     tokens = {token for (token,) in asked(folder, "SELECT trim(StudentCode) FROM StudentCodeMapping")}

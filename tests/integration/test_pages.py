@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from colleges import activity, dump, usual_college
-from ilp_board import Board, host
+from ilp_board import Board, Listing, host
 
-from fingerpost import College, ConfigError, RunReport, item_key, read_mark
+from fingerpost import College, ConfigError, RunReport, item_key, mark_item, read_mark
 from fingerpost_cli._run import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from colleges import SmallCollege
@@ -24,9 +25,9 @@ def _clean_board() -> None:
     Board.clear()
 
 
-def small(folder: Path, *, kind: str = "board", **keys: Any) -> SmallCollege:
+def small(folder: Path, *, kind: str = "board", learners: int = 6, **keys: Any) -> SmallCollege:
     """Return a college of six learners with a page each; every one of them lacks something."""
-    college = usual_college(folder, learners=6)
+    college = usual_college(folder, learners=learners)
     college.connectors.append({"type": kind, "name": "ilp", "write": True, **keys})
     return college
 
@@ -153,6 +154,18 @@ def test_a_ceiling_spreads_the_first_items_over_several_nights(tmp_path: Path) -
     assert len(Board.open_items()) == 6
 
 
+def test_a_ceiling_that_was_lowered_holds_for_what_waits(tmp_path: Path) -> None:
+    college = small(tmp_path)
+    Board.fault = "down"
+    assert night(college).items.deferred == 6
+    Board.fault = ""
+    college.source("ilp")["ceiling"] = 1
+    report = night(college)
+    assert (report.items.written, report.items.deferred, report.exit_code) == (1, 5, 4)
+    college.source("ilp")["ceiling"] = 3
+    assert [night(college).items.written for _ in range(3)] == [3, 2, 0]
+
+
 def test_what_the_ceiling_keeps_back_is_counted_also_while_the_ilp_is_down(tmp_path: Path) -> None:
     college = small(tmp_path, ceiling=4)
     Board.fault = "down"
@@ -195,6 +208,16 @@ def test_a_channel_that_is_down_is_tried_again_and_nothing_is_doubled(tmp_path: 
     (text,) = Board.open_items()["L002"]
     assert "careers adviser" not in text  # what waited was out of date and was never written
     assert all(len(texts) == 1 for texts in Board.pages.values())
+
+
+def test_a_channel_that_is_refused_is_told_once_and_given_no_more(tmp_path: Path) -> None:
+    college = small(tmp_path, learners=45)
+    Board.fault = "denied"
+    report = night(college)
+    assert (report.items.written, report.items.deferred, report.items.unknown) == (1, 44, 0)
+    assert [one for one in report.messages if "ilp" in one] == ["Channel ilp: the login may not do that"]
+    Board.fault = ""
+    assert night(college).items.written == 44
 
 
 @pytest.mark.parametrize("kind", ["board", "read-back"])
@@ -264,6 +287,167 @@ def test_a_new_store_finds_the_items_of_the_old_one(tmp_path: Path) -> None:
     assert night(college).items.written == 6
     assert Board.writes == written  # the channel looked, and nothing had to be written
     assert all(len(texts) == 1 for texts in Board.pages.values())
+
+
+# What a store knows nothing of
+
+
+def lose_the_store(college: SmallCollege) -> None:
+    for path in college.folder.glob("fingerpost.db*"):
+        path.unlink()
+
+
+def rename_the_connector(college: SmallCollege) -> None:
+    college.source("ilp")["name"] = "promonitor-writeback"
+
+
+def leave(college: SmallCollege, *refs: str) -> None:
+    """Let learners be gone from the MIS."""
+    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] not in refs]
+    college.write("mis")
+
+
+FORGETTING = pytest.mark.parametrize("forget", [lose_the_store, rename_the_connector])
+
+
+@FORGETTING
+def test_what_stands_there_without_our_knowing_is_closed_all_the_same(
+    tmp_path: Path, forget: Callable[[SmallCollege], None]
+) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    Board.pages["L004"][0] += " Spoke with L. about it."
+    theirs = Board.pages["L004"][0]
+    forget(college)
+    leave(college, "L002", "L004")
+    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L003")
+    course |= {"status": "Withdrawn", "actual_end_date": "2026-02-27"}
+    college.write("courses")
+    report = night(college)
+    assert (report.items.written, report.exit_code) == (5, 0)
+    assert Board.writes[6:] == [("L002", "close"), ("L003", "close")]  # of the others nothing had to be written
+    assert sorted(Board.open_items()) == ["L001", "L004", "L005", "L006"]
+    assert Board.pages["L004"] == [theirs]
+    again = night(college)
+    assert (again.items.planned, again.exit_code, len(Board.writes)) == (0, 0, 8)
+
+
+def test_the_ilp_is_asked_once_a_night_and_a_usual_one_writes_nothing(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    Listing.lists = 0
+    night(college)
+    before = stored(college)
+    night(college)
+    assert (Listing.lists, stored(college)) == (2, before)
+    college.source("ilp")["write"] = False
+    night(college)
+    assert Listing.lists == 2
+
+
+def test_what_was_opened_again_behind_our_back_is_closed_again(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    (opened,) = Board.pages["L002"]
+    leave(college, "L002")
+    night(college)
+    Board.pages["L002"] = [opened]
+    assert night(college).items.written == 1
+    assert "L002" not in Board.open_items()
+
+
+def test_what_is_found_to_close_counts_within_the_ceiling(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    lose_the_store(college)
+    leave(college, "L001", "L002", "L003", "L004", "L005", "L006")
+    college.source("ilp")["ceiling"] = 4
+    first, second = night(college), night(college)
+    assert (first.items.written, first.items.over_ceiling) == (4, 2)
+    assert (second.items.written, second.items.over_ceiling) == (2, 0)
+    assert Board.open_items() == {}
+
+
+def test_items_of_another_college_are_let_be(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    theirs = mark_item(item_key(10000001, "X1"), "Of another college")
+    copied = mark_item(item_key(99999999, "L001"), "Copied onto the page of somebody else")
+    Board.pages |= {"X1": [theirs], "X2": [copied]}
+    night(college)
+    assert (Board.pages["X1"], Board.pages["X2"]) == ([theirs], [copied])
+
+
+def test_items_of_a_college_that_merged_into_ours_are_closed(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    college.tables["college"]["former_ukprns"] = [10000001]
+    Board.pages["X1"] = [mark_item(item_key(10000001, "X1"), "Of the college that was")]
+    night(college)
+    assert "X1" not in Board.open_items()
+
+
+def test_who_cannot_be_judged_now_keeps_the_item(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    before = dict(Board.open_items())
+    lose_the_store(college)
+    college.source("careers-log")["fresh_for"] = 3
+    college.later(days=10)
+    for name in ("mis", "courses", "tutors"):
+        college.write(name)
+    report = night(college)
+    assert report.verdicts["8.1"]["unknown"] == 3
+    assert "close" not in {operation for _, operation in Board.writes}
+    assert Board.open_items().keys() == before.keys()
+
+
+@pytest.mark.parametrize("broken", ["mis", "courses", "careers-log"])
+def test_nobody_is_taken_for_gone_while_a_source_fails(tmp_path: Path, broken: str) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    before = dict(Board.open_items())
+    lose_the_store(college)
+    path = next(college.folder.rglob(f"{broken}*.csv"))
+    content = path.read_bytes()
+    path.write_text("nothing that is known\n", encoding="utf-8")
+    assert night(college).exit_code == 3
+    assert Board.open_items().keys() == before.keys()
+    path.write_bytes(content)
+    leave(college, "L002")
+    night(college)
+    assert sorted(Board.open_items()) == ["L001", "L003", "L004", "L005", "L006"]
+
+
+def test_whose_record_was_rejected_keeps_the_item(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    lose_the_store(college)
+    (path,) = college.folder.rglob("mis*.csv")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line}{',,,a,b' if 'L002' in line else ''}\n" for line in lines), encoding="utf-8")
+    report = night(college)
+    assert [one.rejected for one in report.streams if one.connector == "mis"] == [1]
+    assert "L002" in Board.open_items()
+
+
+def test_a_list_that_is_cut_is_told_and_what_it_held_is_used(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    lose_the_store(college)
+    leave(college, "L001", "L002")
+    Board.fault = "cut"
+    messages = night(college).messages
+    assert [one for one in messages if one.startswith("Channel")] == ["Channel ilp: the ILP is down"]
+    assert "L001" not in Board.open_items()
+    assert "L002" in Board.open_items()
+
+
+def test_a_dry_run_lists_what_would_be_closed(tmp_path: Path) -> None:
+    college = small(tmp_path, kind="listing")
+    night(college)
+    lose_the_store(college)
+    leave(college, "L002")
+    trial = night(college, dry_run=True)
+    assert ("close", "L002") in {(one.operation, one.learner) for one in trial.would_write}
+    assert "L002" in Board.open_items()
 
 
 # Answers

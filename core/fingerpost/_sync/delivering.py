@@ -7,13 +7,14 @@ identically and once, else it expires and the next digest carries what it said.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from fingerpost._errors import FingerpostError
+from fingerpost._errors import AuthError, ConfigError, FingerpostError
 from fingerpost._failpoints import hit
 from fingerpost._items import Payload, Receipt
 from fingerpost._store import schema
@@ -55,16 +56,20 @@ def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
 
 
 def deliver(run: Run, channel: Instance, context: HookContext) -> None:
-    """Deliver everything that waits for one channel; what it puts off waits for the next run."""
+    """Deliver what waits for one channel, items up to its ceiling; what it puts off waits for the next run."""
+    settings: Any = channel.config
+    left = sys.maxsize
     if channel.accepts == "digest":
         _check_addresses(run, channel)
-    elif not getattr(channel.config, "write", False):
+    elif settings.write:
+        left = settings.ceiling  # it may have been lowered since these were planned
+    else:
         return  # it was switched off: what still waits expires
     last = 0
-    while claimed := _claim(run, channel, last):
-        _hand_over(run, channel, context, claimed)
-        last = max(claimed)
-        if _all_put_off(run, claimed):
+    while left and (claimed := _claim(run, channel, last, min(BATCH, left))):
+        goes_on = _hand_over(run, channel, context, claimed)
+        last, left = max(claimed), left - len(claimed)
+        if not goes_on or _all_put_off(run, claimed):
             break  # the channel is down: the rest would only wait for the same answer
 
 
@@ -132,14 +137,14 @@ def _rested(row: Any, now: datetime) -> bool:
     return row.attempted_at is None or now - datetime.fromisoformat(row.attempted_at) >= RESEND_AFTER
 
 
-def _claim(run: Run, channel: Instance, last: int) -> dict[int, Any]:
+def _claim(run: Run, channel: Instance, last: int, most: int) -> dict[int, Any]:
     """Take the next payloads, and say so in the store before anything leaves."""
     with run.unit.transaction() as connection:
         rows = connection.execute(
             sa.select(_outbox)
             .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending", _outbox.c.id > last)
             .order_by(_outbox.c.id)
-            .limit(BATCH)
+            .limit(most)
         ).all()
         if rows:
             connection.execute(
@@ -151,7 +156,9 @@ def _claim(run: Run, channel: Instance, last: int) -> dict[int, Any]:
     return {row.id: row for row in rows}
 
 
-def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> None:
+def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> bool:
+    """Deliver what was claimed; say whether there is any use in going on before a human has acted."""
+    goes_on = True
     rows = {row.key: row for row in claimed.values()}
     try:
         for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):
@@ -162,14 +169,16 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
                 hit("receipt_committed")
                 run.progress.advance(1)
     except FingerpostError as error:
-        run.report.messages.append(f"Channel {channel.name}: {error.message}")
+        run.report.say(f"Channel {channel.name}: {error.message}")
         run.log.error("delivery_failed", channel=channel.name, message=error.message)
+        goes_on = not isinstance(error, AuthError | ConfigError)
     except Exception as error:
         run.report.messages.append(f"Channel {channel.name} broke while delivering ({type(error).__name__}).")
         run.log.error("delivery_broke", channel=channel.name, error=type(error).__name__)
         run.log.debug("delivery_broke_details", exc_info=True)
     for row in rows.values():
         _set(run, row.id, state="unknown", detail="no_receipt")
+    return goes_on
 
 
 def _settle(run: Run, row: Any, receipt: Receipt) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fingerpost._messages import StreamName
     from fingerpost._sync.context import Run
 
-__all__ = ["Identities", "link", "load_crosswalk"]
+__all__ = ["Identities", "known_providers", "link", "load_crosswalk"]
 
 LISTED_UNKNOWN = 1_000
 """Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
@@ -64,7 +64,7 @@ def load_crosswalk(config: Configuration) -> dict[str, str]:
     lacking = [column for column in _CROSSWALK if column not in (rows.fieldnames or ())]
     if lacking:
         raise ConfigError(f"[identity] crosswalk: {path.name} has no column {', '.join(lacking)}.")
-    providers = _providers(config)
+    providers = known_providers(config)
     links: dict[str, str] = {}
     for line, row in enumerate(rows, start=2):
         ukprn, reference, same_as_ukprn, same_as_reference = _crosswalk_row(row, path, line, providers)
@@ -72,7 +72,7 @@ def load_crosswalk(config: Configuration) -> dict[str, str]:
     return {start: _end(links, start, path) for start in links}
 
 
-def _providers(config: Configuration) -> set[str]:
+def known_providers(config: Configuration) -> set[str]:
     """Return the providers whose learners there may be: the college, what it was before, and the sources' own."""
     college = config.settings.college
     own = (getattr(instance.config, "ukprn", None) for instance in config.instances)

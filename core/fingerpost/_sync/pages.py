@@ -2,12 +2,14 @@
 
 The item follows the gaps of a learner: opened with the first, updated when what it says changes, closed with the last.
 What the outbox knows of earlier deliveries says what is there now; where an answer never came, the channel is asked
-again for the state that is wanted, since it looks before it writes.
+again for the state that is wanted, since it looks before it writes. What a channel finds in the ILP beside that, as
+after a lost store, is taken in and follows the gaps like the rest.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -15,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import sqlalchemy as sa
 import xxhash
 
+from fingerpost._errors import FingerpostError
 from fingerpost._failpoints import hit
 from fingerpost._items import GapItem
 from fingerpost._marker import item_key
 from fingerpost._parsers import academic_year_of
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.identity import known_providers
 from fingerpost._sync.report import WouldWrite
 from fingerpost._sync.telling import MAY_HAVE_ARRIVED, render, told_rows
 from fingerpost._wording import page_text
@@ -50,6 +54,9 @@ CLOSED = "closed"
 """What an item says once nothing is open any more; and what a page says on which there never was one."""
 
 _CLOSED_TEXT = "Careers programme: everything that was listed here is done or no longer needed."
+
+_SAME_AS_EVER = ("not_fed", "not_judged", "apprentice_job")
+"""Why a verdict is unknown that was so before: what is not judged at this college was never said on a page."""
 
 _RANK = {"close": 0, "update": 1, "open": 2}
 _outbox = schema.outbox
@@ -119,7 +126,9 @@ def plan_items(run: Run, planner: Planner, channel: Instance, context: HookConte
         return
     with run.unit.transaction() as connection:
         pages = _pages(connection, channel.name)
-        changes = _Changes(run, planner, pages)
+    found = _take_in(run, channel, context, pages) if _knows_everybody(run) else set()
+    with run.unit.transaction() as connection:
+        changes = _Changes(run, planner, pages, found)
         _drop_outdated(connection, pages, changes)
         waiting = sum(page.waiting is not None for page in pages.values())
         room = max(0, settings.ceiling - waiting)
@@ -135,13 +144,17 @@ def plan_items(run: Run, planner: Planner, channel: Instance, context: HookConte
 
 
 class _Changes:
-    """Go over the changes that are wanted, one at a time, and count them."""
+    """Go over the changes that are wanted, one at a time, and count them.
 
-    def __init__(self, run: Run, planner: Planner, pages: dict[str, _Page]) -> None:
+    `found` are the keys of items that only the ILP told of.
+    """
+
+    def __init__(self, run: Run, planner: Planner, pages: dict[str, _Page], found: set[str]) -> None:
         self.count = 0
         self._run = run
         self._planner = planner
         self._pages = pages
+        self._found = found
 
     def __iter__(self) -> Iterator[_Wanted]:
         self.count = 0
@@ -152,6 +165,7 @@ class _Changes:
             wanted = None if learner.is_silent or page.waiting is not None else self._open(key, page, learner)
             if wanted is not None:
                 yield self._counted(wanted)
+        there |= self._not_judged(self._found - there)
         for key, page in self._pages.items():
             if key not in there and page.waiting is None and page.operation(CLOSED, self._run.now) is not None:
                 item = GapItem(key, "close", page.reference, _CLOSED_TEXT, (), self._run.as_of, page.external_ref)
@@ -159,10 +173,39 @@ class _Changes:
 
     def people(self) -> Iterator[tuple[str, Known]]:
         """Return everybody about whom something is open, or cannot be judged for now, by the key of their item."""
-        college = self._planner.config.settings.college.ukprn
         for _, learner in self._planner.learners(self._planner.with_open_episodes()):
             if learner.reference and (learner.gaps or learner.is_silent):
-                yield item_key(learner.ukprn or college, learner.reference), learner
+                yield self._key(learner.ukprn, learner.reference), learner
+
+    def _not_judged(self, keys: set[str]) -> set[str]:
+        """Return those among the keys whose learners cannot be judged for now: what was open of them is not known."""
+        if not keys:
+            return set()
+        learner, verdict = schema.learner, schema.verdict
+        unknown = self._planner.connection.execute(
+            sa.select(learner.c.ukprn, learner.c.reference)
+            .join(verdict, verdict.c.learner_id == learner.c.id)
+            .where(
+                learner.c.deleted_run.is_(None), learner.c.reference.is_not(None),
+                verdict.c.framework == self._planner.framework.name, verdict.c.status == "unknown",
+                sa.or_(verdict.c.reason.is_(None), verdict.c.reason.not_in(_SAME_AS_EVER)),
+            )
+            .execution_options(yield_per=5_000)
+        )  # fmt: skip
+        not_judged = {key for ukprn, reference in unknown if (key := self._key(ukprn, reference)) in keys}
+        rejected = self._rejected({self._pages[key].reference for key in keys})
+        return not_judged | {key for key in keys if self._pages[key].reference in rejected}
+
+    def _rejected(self, references: set[str]) -> set[str]:
+        """Return those among the references that a rejected record of a learner holds: they are not gone."""
+        table, found = schema.quarantine, set()
+        raw = sa.select(table.c.raw).where(table.c.stream == "learners").execution_options(yield_per=5_000)
+        for text in self._planner.connection.scalars(raw):
+            found |= references & {str(value).strip() for value in json.loads(text).values()}
+        return found
+
+    def _key(self, ukprn: int | None, reference: str) -> str:
+        return item_key(ukprn or self._planner.config.settings.college.ukprn, reference)
 
     def text(self, learner: Known) -> str:
         """Return what a learner's item is to say."""
@@ -194,6 +237,40 @@ def _pages(connection: sa.Connection, channel: str) -> dict[str, _Page]:
     for row in connection.execute(select.order_by(_outbox.c.id)):
         pages.setdefault(row.message_id, _Page(row.recipient)).take(row)
     return pages
+
+
+def _knows_everybody(run: Run) -> bool:
+    """Say whether this run read every stream to its end: only then is somebody whom no source names not there."""
+    read = {(one.connector, one.stream) for one in run.report.streams if one.state not in ("reading", "failed")}
+    wanted = {(instance.name, spec.name) for instance in run.config.instances for spec in instance.streams}
+    return not run.config.broken and wanted <= read
+
+
+def _take_in(run: Run, channel: Instance, context: HookContext, pages: dict[str, _Page]) -> set[str]:
+    """Add to `pages` what the channel finds open in the ILP and the outbox does not know of; return their keys.
+
+    A store that was lost, or a connector of another name, has left items there. Nothing is kept of those that are
+    known, so that a usual night costs no memory; another college's are told by their keys and let be.
+    """
+    ukprns = [int(ukprn) for ukprn in known_providers(run.config)]
+    found = set()
+    try:
+        for item in channel.list_items(context):
+            page = pages.get(item.key)
+            if page is not None and (page.says != CLOSED or page.is_uncertain):
+                continue
+            if any(item.key == item_key(ukprn, item.learner_reference) for ukprn in ukprns):
+                page = pages.setdefault(item.key, _Page(item.learner_reference))
+                page.is_uncertain = True
+                found.add(item.key)
+    except FingerpostError as error:
+        run.report.say(f"Channel {channel.name}: {error.message}")
+        run.log.error("listing_failed", channel=channel.name, message=error.message)
+    except Exception as error:
+        run.report.messages.append(f"Channel {channel.name} broke while listing items ({type(error).__name__}).")
+        run.log.error("listing_broke", channel=channel.name, error=type(error).__name__)
+        run.log.debug("listing_broke_details", exc_info=True)
+    return found
 
 
 def _drop_outdated(connection: sa.Connection, pages: dict[str, _Page], changes: _Changes) -> None:

@@ -100,6 +100,11 @@ class RunReport:
         """Return what `fingerpost sync --json` prints."""
         return asdict(self)
 
+    def say(self, message: str) -> None:
+        """Tell IT something, once."""
+        if message not in self.messages:
+            self.messages.append(message)
+
     def settle(self) -> None:
         """Set status and exit code from what happened, in the documented precedence."""
         if any(stream.state in ("failed", "held") or stream.newly_rejected for stream in self.streams):
