@@ -16,7 +16,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -140,9 +140,13 @@ class CareersServer:
                 return self.faults[len(self.requests)]
             if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
                 return Answer(b"", 404)
-            if call.headers.get(self.key_header.title()) != KEY:
+            if not self.is_open(call) and call.headers.get(self.key_header.title()) != KEY:
                 return NO_KEY
             return self.served(call)
+
+    def is_open(self, call: Call) -> bool:
+        """Say whether a request needs no key."""
+        return False
 
     def served(self, call: Call) -> Answer:
         raise NotImplementedError
@@ -235,19 +239,44 @@ class AdvertServer(CareersServer):
 
 
 class MapsServer(CareersServer):
-    """The Occupational Maps API: `occupations`, and `onward` the codes that one may go on to, by code."""
+    """The Occupational Maps API: `occupations`, and `onward` the codes that one may go on to, by code.
+
+    Below `standards_url`, which is another host in the world and takes no key, it has the apprenticeship standards:
+    `lars` are their LARS codes by the standards' own. `standards_gone` is what is answered there alone.
+    """
 
     key_header = "X-API-KEY"
     documented = frozenset({"expand"})
 
     def __init__(
-        self, occupations: Sequence[dict[str, Any]], onward: Mapping[str, list[str]] | None = None, **more: Any
+        self,
+        occupations: Sequence[dict[str, Any]],
+        onward: Mapping[str, list[str]] | None = None,
+        *,
+        lars: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(**more)
+        self.lars = dict(lars or {})
+        self.standards_gone: Answer | None = None
         self.occupations = {each["stdCode"]: each for each in occupations}
         self.onward = dict(onward or {})
 
+    @property
+    def standards_url(self) -> str:
+        return f"{self.url}/apprenticeshipstandards"
+
+    @property
+    def standards(self) -> list[Call]:
+        """The requests for standards."""
+        return [call for call in self.requests if self.is_open(call)]
+
+    def is_open(self, call: Call) -> bool:
+        return call.path.startswith("/apprenticeshipstandards/")
+
     def served(self, call: Call) -> Answer:
+        if self.standards_gone and self.is_open(call):
+            return self.standards_gone
         expand = {part.lower() for part in call.one("expand").split(",")}
         match call.path.strip("/").split("/"):
             case ["Occupations"]:
@@ -261,6 +290,8 @@ class MapsServer(CareersServer):
                     "occupations": [self._shown(self.occupations[each], set()) for each in around],
                     "progressions": [{"stdCodeFrom": code, "stdCodeTo": each} for each in self.onward[code]],
                 })  # fmt: skip
+            case ["apprenticeshipstandards", code] if code in self.lars:
+                return json_answer(apprenticeship(code, self.lars[code]))
         return Answer(b"", 404)
 
     @staticmethod
@@ -284,6 +315,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5  # an idle kept-alive connection must not keep the server from closing
+    wbufsize = -1  # head and body in one piece, or the second waits for the first to be acknowledged
     server: _Server
 
     def do_GET(self) -> None:
@@ -365,6 +397,18 @@ def standard(code: str, name: str, soc2010: int, soc2020: int, **said: Any) -> d
     } | said  # fmt: skip
 
 
+def apprenticeship(code: str, lars: Any, **said: Any) -> dict[str, Any]:
+    """Return an apprenticeship standard: a few of its many keys, with the numbers that are texts."""
+    return {
+        "templateType": 1, "larsCode": lars, "referenceNumber": code, "title": "Plumber", "level": 3,
+        "status": "Approved for delivery", "versionNumber": "1.3", "typicalDuration": 30, "maxFunding": 13000,
+        "minimumHoursForCompliance": "605", "route": "Construction and the built environment",
+        "typicalJobTitles": ["Plumber"], "keywords": ["pipes"], "occupationCode": code.replace("ST", "OCC"),
+        "standardPageUrl": f"https://skillsengland.education.gov.uk/apprenticeship-standards/{code.lower()}-v1-3",
+        "knowledges": [{"knowledgeId": "K1", "detail": "<p>Pipes.</p>"}],
+    } | said  # fmt: skip
+
+
 # A host for a connector
 
 
@@ -375,6 +419,7 @@ class HostContext:
     http: Http
     name: str = "careers"
     now: datetime = NOW
+    as_of: date = date(2026, 11, 2)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     pauses: list[float] = field(default_factory=list)
 
@@ -461,28 +506,20 @@ def ask_alone(connector: str, said: Mapping[str, Any], titles: str, first: int, 
 
 # Answers that are wrong
 
-_TEXTS = st.one_of(
-    st.text(max_size=30),
-    st.sampled_from([
-        "", "<b>bold", "&lt;i&gt;&#0;&nbsp;", "[a | b", "\ud800", "\x00\x1b[31m", "https://[", "https://a b",
-        "£1 a year", "£15,704 a year", "0", "1e309", "\u202e", "OCC0001", "javascript:x",
-        "x" * 25_000, "<" * 5_000, "[" * 5_000,
-    ]),
+_STRANGE: tuple[Any, ...] = (
+    "", "<b>bold", "&lt;i&gt;&#0;&nbsp;", "[a | b", "\ud800", "\x00\x1b[31m", "https://[", "https://a b", "£1 a year",
+    "£15,704 a year", "0", "1e309", "\u202e", "OCC0001", "ST0303", "javascript:x", "x" * 3_000, "<" * 900, "[" * 900,
+    None, True, False, 0, -1, 5315, 10**30, -(10**30), 0.5, -0.0, math.nan, math.inf, [], {}, [None], [[[]]], [{}],
+    {"": {"": [""]}}, {"Title": None}, {"title": ["x"]}, ["<b>", 1, {"name": 2}],
 )  # fmt: skip
-_LEAVES = st.one_of(
-    st.none(),
-    st.booleans(),
+JUNK = st.one_of(
+    st.sampled_from(_STRANGE),
+    st.text(max_size=20),
     st.integers(),
-    st.sampled_from([10**30, -(10**30), 5315, 0, -1]),
     st.floats(),
-    _TEXTS,
+    st.lists(st.sampled_from(_STRANGE), max_size=2),
 )
-JUNK = st.recursive(
-    _LEAVES,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=5,
-)
-"""Any JSON."""
+"""JSON that nobody expects there: most of it fixed, since drawing as much would take most of a test's time."""
 
 
 @st.composite
@@ -516,17 +553,22 @@ def _as_body(value: Any) -> bytes:
 
 def _damaged(draw: st.DrawFn, value: Any) -> Any:
     """Replace one thing somewhere inside by anything, or leave it out."""
-    places: list[Any] = (
-        sorted(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
-    )
-    if not places or draw(st.integers(0, 7)) == 0:
-        return draw(JUNK)
-    place = draw(st.sampled_from(places))
-    if draw(st.integers(0, 5)) == 0:
-        del value[place]
+    number, junk, drop = draw(st.integers(0, 16_000_000)), copy.deepcopy(draw(JUNK)), draw(st.integers(0, 5)) == 0
+    holder: Any = [value]
+    container, place = holder, 0
+    while True:
+        inner = container[place]
+        places = sorted(inner) if isinstance(inner, dict) else range(len(inner)) if isinstance(inner, list) else ()
+        number, stays = divmod(number, 8)
+        if not places or not stays:
+            break
+        number, step = divmod(number, len(places))
+        container, place = inner, places[step]
+    if drop and container is not holder:
+        del container[place]
     else:
-        value[place] = _damaged(draw, value[place])
-    return value
+        container[place] = junk
+    return holder[0]
 
 
 def assert_sound(said: Sequence[Fact | NoData]) -> None:

@@ -41,6 +41,7 @@ class ScriptedMarketConfig(ConnectorConfig):
     path: str = "service.json"
     address: str | None = None
     """What is asked beside that, and not through the host's memory: no connector should."""
+    limit: tuple[int, float] | None = None
 
 
 class ScriptedMarket(Enricher):
@@ -60,7 +61,8 @@ class ScriptedMarket(Enricher):
         for occupation in question.occupations:
             code = f"{occupation.soc_version}:{occupation.soc}"
             key = f"facts/{code}?region={question.region or ''}"
-            reply = reference.fetch(context.name, key, "pay", partial(self._ask, context, key, code))
+            ask = partial(self._ask, context, key, code)
+            reply = reference.fetch(context.name, key, "pay", ask, limit=self.config.limit)
             for said in reply.value or []:
                 if said["kind"] not in question.kinds:
                     continue
@@ -76,7 +78,8 @@ class ScriptedMarket(Enricher):
     @hookimpl
     def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:
         key = f"find?{words}"
-        yield from _occupations(reference.fetch(context.name, key, "codes", lambda: self._ask(context, key, key)).value)
+        reply = reference.fetch(context.name, key, "codes", lambda: self._ask(context, key, key), remember=False)
+        yield from _occupations(reply.value)
 
     @hookimpl
     def list_occupations(self, reference: Reference, context: Context) -> Iterator[Occupation]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from fingerpost import FACT_KINDS
+from fingerpost import FACT_KINDS, Suggestions
 from fingerpost_cli._app import App, pass_app
 from fingerpost_cli._output import WIDTH, as_json, day, many, paragraph, print_json, table
 from fingerpost_cli._progress import progress_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         MarketReport,
         Occupation,
         SocVersion,
-        UnknownOccupation,
+        UnknownOccupations,
     )
 
 __all__ = ["REASONS", "lmi"]
@@ -113,7 +113,7 @@ def _describe(report: MarketReport, year: int) -> None:
 
 def _name(report: MarketReport) -> str:
     one = report.occupation
-    title = "no title is known" if report.title == f"SOC {one.soc}" else report.title
+    title = report.title if report.is_titled else "no title is known"
     return f"{title} (SOC {one.soc_version})"
 
 
@@ -169,8 +169,8 @@ def _figure(fact: Fact) -> str:
 
 def _about(fact: Fact) -> str:
     """Say what kind of figure it is, and what one must know of it."""
-    parts = [fact.statistic, fact.split]
-    if fact.text and fact.text != fact.statistic:
+    parts = [fact.statistic, fact.scope]
+    if fact.text and fact.text != fact.statistic and fact.text not in fact.scope:
         parts.append(fact.text)
     if fact.projected and "projection" not in fact.statistic:
         parts.append("projection")
@@ -240,15 +240,18 @@ def _describe_comparison(found: Comparison) -> None:
         click.echo(paragraph(_name(report), mark=f"{report.occupation.soc}  "))
     if found.figures:
         codes = [report.occupation.soc for report in found.reports]
+        shown = [fact for line in found.figures for fact in line.facts if fact is not None]
+        profiles = list(dict.fromkeys(_profile(fact) for fact in shown if _profile(fact)))
         for source, region in dict.fromkeys((line.source, line.region) for line in found.figures):
             rows = [
-                (_sort(line), *map(_compared, line.facts))
+                (_sort(line), *(_compared(fact, profiles) for fact in line.facts))
                 for line in found.figures
                 if (line.source, line.region) == (source, region)
             ]
             click.echo(f"\n{source}, {region}")
             click.echo(table(("figure", *codes), rows, indent="  "))
-        shown = [fact for line in found.figures for fact in line.facts if fact is not None]
+        for number, profile in enumerate(profiles, start=1):
+            click.echo(paragraph(f"of the {profile} alone", mark=f"[{number}] "))
         if any(fact.coarse for fact in shown):
             click.echo("* of a wider group of occupations")
         for text in dict.fromkeys(day(fact.retrieved.isoformat()) for fact in shown if fact.stale):
@@ -262,16 +265,22 @@ def _describe_comparison(found: Comparison) -> None:
 def _sort(line: ComparedFigure) -> str:
     """Say what kind of figure a line holds, with its unit, so that the cells need say no more than number and year."""
     unit = "" if line.unit == "percent" else line.unit.replace("GBP", "£")
-    return ", ".join(part for part in (line.kind.replace("_", " "), line.statistic, unit) if part)
+    return ", ".join(part for part in (line.kind.replace("_", " "), line.statistic, line.split, unit) if part)
 
 
-def _compared(fact: Fact | None) -> str:
+def _profile(fact: Fact) -> str:
+    """Name the job profile that a figure is of; its part of a breakdown is said beside the line."""
+    return fact.scope.removeprefix(fact.split).removeprefix(", ")
+
+
+def _compared(fact: Fact | None, profiles: Sequence[str]) -> str:
     if fact is None:
         return "n/a"
     unit = fact.unit if fact.unit == "percent" else fact.unit.partition(" ")[0]
     figure = _figure(replace(fact, unit=unit if unit in ("percent", "GBP") else ""))
     year = f" ({fact.year})" if fact.year else ""
-    return f"{figure}{year}{'*' if fact.coarse else ''}{'+' if fact.stale else ''}"
+    profile = f" [{profiles.index(_profile(fact)) + 1}]" if _profile(fact) else ""
+    return f"{figure}{year}{'*' if fact.coarse else ''}{'+' if fact.stale else ''}{profile}"
 
 
 # -- what words mean
@@ -288,36 +297,38 @@ def suggest(app: App, words: tuple[str, ...], as_json: bool) -> None:
     """
     typed = " ".join(words)
     with app.open() as college:
-        if not typed:
-            unknown = college.unknown_occupations()
-            crosswalk = college.config.settings.labour_market.crosswalk
-        else:
-            found = college.suggest_occupations(typed)
-    if not typed:
-        if as_json:
-            print_json({"unknown": [one.as_dict() for one in unknown]})
-        else:
-            _list_unknown(unknown, crosswalk)
-    elif as_json:
-        print_json({"suggestions": [one.occupation._asdict() | {"source": one.source} for one in found]})
-    elif found:
-        rows = [(str(one.occupation.soc_version), *_code(one.occupation), one.source) for one in found]
+        crosswalk = college.config.settings.labour_market.crosswalk
+        found = college.suggest_occupations(typed) if typed else college.unknown_occupations()
+    if as_json:
+        print_json(found.as_dict())
+        return
+    if isinstance(found, Suggestions):
+        _list_suggestions(found)
+    else:
+        _list_unknown(found, crosswalk)
+    _print_warnings(found.warnings)
+
+
+def _list_suggestions(found: Suggestions) -> None:
+    if found.suggestions:
+        rows = [
+            (str(one.occupation.soc_version), one.occupation.soc, one.occupation.title, one.source)
+            for one in found.suggestions
+        ]
         click.echo(table(("SOC", "code", "title", "suggested by"), rows))
         click.echo("fingerpost lmi show CODE --soc EDITION tells more of one.")
+    elif found.warnings:
+        click.echo("No service that could be asked knows an occupation by these words.")
     else:
         click.echo("No service knows an occupation by these words.")
 
 
-def _code(occupation: Occupation) -> tuple[str, str]:
-    return occupation.soc, occupation.title
-
-
-def _list_unknown(unknown: list[UnknownOccupation], crosswalk: Path | None) -> None:
-    if not unknown:
+def _list_unknown(found: UnknownOccupations, crosswalk: Path | None) -> None:
+    if not found.unknown:
         click.echo("Every occupation that a learner has in mind is known.")
         return
     rows: list[tuple[object, ...]] = []
-    for one in unknown:
+    for one in found.unknown:
         first, *others = one.suggestions[:3] or [None]
         rows.append((one.words, one.learners, *_suggested(first, several=one.several)))
         rows += [("", None, *_suggested(other, several=one.several)) for other in others]
@@ -327,6 +338,8 @@ def _list_unknown(unknown: list[UnknownOccupation], crosswalk: Path | None) -> N
         f"Nothing is guessed. Write what is meant into {where}, with the columns occupation and soc; "
         "fingerpost lmi suggest WORDS searches further. What learners wrote may be personal data."
     ))  # fmt: skip
+    if found.warnings:
+        click.echo("Services that could not be asked may know some of them.")
 
 
 def _suggested(occupation: Occupation | None, *, several: bool) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ _WORDS = {
     "link": "Finding whose records they are",
     "judge": "Working out what is missing",
     "enrich": "Asking about occupations",
+    "wait": "Waiting until a service takes more questions",
     "plan": "Writing digests",
     "deliver": "Delivering digests",
 }

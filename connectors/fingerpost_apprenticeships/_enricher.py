@@ -106,7 +106,8 @@ class ApprenticeshipsEnricher(Enricher):
             yield Finding(
                 "warning",
                 f"Connector {context.name} knows no course, so it has nothing to say about any occupation.",
-                "List the LARS codes of apprenticeships by SOC code under courses.",
+                "List the LARS codes of apprenticeships by SOC code under courses. With a connector occupationalmaps, "
+                "fingerpost lmi show CODE names them.",
             )
 
     @hookimpl

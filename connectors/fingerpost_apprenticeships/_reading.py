@@ -46,8 +46,11 @@ class Page:
 
 
 def kept_page(value: Any) -> Any:
-    """Return what is worth remembering of a page: the numbers, and what `page` reads of the first adverts."""
-    if not isinstance(value, dict):
+    """Return what is worth remembering of a page: the numbers, and what `page` reads of the first adverts.
+
+    None where it does not say how many adverts there are: it is no page then.
+    """
+    if not isinstance(value, dict) or _count(value.get("totalFiltered")) is None:
         return None
     rows = value.get("vacancies")
     adverts = [_kept_advert(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

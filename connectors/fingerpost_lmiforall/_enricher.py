@@ -27,7 +27,7 @@ from fingerpost import (
     hookimpl,
 )
 from fingerpost_lmiforall import _parsing as parsing
-from fingerpost_lmiforall._parsing import NAME, SOURCE, About, Region, fold_region
+from fingerpost_lmiforall._parsing import ADVERTS, NAME, SOURCE, About, Region, fold_region
 from fingerpost_lmiforall._service import Service
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _UK = {"uk", "united kingdom"}
 _ASHE, _FUTURES, _SURVEY = "ashe/filters/all", "wf/filters/info/region", "ess/regions"
 """Where each family of endpoints lists its regions: ASHE numbers them differently from the other two."""
 
-_ADVERTS = 10
+_MOST_ADVERTS = 10
 
 
 class LmiForAllConfig(ConnectorConfig):
@@ -99,21 +99,22 @@ class LmiForAll(Enricher):
 
     @hookimpl
     def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:
-        """Yield what the service's search finds; the search is fuzzy and its first hit often not the right one."""
+        """Yield what the service's search finds; the search is fuzzy and its first hit often not the right one.
+
+        Neither the words nor what was found is remembered.
+        """
         sought = " ".join(words.casefold().split())
         if sought:
-            params = {"q": sought}
-            reply = _fetch(reference, "codes", "soc/search", params, lambda path: self._ask(path, params, context))
+            path, params = "soc/search", {"q": sought}
+            reply = reference.fetch(
+                NAME, _key(path, params), "codes", lambda: self._service.ask(path, params, context), remember=False
+            )
             yield from parsing.found_occupations(reply.value)
 
-    def _ask(self, path: str, params: Mapping[str, str], context: Context) -> Any:
-        return self._service.ask(path, params, context)
 
-
-def _fetch(reference: Reference, kind: str, path: str, params: Mapping[str, str], ask: Callable[[str], Any]) -> Reply:
-    """Fetch through the host's memory, under the request as it is sent."""
-    key = f"{path}?{urlencode(params)}" if params else path
-    return reference.fetch(NAME, key, kind, lambda: ask(path))
+def _key(path: str, params: Mapping[str, str]) -> str:
+    """Return the request as it is sent, under which its answer is remembered."""
+    return f"{path}?{urlencode(params)}" if params else path
 
 
 class _UnknownRegionError(Exception):
@@ -139,7 +140,6 @@ class _Inquiry:
         self._failure: FingerpostError | None = None
         region = fold_region(question.region or "")
         self._region_name = "" if region in _UK else region
-        # Adverts come last: when the service has had enough of us, nothing else is lost.
         self._steps: dict[FactKind, Callable[[str], Iterator[Fact]]] = {
             "occupation": self._occupation,
             "pay": lambda soc: self._ashe("pay", "ashe/estimatePay", soc, parsing.pay),
@@ -239,7 +239,8 @@ class _Inquiry:
         """Search by the service's own title: never by words that came with the question."""
         title = parsing.title(self._fetch("occupation", f"soc/code/{soc}").value)
         if title:
-            reply = self._fetch("vacancy", "vacancies/search", {"keywords": title, "limit": str(_ADVERTS)})
+            params = {"keywords": title, "limit": str(_MOST_ADVERTS)}
+            reply = self._fetch("vacancy", "vacancies/search", params, service=ADVERTS)
             yield from parsing.adverts(reply.value, _about(soc, reply), self._context.now.date())
 
     # -- asking
@@ -248,8 +249,7 @@ class _Inquiry:
         self, kind: FactKind, path: str, params: Mapping[str, str], soc: str, region: Region | None, read: Read
     ) -> Iterator[Fact]:
         """Yield the figure for the occupation, or else for the wider group that it belongs to."""
-        # A figure that is lacking may come as a status; the wider one then shows whether the service is well.
-        reply = self._fetch(kind, path, params, also_nothing=(500,))
+        reply = self._fetch(kind, path, params)
         facts = read(reply.value, _about(soc, reply, region))
         if not facts:
             reply = self._fetch(kind, path, {**params, "coarse": "true"})
@@ -260,19 +260,22 @@ class _Inquiry:
         """Return the region that is asked for as the service numbers it there, or None for the whole UK."""
         if not self._region_name:
             return None
-        known = parsing.regions(self._fetch("codes", path).value)
+        listed = self._fetch("codes", path).value
+        if not parsing.is_answer(path, listed):
+            raise SourceUnavailable(
+                f"{self._service.host} does not say how it numbers regions, so that nothing was asked about one."
+            )
+        known = parsing.regions(listed)
         if self._region_name not in known:
             raise _UnknownRegionError
         return known[self._region_name]
 
-    def _fetch(
-        self, kind: str, path: str, params: Mapping[str, str] | None = None, *, also_nothing: tuple[int, ...] = ()
-    ) -> Reply:
+    def _fetch(self, kind: str, path: str, params: Mapping[str, str] | None = None, *, service: str = NAME) -> Reply:
         given = params or {}
-        return _fetch(self._reference, kind, path, given, lambda path: self._ask(path, given, also_nothing))
+        return self._reference.fetch(service, _key(path, given), kind, lambda: self._ask(path, given))
 
-    def _ask(self, path: str, params: Mapping[str, str], also_nothing: tuple[int, ...]) -> Any:
-        value = self._service.ask(path, params, self._context, also_nothing=also_nothing)
+    def _ask(self, path: str, params: Mapping[str, str]) -> Any:
+        value = self._service.ask(path, params, self._context)
         if path == "vacancies/search" and parsing.is_rate_limited(value):
             raise RateLimited(f"{self._service.host} asked us to slow down with its adverts; the next run tries again.")
         return value

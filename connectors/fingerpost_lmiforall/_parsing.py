@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from datetime import date
 
 __all__ = [
-    "AS_SERVED", "NAME", "SOURCE", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "courses",
-    "employment", "employment_by", "employment_in", "fold_region", "found_occupations", "hours", "is_rate_limited",
-    "is_remark", "json_value", "occupation", "onet_codes", "pay", "regions", "replacement", "shortages", "skills",
-    "title", "unemployment",
+    "ADVERTS", "AS_SERVED", "NAME", "SOURCE", "UNREADABLE", "About", "Region", "adverts", "annual_changes", "courses",
+    "employment", "employment_by", "employment_in", "fold_region", "found_occupations", "hours", "is_answer",
+    "is_no_data", "is_occupation", "is_rate_limited", "json_value", "occupation", "onet_codes", "pay", "regions",
+    "replacement", "shortages", "skills", "title", "unemployment",
 ]  # fmt: skip
 
 NAME = "lmiforall"
 """The connector's type, and the service's name in the cache."""
+
+ADVERTS = f"{NAME}-vacancies"
+"""The name in the cache of the service's adverts: when they are to be left alone for a while, nothing else is."""
 
 SOURCE = "LMI for All"
 """Who says so, in every fact."""
@@ -106,12 +109,35 @@ def json_value(content: bytes) -> Any:
     return UNREADABLE if _is_deep(value) else value
 
 
-def is_remark(value: object) -> bool:
-    """Say whether an answer is an object that only makes a remark, such as a lone ``error``.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "ashe/estimatePay": ("series",), "ashe/estimateHours": ("series",), "ashe/annualChanges": ("annual_changes",),
+    "lfs/unemployment": ("years",), "wf/predict": ("predictedEmployment",), "wf/replacement_demand": ("rate",),
+    "ess/uk": ("percentSSV", "percentHTF", "percentHTFisSSV"),
+    "ess/region": ("percentSSV", "percentHTF", "percentHTFisSSV"),
+    "o-net/soc2onet": ("onetCodes",), "o-net/skills": ("scales",), "hesa/courses": ("years",),
+}  # fmt: skip
+"""What an answer holds that is one, whatever the figures in it: at least one of these keys."""
 
-    The service says so that it has no figure, and whatever takes its place may say so that the service has closed.
-    """
-    return isinstance(value, dict) and len(value) < 2 and not any(isinstance(one, list) for one in value.values())
+
+def is_answer(path: str, value: object) -> bool:
+    """Say whether an answer has the form that is documented for what was asked; a list of regions has London."""
+    if path in ("soc/search", "vacancies/search"):
+        return isinstance(value, list)
+    if path in ("ashe/filters/all", "wf/filters/info/region", "ess/regions"):
+        return "london" in regions(value)
+    if path.startswith("soc/code/"):
+        return _whole(_table(value).get("soc"), 0, 9999) is not None and "title" in _table(value)
+    return any(key in _table(value) for start, keys in _KEYS.items() if path.startswith(start) for key in keys)
+
+
+def is_no_data(value: object) -> bool:
+    """Say whether an answer is of a form in which the service says that it has no figure: nothing, or a lone error."""
+    return value is UNREADABLE or value is None or _table(value).keys() == {"error"}
+
+
+def is_occupation(value: object, soc: int) -> bool:
+    """Say whether an answer is an occupation, and the one that was asked for."""
+    return bool(title(value)) and _whole(_table(value).get("soc"), 0, 9999) == soc
 
 
 def _finite(text: str) -> float | None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fingerpost import SourceUnavailable
-from fingerpost_lmiforall._parsing import UNREADABLE, is_remark, json_value, title
+from fingerpost import RateLimited, SourceUnavailable
+from fingerpost_lmiforall._parsing import UNREADABLE, is_answer, is_no_data, is_occupation, json_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from fingerpost import Context
 
 __all__ = ["Service"]
 
-_NOTHING = (400, 401, 403, 404, 406, 422)
+_NOTHING = (400, 401, 403, 404, 406, 422, 500)
 """Statuses with which the service may say that it has no figure: which of them it uses is documented nowhere."""
 
 _MAX_BYTES = 10 * 1024 * 1024
-_SAMPLE = "soc/code/1115"
+_SAMPLE = 1115
 """An occupation that every edition of the service knows (chief executives), to see whether it is alive."""
 
 
@@ -35,38 +35,46 @@ class Service:
         """The host that is asked."""
         return urlsplit(self._base).hostname or "the service"
 
-    def ask(self, path: str, params: Mapping[str, str], context: Context, *, also_nothing: Collection[int] = ()) -> Any:
+    def ask(self, path: str, params: Mapping[str, str], context: Context) -> Any:
         """Return the JSON of an answer, or None where there is nothing in it that can be read.
 
-        Raises `SourceUnavailable` and `RateLimited` as the HTTP helper does. Raises `SourceUnavailable` as well where
-        the answer is a refusal or nothing, and the service turns out to be gone: otherwise whatever has taken its place
-        would wipe out what it once said.
+        Raises `RateLimited` as the HTTP helper does. Raises `SourceUnavailable` where there is no answer, a refusal or
+        one of another form than is documented, and the service turns out to be gone: else whatever has taken its place
+        would wipe out what it once said. Where it is there, that is no more than a figure that it does not have.
         """
-        value, is_page = self._get(path, params, context, (*_NOTHING, *also_nothing))
-        if value is not UNREADABLE and not is_remark(value):
+        try:
+            value, is_page = self._get(path, params, context)
+        except RateLimited:
+            raise
+        except SourceUnavailable:
+            self.prove_alive(context, retry=False)
+            value, is_page = UNREADABLE, False
+        if is_answer(path, value):
             self._alive = True
             return value
-        if is_page or not self._alive:
+        if is_page or not self._alive or not is_no_data(value):
             self.prove_alive(context)
         self._alive = False  # a good answer just before vouches for one refusal, and not for a row of them
         return None
 
-    def prove_alive(self, context: Context) -> None:
+    def prove_alive(self, context: Context, *, retry: bool = True) -> None:
         """Ask for an occupation that is always there; raises `SourceUnavailable` where it is not."""
-        value, _ = self._get(_SAMPLE, {}, context, _NOTHING)
-        self._alive = value is not UNREADABLE and bool(title(value))
+        self._alive = False
+        value, _ = self._get(f"soc/code/{_SAMPLE}", {}, context, retry=retry)
+        self._alive = is_occupation(value, _SAMPLE)
         if not self._alive:
             raise SourceUnavailable(
                 f"{self.host} answers, but not as LMI for All does; the service may have closed, or base_url is wrong."
             )
 
-    def _get(self, path: str, params: Mapping[str, str], context: Context, accept: Collection[int]) -> tuple[Any, bool]:
+    def _get(self, path: str, params: Mapping[str, str], context: Context, *, retry: bool = True) -> tuple[Any, bool]:
         """Return the value of an answer, and whether it is a page for people."""
         response = context.http.get(
             f"{self._base}/{path}",
             params=dict(params),
             headers={"Accept": "application/json"},
-            accept=accept,
+            accept=_NOTHING,
+            retry=retry,
             max_bytes=_MAX_BYTES,
         )
         is_page = "html" in response.headers.get("Content-Type", "").lower()

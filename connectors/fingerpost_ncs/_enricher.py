@@ -24,7 +24,7 @@ from fingerpost import (
     hookimpl,
     json_of,
 )
-from fingerpost_ncs._reading import Profile, canonical_names, kept_profile, likeness, profile, search_results
+from fingerpost_ncs._reading import Profile, kept_names, kept_profile, likeness, names, profile, search_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["NcsConfig", "NcsEnricher"]
 
 SOURCE = "National Careers Service"
-LICENCE = "Open Government Licence v3.0"
+LICENCE = "Open Government Licence v3.0 (assumed)"
 ATTRIBUTION = (
-    "Contains public sector information from the National Careers Service, licensed under the Open Government Licence "
-    "v3.0."
+    "Contains public sector information from the National Careers Service (licence assumed: Open Government Licence "
+    "v3.0)."
 )
+"""On what terms job profiles may be shown could not be confirmed; this is how most of the government's content is."""
 SKILLS_LICENCE = f"{LICENCE}; O*NET information: CC BY 4.0"
 SKILLS_ATTRIBUTION = (
     f"{ATTRIBUTION} Includes information from the O*NET Database by the U.S. Department of Labor, Employment and "
@@ -87,9 +88,9 @@ class NcsEnricher(Enricher):
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Fetch the list of profiles."""
-        names = canonical_names(self._get("summary", context))
-        if names:
-            yield Finding("ok", f"{SOURCE} answers and lists {len(names):,} job profiles.")
+        listed = names(kept_names(self._get("summary", context)))
+        if listed:
+            yield Finding("ok", f"{SOURCE} answers and lists {len(listed):,} job profiles.")
         else:
             yield Finding(
                 "warning",
@@ -125,7 +126,10 @@ class NcsEnricher(Enricher):
 
     @hookimpl
     def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:
-        """Yield the occupations of the profiles that a search finds, in both editions of the SOC."""
+        """Yield the occupations of the profiles that a search finds, in both editions of the SOC.
+
+        The words are not remembered; the profiles are.
+        """
         for name in self._search(words, reference, context):
             if found := self._profile(name, reference, context):
                 for version in sorted(found[0].codes, reverse=True):
@@ -146,15 +150,16 @@ class NcsEnricher(Enricher):
     def _profiles(
         self, occupation: Occupation, reference: Reference, context: Context
     ) -> Iterator[tuple[Profile, Reply]]:
-        """Yield the profiles that name the occupation's code, those with the likeliest titles first.
+        """Yield the profiles that name the occupation's code, those with the likeliest titles first, then by name.
 
         Titles are compared here. An occupation's title may be as somebody at the college wrote it, so that it is never
-        sent for the service to search for.
+        sent for the service to search for. The likeliest are looked into whatever was asked before; what other
+        questions have brought to light comes after them, and is all there is for an occupation without a title.
         """
-        names = canonical_names(self._ask("summary", "codes", reference, context).value)
-        self._recall(names, reference)
-        ranks = {name: likeness(occupation.title, title) for name, title in names.items()}
-        by_rank = sorted(names, key=lambda name: ranks[name], reverse=True)
+        titles = names(self._ask("summary", "codes", reference, context, keep=self._kept_names).value)
+        self._recall(titles, reference)
+        ranks = {name: likeness(occupation.title, title) for name, title in titles.items()}
+        by_rank = sorted(titles, key=lambda name: (-ranks[name][0], -ranks[name][1], name))
         likely = [name for name in by_rank[:CANDIDATES] if ranks[name][0] >= HALF]
         known = self._known.get((occupation.soc_version, occupation.soc), set())
         for name in [*likely, *(name for name in by_rank if name in known and name not in likely)]:
@@ -162,12 +167,12 @@ class NcsEnricher(Enricher):
             if found and found[0].codes.get(occupation.soc_version) == occupation.soc:
                 yield found
 
-    def _recall(self, names: Iterable[str], reference: Reference) -> None:
+    def _recall(self, listed: Iterable[str], reference: Reference) -> None:
         """Learn once what the profiles that were ever read say about their codes."""
         if self._recalled:
             return
         self._recalled = True
-        for name in names:
+        for name in listed:
             remembered = reference.peek(self.name, name)
             self._learn(name, profile(remembered.value) if remembered else None)
 
@@ -181,10 +186,10 @@ class NcsEnricher(Enricher):
         if not term:
             return []
         path = f"search/{quote(term, safe='')}?page=1&pageSize={FOUND}"
-        return search_results(self._ask(path, "codes", reference, context).value)[:FOUND]
+        return search_results(self._ask(path, "codes", reference, context, remember=False).value)[:FOUND]
 
     def _profile(self, name: str, reference: Reference, context: Context) -> tuple[Profile, Reply] | None:
-        reply = self._ask(name, "profile", reference, context, keep=kept_profile)
+        reply = self._ask(name, "profile", reference, context, keep=self._kept_profile)
         found = profile(reply.value)
         self._learn(name, found)
         return (found, reply) if found else None
@@ -199,8 +204,28 @@ class NcsEnricher(Enricher):
         context: Context,
         *,
         keep: Callable[[Any], Any] = lambda value: value,
+        remember: bool = True,
     ) -> Reply:
-        return reference.fetch(self.name, path, kind, lambda: keep(self._get(path, context)), limit=self.limit)
+        return reference.fetch(
+            self.name, path, kind, lambda: keep(self._get(path, context)), limit=self.limit, remember=remember
+        )
+
+    def _kept_names(self, value: Any) -> Any:
+        """Return what is kept of the list of profiles; one that names none is a service that is not what it was."""
+        if not (kept := kept_names(value)):
+            raise self._moved("lists no job profile")
+        return kept
+
+    def _kept_profile(self, value: Any) -> Any:
+        """Return what is kept of a profile, or None where there is none, which the service says by saying nothing."""
+        kept = kept_profile(value)
+        if kept is None and value is not None:
+            raise self._moved("with something that is no job profile")
+        return kept
+
+    def _moved(self, what: str) -> SourceUnavailable:
+        host = urlsplit(self.config.base_url).hostname or SOURCE
+        return SourceUnavailable(f"{host} answers, but {what}; the service may have moved, or base_url is wrong.")
 
     def _get(self, path: str, context: Context) -> Any:
         """Ask once: an attempt more would be a call that nobody counts. 204 means that there is nothing."""
@@ -226,7 +251,7 @@ def _host(response: Response) -> str:
 
 
 def _facts(occupation: Occupation, found: Profile, reply: Reply) -> list[Fact]:
-    """Return what a profile says; `text` beside a figure is the profile's title, since one occupation has several."""
+    """Return what a profile says, under its own title: it is one job, and a SOC code has several."""
 
     def fact(kind: FactKind, **said: Any) -> Fact:
         # The service's figures are asked for without a region.
@@ -243,7 +268,7 @@ def _facts(occupation: Occupation, found: Profile, reply: Reply) -> list[Fact]:
 
     skills = {"attribution": SKILLS_ATTRIBUTION, "licence": SKILLS_LICENCE}
     return [
-        fact("occupation", text=found.title, statistic="title"),
+        fact("occupation", text=found.title, statistic="profile title"),
         *(fact("occupation", text=title, statistic="alternative title") for title in found.alternatives),
         *(fact("pay", text=found.title, value=value, unit="GBP a year", statistic=name) for name, value in found.pay),
         *(

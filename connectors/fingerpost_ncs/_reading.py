@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,12 +17,13 @@ from fingerpost import plain_text
 if TYPE_CHECKING:
     from fingerpost import SocVersion
 
-__all__ = ["Profile", "canonical_names", "kept_profile", "likeness", "profile", "search_results"]
+__all__ = ["Profile", "kept_names", "kept_profile", "likeness", "names", "profile", "search_results"]
 
 _KEPT = (
     "Title", "Url", "Soc", "Soc2020", "AlternativeTitle", "Overview", "SalaryStarter", "SalaryExperienced",
     "MinimumHours", "MaximumHours", "WhatItTakes",
 )  # fmt: skip
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _LINK = re.compile(r"\[([^\[\]|]*)\|[^\[\]]*\]")
 _FILLERS = {"", "and", "or", "of", "in", "the", "a", "n", "e", "c", "nec"}
 _MOST_SKILLS = 20
@@ -45,8 +47,10 @@ class Profile:
 
 
 def kept_profile(value: Any) -> Any:
-    """Return what is worth remembering of a profile: what `profile` reads."""
-    return {key: value[key] for key in _KEPT if key in value} if isinstance(value, dict) else None
+    """Return what is worth remembering of a profile: what `profile` reads; None where the answer is no profile."""
+    if not _words(_in(value, "Title"), 200):
+        return None
+    return {key: value[key] for key in _KEPT if key in value}
 
 
 def profile(value: Any) -> Profile | None:
@@ -74,11 +78,17 @@ def profile(value: Any) -> Profile | None:
     )
 
 
-def canonical_names(value: Any) -> dict[str, str]:
-    """Read the list of all profiles: the title of each by its name in an address."""
+def kept_names(value: Any) -> Any:
+    """Return what is worth remembering of the list of all profiles: the title of each by its name in an address."""
     rows = value if isinstance(value, list) else []
     named = ((_name(_in(row, "Url")), _words(_in(row, "Title"), 200)) for row in rows)
-    return {name: title for name, title in named if name and title}
+    return {name: title for name, title in named if name and title} or None
+
+
+def names(value: Any) -> dict[str, str]:
+    """Read what `kept_names` kept; an export of somebody else may have brought anything."""
+    kept = value.items() if isinstance(value, dict) else ()
+    return {name: title[:200] for name, title in kept if isinstance(title, str) and title and _NAME.fullmatch(name)}
 
 
 def likeness(title: str, profile_title: str) -> tuple[float, int]:
@@ -98,9 +108,10 @@ def search_results(value: Any) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _stems(title: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _stems(title: str) -> frozenset[str]:
     words = re.findall(r"[^\W_]+", title.casefold())
-    return {f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s") for word in words} - _FILLERS
+    return frozenset(f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s") for word in words) - _FILLERS
 
 
 def _in(value: Any, key: str) -> Any:
@@ -133,7 +144,7 @@ def _name(value: Any) -> str:
         step = unquote(urlsplit(value[:500]).path).rstrip("/").rpartition("/")[2].lower()
     except ValueError:
         return ""
-    return step if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,199}", step) else ""
+    return step if _NAME.fullmatch(step) else ""
 
 
 def _amounts(named: tuple[tuple[str, Any], ...], most: float) -> tuple[tuple[str, float], ...]:

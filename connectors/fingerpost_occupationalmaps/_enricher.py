@@ -1,11 +1,13 @@
 """The connector `occupationalmaps`: ask the Occupational Maps API of Skills England.
 
 Its list of all occupations is asked for once and answers most questions: which of them a SOC code means, and what that
-code is in the other edition.
+code is in the other edition. The LARS codes of apprenticeships are not in the maps: Skills England shows them with each
+standard, at an address of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -24,9 +26,13 @@ from fingerpost import (
     json_of,
 )
 from fingerpost_occupationalmaps._reading import (
+    Product,
     Standard,
+    kept_lars_code,
     kept_list,
     kept_products,
+    kept_progression,
+    lars_code,
     next_standards,
     products,
     standards,
@@ -52,6 +58,12 @@ LISTED = "occupation.soc,occupation.typicaljobtitles"
 """What the list is to hold. `expand` is known to work for one occupation; nobody was seen to use it for the list."""
 MOST = 10
 """How many of the maps' occupations are looked into for one SOC code."""
+STANDARDS = "skillsengland-standards"
+"""What the address of the LARS codes is called in what is remembered: when it is down, the maps are asked on."""
+MAX_BYTES = 10 * 1024 * 1024
+"""The most that one standard may hold; the whole list, which nobody asks for here, has 79 MB."""
+MOST_CODES = 10
+"""How many LARS codes are asked for for one SOC code, since each is a request of its own."""
 
 
 class OccupationalMapsConfig(ConnectorConfig):
@@ -62,6 +74,10 @@ class OccupationalMapsConfig(ConnectorConfig):
         default="https://occupational-maps-api.skillsengland.education.gov.uk/api/v1",
         description="The address of the API.",
     )
+    standards_url: str = Field(
+        default="https://skillsengland.education.gov.uk/api/apprenticeshipstandards",
+        description="The address that apprenticeship standards are below, each with its LARS code; it takes no key.",
+    )
 
 
 class OccupationalMapsEnricher(Enricher):
@@ -70,7 +86,7 @@ class OccupationalMapsEnricher(Enricher):
     name: ClassVar[str] = "occupationalmaps"
     Config: ClassVar[type[ConnectorConfig]] = OccupationalMapsConfig
     limit: ClassVar[tuple[int, float]] = (120, 60.0)
-    """Calls in so many seconds: the service documents no limit, and this one is ours."""
+    """Calls in so many seconds to either address: no limit is documented, and this one is ours."""
 
     config: OccupationalMapsConfig
 
@@ -97,7 +113,10 @@ class OccupationalMapsEnricher(Enricher):
     def labour_market(
         self, question: LabourMarketQuestion, reference: Reference, context: Context
     ) -> Iterator[Fact | NoData]:
-        """Yield the maps' occupations of each SOC code, what there is to train for them, and what may come next."""
+        """Yield the maps' occupations of each SOC code, what there is to train for them, and what may come next.
+
+        Where LARS codes cannot be had, courses are named without.
+        """
         kinds = [kind for kind in KINDS if kind in question.kinds]
         if not kinds or not question.occupations:
             return
@@ -110,15 +129,17 @@ class OccupationalMapsEnricher(Enricher):
                 continue  # the same occupation in the other edition
             meant = [each for each in known if each.is_coded(occupation)]
             told += meant
+            codes = _LarsCodes(self, reference, context)
             try:
                 facts = [
                     fact
                     for each in meant[:MOST]
-                    for fact in self._facts(occupation, each, listed, kinds, reference, context)
+                    for fact in self._facts(occupation, each, listed, kinds, codes, reference, context)
                 ]
             except (AuthError, SourceUnavailable) as error:
                 failed = failed or error  # what is remembered about others can still be said
                 continue
+            failed = failed or codes.failed
             for kind in kinds:
                 of_kind = list(dict.fromkeys(fact for fact in facts if fact.kind == kind))
                 yield from of_kind
@@ -156,24 +177,26 @@ class OccupationalMapsEnricher(Enricher):
         standard: Standard,
         listed: Reply,
         kinds: list[FactKind],
+        codes: _LarsCodes,
         reference: Reference,
         context: Context,
     ) -> Iterator[Fact]:
         """Yield what is said about one occupation of the maps, asking only for what `kinds` need."""
         step = quote(standard.code, safe="")
         if "occupation" in kinds:
-            for title in (standard.socs[occupation.soc_version][1], standard.title):
-                if title:
-                    yield _fact("occupation", occupation, listed, text=title, statistic="title")
+            if title := standard.socs[occupation.soc_version][1]:
+                yield _fact("occupation", occupation, listed, text=title, statistic="title")
+            # A SOC code is several occupations of the maps: none of them is what the code is called.
+            yield _fact("occupation", occupation, listed, text=standard.title, statistic="map title")
             for title in standard.job_titles:
                 yield _fact("occupation", occupation, listed, text=title, statistic="alternative title")
         if "course" in kinds:
             path, expand = f"Occupations/{step}", "occupation.products"
             reply = self._ask(path, "course", kept_products, reference, context, expand)
             for product in products(reply.value):
-                yield _fact("course", occupation, reply, text=product.title)
+                yield _fact("course", occupation, reply, text=codes.added(product).title)
         if "profile" in kinds:
-            reply = self._ask(f"OccupationalProgression/{step}", "profile", lambda said: said, reference, context)
+            reply = self._ask(f"OccupationalProgression/{step}", "profile", kept_progression, reference, context)
             for title in next_standards(reply.value, standard.code):
                 yield _fact(
                     "profile", occupation, reply, text=title, statistic="next occupation", split=f"from {standard.name}"
@@ -182,7 +205,17 @@ class OccupationalMapsEnricher(Enricher):
     # -- asking
 
     def _list(self, reference: Reference, context: Context) -> Reply:
-        return self._ask("Occupations", "codes", kept_list, reference, context, LISTED)
+        return self._ask("Occupations", "codes", self._kept_list, reference, context, LISTED)
+
+    def _kept_list(self, value: Any) -> Any:
+        """Return what is kept of the list; one without a single SOC code is a service that is not what it was."""
+        kept = kept_list(value)
+        if not any(each.socs for each in standards(kept)):
+            raise SourceUnavailable(
+                f"{urlsplit(self.config.base_url).hostname or SOURCE} answers, but lists no occupation with a SOC "
+                "code; the service may have moved, or base_url is wrong."
+            )
+        return kept
 
     def _ask(
         self,
@@ -212,6 +245,47 @@ class OccupationalMapsEnricher(Enricher):
                 f"{context.name}, or the API has changed."
             )
         return None
+
+    def lars_code(self, code: str, reference: Reference, context: Context) -> int | None:
+        """Return the LARS code of an apprenticeship standard; None where it has none.
+
+        The key of the maps stays with the maps. Raises `SourceUnavailable` where the address cannot be asked.
+        """
+
+        def ask() -> Any:
+            response = context.http.get(
+                f"{self.config.standards_url.rstrip('/')}/{code}",
+                headers={"Accept": "application/json"},
+                accept=(400, 404),
+                retry=False,
+                max_bytes=MAX_BYTES,
+            )
+            return kept_lars_code(json_of(response), code) if response.status_code == 200 else None
+
+        return lars_code(reference.fetch(STANDARDS, code, "course", ask, limit=self.limit).value)
+
+
+class _LarsCodes:
+    """The LARS codes for one question; `failed` is what first kept them from being had."""
+
+    def __init__(self, enricher: OccupationalMapsEnricher, reference: Reference, context: Context) -> None:
+        self._enricher = enricher
+        self._reference = reference
+        self._context = context
+        self._left = MOST_CODES
+        self.failed: AuthError | SourceUnavailable | None = None
+
+    def added(self, product: Product) -> Product:
+        """Return an apprenticeship with its LARS code, as far as that can be had."""
+        if not product.standard or not self._left:
+            return product
+        self._left -= 1
+        try:
+            code = self._enricher.lars_code(product.standard, self._reference, self._context)
+        except (AuthError, SourceUnavailable) as error:
+            self.failed = self.failed or error
+            return product
+        return replace(product, lars=code)
 
 
 def _host(response: Response) -> str:

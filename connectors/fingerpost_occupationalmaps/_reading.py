@@ -14,9 +14,13 @@ from fingerpost import plain_text
 if TYPE_CHECKING:
     from fingerpost import Occupation, SocVersion
 
-__all__ = ["Product", "Standard", "kept_list", "kept_products", "next_standards", "products", "standards"]
+__all__ = [
+    "Product", "Standard", "kept_lars_code", "kept_list", "kept_products", "kept_progression", "lars_code",
+    "next_standards", "products", "standards",
+]  # fmt: skip
 
 _KEPT = ("stdCode", "name", "level", "status", "soc", "typicalJobTitles")
+_STANDARD = re.compile(r"(ST[0-9]{4})[A-Za-z]?", re.ASCII)
 _APPROVED = 1
 _OVER = ("retired", "withdrawn")
 
@@ -49,11 +53,19 @@ class Product:
     name: str
     level: str
     type: str
+    lars: int | None = None
+
+    @property
+    def standard(self) -> str:
+        """The code of the apprenticeship standard that it is, or nothing; a letter behind it is none of the code."""
+        found = _STANDARD.fullmatch(self.code)
+        return found[1] if found else ""
 
     @property
     def title(self) -> str:
-        """The name with its code, level and type."""
-        more = (self.code, f"level {self.level}" if self.level else "", self.type)
+        """The name with its code, level and type, and the LARS code where that is known."""
+        level, lars = f"level {self.level}" if self.level else "", f"LARS {self.lars}" if self.lars else ""
+        more = (self.code, level, self.type, lars)
         said = ", ".join(part for part in more if part)
         return f"{self.name} ({said})" if said else self.name
 
@@ -72,13 +84,32 @@ def standards(value: Any) -> list[Standard]:
 
 def kept_products(value: Any) -> Any:
     """Return what is worth remembering of an occupation's products: what `products` reads."""
-    return {"products": value["products"]} if isinstance(value, dict) and "products" in value else None
+    offered = _in(value, "products")
+    return {"products": offered} if isinstance(offered, list) else None
 
 
 def products(value: Any) -> list[Product]:
     """Read what there is to train for one occupation; what is no longer offered is left out."""
     offered = (_product(row) for row in _rows(_in(value, "products")))
     return list(dict.fromkeys(each for each in offered if each))
+
+
+def kept_lars_code(value: Any, code: str) -> Any:
+    """Return what is worth remembering of the standard with this code: what `lars_code` reads."""
+    number = _number(_in(value, "larsCode"))
+    is_it = plain_text(_in(value, "referenceNumber")).upper() == code
+    return {"larsCode": number} if is_it and number is not None else None
+
+
+def lars_code(value: Any) -> int | None:
+    """Read the LARS code of a standard, which may be a text; 0 stands for none."""
+    return _number(_in(value, "larsCode")) or None
+
+
+def kept_progression(value: Any) -> Any:
+    """Return what is worth remembering of what may come next; None where the answer is something else."""
+    keys = ("occupations", "progressions")
+    return {key: value[key] for key in keys} if all(isinstance(_in(value, key), list) for key in keys) else None
 
 
 def next_standards(value: Any, code: str) -> list[str]:
@@ -130,6 +161,14 @@ def _soc(value: Any) -> str:
     if isinstance(number, str) and re.fullmatch(r"[0-9]{4}", number, re.ASCII):
         number = int(number)
     return str(number) if isinstance(number, int) and 1000 <= number <= 9999 else ""
+
+
+def _number(value: Any) -> int | None:
+    """Return a LARS code, or the 0 in its place."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value.strip(), re.ASCII):
+        return int(value)
+    is_code = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 99_999
+    return value if is_code else None
 
 
 def _level(value: Any) -> str:

@@ -5,6 +5,7 @@ The command line is a thin layer over this class; a Python caller misses nothing
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -18,7 +19,7 @@ from fingerpost._connector import Finding, Source
 from fingerpost._errors import ConfigError, FingerpostError, SourceUnavailable
 from fingerpost._frameworks import Framework, FrameworkLibrary
 from fingerpost._host import Host
-from fingerpost._labour_market import FACT_KINDS
+from fingerpost._labour_market import FACT_KINDS, doubt_region
 from fingerpost._logging import log_safely
 from fingerpost._mapping import CompiledMapping, MappingLibrary, compile_mapping, load_kinds
 from fingerpost._market import Market
@@ -30,7 +31,7 @@ from fingerpost._sync.facts import read_feeds
 from fingerpost._sync.telling import Planner, allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fingerpost._http import Http
     from fingerpost._items import Digest, Payload
     from fingerpost._labour_market import FactKind, SocVersion
-    from fingerpost._lmi import Comparison, RefreshReport, Suggestion, UnknownOccupation
+    from fingerpost._lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
     from fingerpost._mapcheck import MappingCheck, RowTrace
     from fingerpost._market import MarketReport
     from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
@@ -189,7 +190,7 @@ class College:
                 raise ConfigError(f"There is no source called '{name}'. The sources are: {', '.join(names)}.")
         options = SyncOptions(dry_run=dry_run, only=tuple(only), full=full, deliver=deliver)
         return sync(
-            self.store, self.host, self.config, self.framework, self.mappings, self.market(),
+            self.store, self.host, self.config, self.framework, self.mappings, self.market(offline=dry_run),
             options=options, now=self._clock(), as_of=self.today(), progress=progress,
         )  # fmt: skip
 
@@ -207,6 +208,7 @@ class College:
                 replace(one, level="warning") if one.level == "error" else one for one in self._check_instance(instance)
             )
             checked.append(CheckedConnector(instance.name, findings))
+        checked += self._check_region()
         checked.append(CheckedConnector("alerts", self._check_alerts()))
         return CheckReport(tuple(checked))
 
@@ -225,6 +227,14 @@ class College:
             found = instance.check(context)
             findings.extend(finding for finding in found if finding not in findings)
         return tuple(findings)
+
+    def _check_region(self) -> Iterator[CheckedConnector]:
+        """Say which region is probably meant where the configured one is none: a service would just have no figures."""
+        region = self.config.settings.labour_market.region
+        advice = doubt_region(region) if region and self.config.enrichers else None
+        if advice:
+            sentence = f"[labour_market] region: '{region}' is no region that services are known to have."
+            yield CheckedConnector("labour_market", (Finding("warning", sentence, advice),))
 
     def _check_alerts(self) -> tuple[Finding, ...]:
         """Say how many learners have nobody who would be told about them."""
@@ -264,9 +274,9 @@ class College:
         key = key_columns(instance.config, mapping.key if mapping is not None else ())
         log = structlog.get_logger("fingerpost").bind(connector=instance.name)
         return HookContext(
-            name=instance.name, base_dir=self.config.base_dir, now=self._clock(), timezone=self.timezone,
-            make_http=lambda: make_http(self.config, instance.config, log), mapping=mapping, key=key,
-            columns=frozenset() if mapping is None else mapping.columns | frozenset(key), log=log,
+            name=instance.name, base_dir=self.config.base_dir, now=self._clock(), as_of=self.today(),
+            timezone=self.timezone, make_http=lambda: make_http(self.config, instance.config, log), mapping=mapping,
+            key=key, columns=frozenset() if mapping is None else mapping.columns | frozenset(key), log=log,
         )  # fmt: skip
 
     # -- questions -----------------------------------------------------------------------------------------------
@@ -333,12 +343,19 @@ class College:
             self._reference = self.open_reference()
         return self._reference
 
-    def open_reference(self, *, refresh: bool = False, offline: bool = False) -> Reference:
-        """Open what services said: to ask everything anew, or to ask nothing at all."""
+    def open_reference(
+        self, *, refresh: bool = False, offline: bool = False, max_wait: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Reference:  # fmt: skip
+        """Open what services said: to ask everything anew, or to ask nothing at all.
+
+        `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
+        """
         settings = self.config.settings.labour_market
         return Reference.open(
-            settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline
-        )
+            settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline,
+            max_wait=max_wait, sleep=sleep,
+        )  # fmt: skip
 
     @property
     def memory(self) -> Reference:
@@ -370,7 +387,8 @@ class College:
         """Return what services know about an occupation: a SOC code of four digits, or a title that one of them lists.
 
         The region and the edition of the SOC are those of ``[labour_market]`` unless said otherwise. Raises
-        `ConfigError` where no service is configured, and for a title that is nobody's or more than one's.
+        `ConfigError` where no service is configured, and for a title that is nobody's or more than one's;
+        `SourceUnavailable` for a title that nobody is known to list where a service could not be asked.
         """
         from fingerpost._lmi import report
 
@@ -393,8 +411,8 @@ class College:
 
         return in_mind(self)
 
-    def suggest_occupations(self, words: str, *, ask: bool = True) -> list[Suggestion]:
-        """Return occupations that some words may mean, for a person to choose from.
+    def suggest_occupations(self, words: str, *, ask: bool = True) -> Suggestions:
+        """Return occupations that some words may mean, for a person to choose from, and which services failed.
 
         With `ask` false the words stay here and are compared with titles that are known already: that is the way for
         what a learner wrote.
@@ -403,10 +421,11 @@ class College:
 
         return suggest(self, words, ask=ask)
 
-    def unknown_occupations(self) -> list[UnknownOccupation]:
+    def unknown_occupations(self) -> UnknownOccupations:
         """Return the words of learners that mean no occupation yet, the most frequent first, with suggestions.
 
-        The words stay here: they are compared with titles that services list.
+        A service that could not be asked may know some of them: it is in the warnings. The words stay here: they are
+        compared with titles that services list.
         """
         from fingerpost._lmi import unknown
 
@@ -415,7 +434,8 @@ class College:
     def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
         """Ask services about the occupations that learners have in mind, where what they said is out of date.
 
-        With `force` everything is asked again. What a service cannot say again is kept.
+        With `force` everything is asked again. What a service cannot say again is kept. It takes as long as the limits
+        of the services ask.
         """
         from fingerpost._lmi import refresh
 

@@ -6,13 +6,25 @@ So every fact carries them, whichever service it came from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+import difflib
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["FACT_KINDS", "Fact", "FactKind", "LabourMarketQuestion", "NoData", "Occupation", "SocVersion"]
+__all__ = [
+    "FACT_KINDS",
+    "Fact",
+    "FactKind",
+    "LabourMarketQuestion",
+    "NoData",
+    "Occupation",
+    "SocVersion",
+    "doubt_region",
+    "same_region",
+]
 
 SocVersion: TypeAlias = Literal[2010, 2020]
 """The edition of the Standard Occupational Classification that a code belongs to: one number may mean two jobs."""
@@ -28,6 +40,38 @@ FACT_KINDS: tuple[FactKind, ...] = (
     "course", "vacancy", "profile",
 )  # fmt: skip
 """Every kind of fact."""
+
+REGIONS: Final = (
+    "East Midlands", "East of England", "London", "North East", "North West", "South East", "South West",
+    "West Midlands", "Yorkshire and the Humber", "England", "Northern Ireland", "Scotland", "Wales", "UK",
+    "United Kingdom",
+)  # fmt: skip
+"""The names by which services know regions: those of England, and the countries."""
+
+
+def _fold_region(name: str) -> str:
+    """Return a region's name in the form in which two spellings of it are equal: "Yorkshire & Humber" has several."""
+    words = re.findall(r"\w+", name.casefold().replace("&", " and "))
+    return " ".join(word for word in words if word != "the")
+
+
+def same_region(one: str, other: str) -> bool:
+    """Say whether two names are spellings of one region."""
+    return _fold_region(one) == _fold_region(other)
+
+
+def doubt_region(name: str) -> str | None:
+    """Return which regions may be meant by a name that is no region's, as a sentence; None where it is one."""
+    known = {_fold_region(region): region for region in REGIONS}
+    folded = _fold_region(name)
+    if folded in known:
+        return None
+    words = set(folded.split())
+    near = [region for each, region in known.items() if words and words <= set(each.split())]
+    near = near or [known[each] for each in difflib.get_close_matches(folded, known, n=1)]
+    if near:
+        return f"Did you mean {' or '.join(repr(region) for region in near)}?"
+    return f"Regions are called {', '.join(REGIONS)}."
 
 
 class Occupation(NamedTuple):
@@ -55,8 +99,10 @@ class Fact:
     """Say one thing about an occupation.
 
     * `value` and `unit`: a figure, in "GBP a week", "GBP a year", "hours a week", "people", "percent" or "adverts".
-    * `text`: words instead of, or beside, a figure: a title, a skill, a course, an overview.
+    * `text`: words instead of, or beside, a figure: a title, a skill, a course, an overview. Beside pay or hours it is
+      the title of the job profile that they are of, and not of the whole occupation.
     * `statistic`: what kind of figure it is: "estimate", "median", "decile 10", "starting", "experienced", "share" …
+      Of an occupation's words, "title" is its own title, and never that of one job profile.
     * `year`: the year or period that it speaks of ("2022", "2014/15"), or "" where it is about no year.
     * `region`: the region that it speaks of, by name; what a service gives without being asked for a region is
       "UK (as served)".
@@ -86,6 +132,16 @@ class Fact:
     projected: bool = False
     stale: bool = False
     link: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """What it is about where that is not the whole occupation: its `split`, and the job profile that is paid so."""
+        profile = f"job profile {self.text}" if self.kind in ("pay", "hours") and self.text else ""
+        return ", ".join(part for part in (self.split, profile) if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON, with its `scope`."""
+        return asdict(self) | {"retrieved": self.retrieved.isoformat(), "scope": self.scope}
 
 
 class NoData(NamedTuple):

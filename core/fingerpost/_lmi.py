@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fingerpost._errors import ConfigError
+from fingerpost._errors import ConfigError, SourceUnavailable
 from fingerpost._labour_market import Occupation
 from fingerpost._occupations import Occupations, fold_title, load_occupations
+from fingerpost._sync.context import SilentProgress
 from fingerpost._sync.enriching import occupations_in_mind, occupations_of
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ __all__ = [
     "Comparison",
     "RefreshReport",
     "Suggestion",
+    "Suggestions",
     "UnknownOccupation",
+    "UnknownOccupations",
     "compare",
     "forget",
     "in_mind",
@@ -42,6 +46,8 @@ _COMPARED: tuple[FactKind, ...] = (
     "pay", "hours", "employment", "replacement", "annual_change", "shortage", "unemployment", "vacancy", "occupation",
 )  # fmt: skip
 """The kinds of figure that are put side by side, in this order; and the occupation, for its title."""
+_PATIENCE = 86_400.0
+"""Seconds that a refresh waits for room in a limit: no limit is of more than a day."""
 
 
 class Suggestion(NamedTuple):
@@ -49,6 +55,19 @@ class Suggestion(NamedTuple):
 
     occupation: Occupation
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """What words may mean, the likeliest first, and which services could not be asked, a sentence each."""
+
+    suggestions: tuple[Suggestion, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost lmi suggest WORDS --json` prints."""
+        found = [one.occupation._asdict() | {"source": one.source} for one in self.suggestions]
+        return {"suggestions": found, "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +83,35 @@ class UnknownOccupation:
     suggestions: tuple[Occupation, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost lmi suggest --json` prints."""
+        """Return it as JSON."""
         found = [one._asdict() for one in self.suggestions]
         return {"words": self.words, "learners": self.learners, "several": self.several, "suggestions": found}
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownOccupations:
+    """The words that mean no occupation yet, and which services could not be asked, a sentence each."""
+
+    unknown: tuple[UnknownOccupation, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost lmi suggest --json` prints."""
+        return {"unknown": [one.as_dict() for one in self.unknown], "warnings": list(self.warnings)}
+
+
 class ComparedFigure(NamedTuple):
-    """One line of a comparison: the same figure by the same service for each occupation, or None where it has none."""
+    """One line of a comparison: the same figure by the same service for each occupation, or None where it has none.
+
+    `split` is the part of a breakdown that all of it is of. Which job profile a fact is of, its own `scope` says.
+    """
 
     kind: FactKind
     statistic: str
     unit: str
     region: str
     source: str
+    split: str
     facts: tuple[Fact | None, ...]
 
 
@@ -95,7 +130,9 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost lmi compare --json` prints."""
-        cells = [figure._asdict() | {"facts": [_cell(fact) for fact in figure.facts]} for figure in self.figures]
+        cells = [
+            figure._asdict() | {"facts": [fact and fact.as_dict() for fact in figure.facts]} for figure in self.figures
+        ]
         return {
             "occupations": [one.occupation._asdict() | {"title": one.title} for one in self.reports],
             "region": self.reports[0].region if self.reports else None,
@@ -103,10 +140,6 @@ class Comparison:
             "warnings": list(dict.fromkeys(warning for one in self.reports for warning in one.warnings)),
             "attributions": list(self.attributions),
         }
-
-
-def _cell(fact: Fact | None) -> dict[str, Any] | None:
-    return None if fact is None else asdict(fact) | {"retrieved": fact.retrieved.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +179,35 @@ def report(
     settings = college.config.settings.labour_market
     version = soc_version or settings.soc_version
     who = who.strip()
-    if _CODE.fullmatch(who):
-        occupation = Occupation(who, version)
-    else:
-        known = _known(college, market, version)
-        found = known.of(None, who)
-        if found.occupation is None:
-            near = known.titles.near(who, count=4)
-            meant = ", ".join(f"{one.title} ({one.soc}, SOC {one.soc_version})" for one in near)
-            what = "Several occupations are" if found.how == "several" else "No service lists an occupation that is"
-            raise ConfigError(
-                f"{what} called '{who}'.{f' Perhaps: {meant}.' if meant else ''} Name its SOC code of four digits; "
-                "fingerpost lmi suggest searches for it."
-            )
-        occupation = found.occupation
-    return market.report(occupation, region=region or settings.region, kinds=kinds)
+    occupation = Occupation(who, version) if _CODE.fullmatch(who) else _called(college, market, version, who)
+    # Services are asked with the title that they give to the code: words find no more than their code does.
+    found = market.report(occupation._replace(title=""), region=region or settings.region, kinds=kinds)
+    if not found.is_titled:
+        found = replace(found, occupation=found.occupation._replace(title=occupation.title))
+    return replace(found, warnings=tuple(market.warnings.values()))
+
+
+def _called(college: College, market: Market, version: SocVersion, who: str) -> Occupation:
+    """Return the occupation with this title, or raise what is in the way of knowing it."""
+    known = _known(college, market, version)
+    found = known.of(None, who)
+    if found.occupation is not None:
+        return found.occupation
+    near = known.titles.near(who, count=4)
+    meant = ", ".join(f"{one.title} ({one.soc}, SOC {one.soc_version})" for one in near)
+    then = (
+        f"{f'Perhaps: {meant}. ' if meant else ''}Name its SOC code of four digits; fingerpost lmi suggest searches "
+        "for it."
+    )
+    if found.how == "several":
+        raise ConfigError(f"Several occupations are called '{who}'. {then}")
+    if market.warnings:
+        why = " ".join(market.warnings.values())
+        raise SourceUnavailable(
+            f"Whether a service lists an occupation that is called '{who}' is not known: not all could be asked. {why} "
+            f"{then}"
+        )
+    raise ConfigError(f"No service lists an occupation that is called '{who}'. {then}")
 
 
 def compare(college: College, whos: Sequence[str], region: str | None, soc_version: SocVersion | None) -> Comparison:
@@ -172,25 +219,30 @@ def compare(college: College, whos: Sequence[str], region: str | None, soc_versi
             if fact.kind in _COMPARED:
                 # Jobs of this year and projected ones are lines of their own.
                 when = fact.year if fact.projected else ""
-                key = (_COMPARED.index(fact.kind), when, fact.statistic, fact.unit, fact.region, fact.source)
+                what = (fact.statistic, fact.unit, fact.region, fact.source, fact.split)
+                key = (_COMPARED.index(fact.kind), when, *what)
                 lines.setdefault(key, {}).setdefault(number, fact)
     figures = [
-        ComparedFigure(_COMPARED[kind], statistic, unit, where, source, tuple(map(found.get, range(len(reports)))))
-        for (kind, _, statistic, unit, where, source), found in sorted(lines.items(), key=lambda line: line[0][:2])
+        ComparedFigure(
+            _COMPARED[kind], statistic, unit, where, source, split, tuple(map(found.get, range(len(reports))))
+        )
+        for (kind, _, statistic, unit, where, source, split), found in sorted(
+            lines.items(), key=lambda line: line[0][:2]
+        )
     ]
     return Comparison(reports, tuple(figures))
 
 
-def in_mind(college: College) -> list[LearnerOccupation]:
+def in_mind(college: College, market: Market | None = None) -> list[LearnerOccupation]:
     """Return what learners have in mind; see `College.occupations`."""
     settings = college.config.settings.labour_market
     with college.store.reading() as connection:
         counted = occupations_in_mind(connection)
     crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    return occupations_of(counted, college.config, crosswalk, college.market())
+    return occupations_of(counted, college.config, crosswalk, market or college.market())
 
 
-def suggest(college: College, words: str, *, ask: bool) -> list[Suggestion]:
+def suggest(college: College, words: str, *, ask: bool) -> Suggestions:
     """Return what words may mean; see `College.suggest_occupations`."""
     market = _market(college)
     near = [Suggestion(one, "titles") for one in market.titles().near(words)]
@@ -198,17 +250,18 @@ def suggest(college: College, words: str, *, ask: bool) -> list[Suggestion]:
     seen: dict[tuple[str, int], Suggestion] = {}
     for one in (*near, *asked):
         seen.setdefault((one.occupation.soc, one.occupation.soc_version), one)
-    return list(seen.values())
+    return Suggestions(tuple(seen.values()), tuple(market.warnings.values()))
 
 
-def unknown(college: College) -> list[UnknownOccupation]:
+def unknown(college: College) -> UnknownOccupations:
     """Return the words that mean no occupation yet; see `College.unknown_occupations`."""
     settings = college.config.settings.labour_market
-    titles = _market(college).titles()
+    market = _market(college)
+    titles = market.titles()
     counted: Counter[str] = Counter()
     spelt: dict[str, str] = {}
     several: set[str] = set()
-    for one in in_mind(college):
+    for one in in_mind(college, market):
         if one.found.occupation is None and one.words:
             folded = fold_title(one.words)
             counted[folded] += one.learners
@@ -220,7 +273,7 @@ def unknown(college: College) -> list[UnknownOccupation]:
         near = [one for one in titles.near(folded) if folded not in several or (one.soc, one.soc_version) in of_them]
         usual = sorted(near, key=lambda one: one.soc_version != settings.soc_version)
         found.append(UnknownOccupation(spelt[folded], learners, folded in several, tuple(usual)))
-    return found
+    return UnknownOccupations(tuple(found), tuple(market.warnings.values()))
 
 
 def forget(college: College, service: str | None) -> int:
@@ -237,16 +290,41 @@ def forget(college: College, service: str | None) -> int:
 def refresh(college: College, *, force: bool, progress: Progress | None) -> RefreshReport:
     """Ask about everything that learners have in mind; see `College.refresh_labour_market`."""
     region = college.config.settings.labour_market.region
-    with college.open_reference(refresh=force) as reference:
+    told = _Told(progress or SilentProgress())
+    with college.open_reference(refresh=force, max_wait=_PATIENCE, sleep=told.wait) as reference:
         market = _market(college, reference)
+        told.begin()
         occupations = dict.fromkeys(
-            one.found.occupation._replace(title="") for one in in_mind(college) if one.found.occupation is not None
+            one.found.occupation._replace(title="")
+            for one in in_mind(college, market)
+            if one.found.occupation is not None
         )
         facts = 0
-        if progress is not None:
-            progress.phase("enrich")
         for occupation in occupations:
             facts += len(market.report(occupation, region=region).facts)
-            if progress is not None:
-                progress.advance(1)
+            told.go_on()
         return RefreshReport(len(occupations), facts, dict(reference.asked), tuple(market.warnings.values()))
+
+
+class _Told:
+    """How far a refresh is, told also while it waits for room in the limit of a service."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = 0
+
+    def begin(self) -> None:
+        self._progress.phase("enrich")
+        self._progress.advance(self._done)
+
+    def go_on(self) -> None:
+        self._done += 1
+        self._progress.advance(1)
+
+    def wait(self, seconds: float) -> None:
+        if seconds < 1:
+            time.sleep(seconds)
+            return
+        self._progress.phase("wait")
+        time.sleep(seconds)
+        self.begin()

@@ -6,15 +6,24 @@ service that fails is warned of once, and everything else goes on as if it were 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fingerpost._errors import FingerpostError
-from fingerpost._labour_market import FACT_KINDS, Fact, LabourMarketQuestion, NoData, Occupation
+from fingerpost._errors import FingerpostError, RateLimited
+from fingerpost._labour_market import (
+    FACT_KINDS,
+    Fact,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    doubt_region,
+    same_region,
+)
 from fingerpost._occupations import Titles
 from fingerpost._wording import say_day
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from fingerpost._host import Instance
@@ -23,6 +32,10 @@ if TYPE_CHECKING:
     from fingerpost._sync.context import HookContext
 
 __all__ = ["Market", "MarketReport", "market_line"]
+
+_LATER = "Later, fingerpost lmi refresh fetches the rest."
+_REGION = "[labour_market] region"
+"""What stands in the place of a connector's name where a region is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,7 @@ class MarketReport:
         series: dict[tuple[str, ...], list[Fact]] = {}
         for fact in self.facts:
             if fact.value is not None and _is_whole(fact):
-                key = (fact.kind, fact.source, fact.statistic, fact.unit, fact.region)
+                key = (fact.kind, fact.source, fact.statistic, fact.unit, fact.region, fact.scope)
                 series.setdefault(key, []).append(fact)
         found = []
         for facts in series.values():
@@ -62,9 +75,17 @@ class MarketReport:
 
     @property
     def title(self) -> str:
-        """The occupation's title: as asked for, else as the first service gives it, else its code."""
+        """The occupation's title: as asked for, else as the first service gives it, else its code.
+
+        The title of one job profile is never the occupation's.
+        """
         named = (fact.text for fact in self.of("occupation") if fact.statistic == "title" and fact.text)
         return self.occupation.title or next(named, f"SOC {self.occupation.soc}")
+
+    @property
+    def is_titled(self) -> bool:
+        """Say whether the occupation has a title, and not its code alone."""
+        return self.title != f"SOC {self.occupation.soc}"
 
     @property
     def attributions(self) -> tuple[str, ...]:
@@ -73,11 +94,10 @@ class MarketReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost lmi show --json` prints."""
-        facts = [asdict(fact) | {"retrieved": fact.retrieved.isoformat()} for fact in self.facts]
         return {
             "occupation": self.occupation._asdict() | {"title": self.title},
             "region": self.region,
-            "facts": facts,
+            "facts": [fact.as_dict() for fact in self.facts],
             "no_data": [one._asdict() for one in self.no_data],
             "warnings": list(self.warnings),
             "attributions": list(self.attributions),
@@ -122,19 +142,16 @@ class Market:
         return found
 
     def editions(self, occupation: Occupation) -> tuple[Occupation, ...]:
-        """Return an occupation as it is coded in each edition of the SOC, as far as a service says so.
+        """Return an occupation as it is coded in each edition of the SOC, as far as services say so.
 
-        Where a service names several codes the occupation was split, and nobody can tell which is meant.
+        Where they name several codes, all together, it was split, and nobody can tell which is meant.
         """
-        for instance, context in self._enrichers:
-            found = self._ask(instance, "convert_occupation", Occupation, occupation=occupation, context=context)
-            others = {(one.soc, one.soc_version) for one in found if one.soc_version != occupation.soc_version}
-            if len(others) == 1:
-                ((soc, version),) = others
-                return occupation, Occupation(soc, version, occupation.title)
-            if others:
-                break
-        return (occupation,)
+        found = self._each("convert_occupation", Occupation, occupation=occupation)
+        others = {(one.soc, one.soc_version) for one in found if one.soc_version != occupation.soc_version}
+        if len(others) != 1:
+            return (occupation,)
+        ((soc, version),) = others
+        return occupation, Occupation(soc, version, occupation.title)
 
     def report(
         self, occupation: Occupation, *, region: str | None = None, kinds: Collection[FactKind] = FACT_KINDS
@@ -153,8 +170,17 @@ class Market:
         missing = tuple(
             dict.fromkeys(one for one in said if isinstance(one, NoData) and (one.source, one.kind) not in has)
         )
+        self._doubt(region, facts, missing)
         new = tuple(sentence for name, sentence in self.warnings.items() if known.get(name) != sentence)
         return MarketReport(occupation, region, facts, missing, new)
+
+    def _doubt(self, region: str | None, facts: Collection[Fact], missing: Collection[NoData]) -> None:
+        """Warn of a region that no service knows: else every figure would be missing without a word."""
+        if not region or not any(one.reason == "region" for one in missing):
+            return
+        if not any(same_region(fact.region, region) for fact in facts):
+            advice = doubt_region(region) or "Without a region, figures of the whole UK are asked for."
+            self.warnings.setdefault(_REGION, f"{_REGION}: no service knows one that is called '{region}'. {advice}")
 
     def _title(self, occupation: Occupation, region: str | None) -> str:
         question = LabourMarketQuestion((occupation,), region, frozenset({"occupation"}))
@@ -173,15 +199,19 @@ class Market:
         said: list[Any] = []
         if not instance.has(hook):
             return said
+        reference = self._reference()
+        before = reference.met.copy()
         try:
-            for one in instance.enrich(hook, kinds, reference=self._reference(), **arguments):
+            for one in instance.enrich(hook, kinds, reference=reference, **arguments):
                 said.append(one)
+        except RateLimited as error:
+            self._lost(instance, f"{error.message} {_LATER}")
         except FingerpostError as error:
             self._lost(instance, error.message)
         except Exception as error:  # a vendor's exception may hold anything, so only its type is told
             self._lost(instance, f"It broke ({type(error).__name__}); its vendor must act.")
         if any(isinstance(one, Fact) and one.stale for one in said):
-            self._lost(instance, "The service could not be asked; what it said before is shown with its date.")
+            self._lost(instance, _why_stale(reference.met - before))
         return said
 
     def _lost(self, instance: Instance, sentence: str) -> None:
@@ -189,8 +219,20 @@ class Market:
         self.warnings.setdefault(instance.name, f"{instance.name}: {sentence}")
 
 
+def _why_stale(met: Counter[str]) -> str:
+    """Say why an old answer is shown, by what questions met meanwhile."""
+    if met["rate_limited"]:
+        return f"It was asked as often as it allows; what it said before is shown with its date. {_LATER}"
+    if met:
+        return "The service could not be asked; what it said before is shown with its date."
+    return "It has nothing now where it had something before; that is shown with its date."
+
+
 def _is_whole(fact: Fact) -> bool:
-    """Say whether a figure is for the whole occupation, and not for a part of it or for one skill, course or advert."""
+    """Say whether a figure is for the whole occupation, and not for a part of it or for one skill, course or advert.
+
+    Adverts of one training provider are the nearest thing to all adverts where a college asks for no others.
+    """
     if fact.kind == "vacancy":
         return fact.unit == "adverts"
     return not fact.split and fact.kind not in ("skill", "course", "profile", "occupation")
@@ -207,7 +249,7 @@ def market_line(report: MarketReport) -> str | None:
 def _pay(report: MarketReport) -> str | None:
     facts = [fact for fact in report.of("pay") if fact.value and not fact.split]
     starting = next((fact for fact in facts if fact.statistic == "starting"), None)
-    experienced = next((fact for fact in facts if fact.statistic == "experienced"), None)
+    experienced = next((fact for fact in facts if fact.statistic == "experienced" and _are_alike(fact, starting)), None)
     for fact in facts:
         if fact is starting and experienced is not None:
             return f"£{starting.value:,.0f} to £{experienced.value:,.0f} a year before tax ({_source(fact)})"
@@ -216,6 +258,16 @@ def _pay(report: MarketReport) -> str | None:
             if span:
                 return f"about £{fact.value:,.0f} {span} before tax ({_source(fact)})"
     return None
+
+
+def _are_alike(one: Fact, other: Fact | None) -> bool:
+    """Say whether two figures are by one service, of one job, region and unit, so that they make a range."""
+    return other is not None and (one.source, one.scope, one.region, one.unit) == (
+        other.source,
+        other.scope,
+        other.region,
+        other.unit,
+    )
 
 
 def _newest(facts: Sequence[Fact], like: Fact) -> str:
@@ -229,9 +281,10 @@ def _adverts(fact: Fact) -> str | None:
 
 
 def _source(fact: Fact) -> str:
-    """Say what a figure is: its kind, year and region, and who says so."""
+    """Say what a figure is: what it is of, its kind, year and region, and who says so."""
     kind = "estimate" if fact.statistic == "estimate" else ""
     parts = [
+        fact.scope,
         " ".join(part for part in (kind, f"for {fact.year}" if fact.year else "") if part),
         fact.region,
         "for a wider group of occupations" if fact.coarse else "",

@@ -25,7 +25,9 @@ How: TypeAlias = Literal["crosswalk", "code", "title", "several", "unknown"]
 """How an occupation was found; `several` means that a title is that of more than one, and nobody chose yet."""
 
 _SOC = re.compile(r"[1-9][0-9]{3}")
-_NEC = re.compile(r"\s*\bn\.?e\.?c\.?\s*$")
+_NEC = re.compile(r"[\s,]*\bn\.?e\.?c\.?\s*$")
+_BRACKETS = re.compile(r"\s*\([^)]*\)")
+_TURNED = re.compile(r"([^,(]+), ([^,(]+?)((?: \(.*)?)")
 _COLUMNS = ("occupation", "soc")
 
 
@@ -44,11 +46,12 @@ def fold_title(title: str) -> str:
 class Titles:
     """The titles that services list, and whose they are.
 
-    An index of occupations lists "Engineer, electrical (building)": it is found by "electrical engineer" as well.
+    An index of occupations lists "Teacher, nursery": it is found by "nursery teacher" as well.
     """
 
     def __init__(self, listed: Iterable[Occupation]) -> None:
         self._codes: dict[str, set[Occupation]] = defaultdict(set)
+        self._wider: dict[str, set[Occupation]] = defaultdict(set)
         self._shown: dict[str, str] = {}
         self._titles: dict[tuple[str, SocVersion], str] = {}
         for occupation in listed:
@@ -56,14 +59,20 @@ class Titles:
                 self._titles.setdefault((occupation.soc, occupation.soc_version), occupation.title)
                 for form in _forms(occupation.title):
                     self._codes[form].add(occupation._replace(title=""))
+                    self._wider[_BRACKETS.sub("", form)].add(occupation._replace(title=""))
                     self._shown.setdefault(form, occupation.title)
 
     def __len__(self) -> int:
         return len(self._codes)
 
     def codes(self, title: str) -> set[Occupation]:
-        """Return the occupations with exactly this title, in each edition of the SOC."""
-        return set(self._codes.get(fold_title(title), ()))
+        """Return the occupations with exactly this title, in each edition of the SOC.
+
+        Where another is listed under it with something in brackets, such as "Jointer (cable)", that one is as well:
+        who wrote "Jointer" may mean either.
+        """
+        folded = fold_title(title)
+        return self._codes[folded] | self._wider[folded] if folded in self._codes else set()
 
     def title(self, occupation: Occupation) -> str:
         """Return the first title that is listed with an occupation's code; "" where there is none."""
@@ -90,11 +99,13 @@ def _singulars(words: str) -> set[str]:
 
 
 def _forms(title: str) -> set[str]:
+    """Return a title as it is listed, and as people say it where it is turned round.
+
+    What stands in brackets is kept: "Teacher (further education)" is not every teacher.
+    """
     folded = fold_title(title)
-    forms = {folded}
-    noun, comma, qualifier = re.sub(r"\s*\([^)]*\)", "", folded).partition(",")
-    forms.add(f"{qualifier.strip()} {noun.strip()}" if comma else noun.strip())
-    return forms - {""}
+    turned = _TURNED.fullmatch(folded)
+    return {folded, f"{turned[2]} {turned[1]}{turned[3]}"} if turned else {folded}
 
 
 class Occupations:

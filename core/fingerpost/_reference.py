@@ -1,13 +1,14 @@
 """Remember what services said about occupations, in a file of its own that no learner is in.
 
 A service is asked once for each question within its time to live, by all processes together, and never more often than
-it allows. When it is down or gone, what it last said is served with its date.
+it allows. When it is down or gone, or has nothing where it had something, what it last said is served with its date.
 
 Nothing here is logged, and no error names a question or an answer: a key is the business of the connector that made it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sqlite3
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["KEEP_DAYS", "Reference", "Reply"]
+__all__ = ["KEEP_DAYS", "NOTHING_DAYS", "OUTLIVES_NOTHING_DAYS", "Reference", "Reply"]
 
 KEEP_DAYS: Final[Mapping[str, int]] = {
     "codes": 180,  # code lists and filters change with an edition of a classification
@@ -44,8 +45,23 @@ KEEP_DAYS: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """Days after which each kind of answer is asked for again, unless ``[labour_market] keep_days`` says otherwise."""
 
+NOTHING_DAYS: Final = 7
+"""Days after which a service that had nothing is asked again, however long the kind is kept.
+
+A service that is being rebuilt may have nothing for an afternoon, and that must not count for a year.
+"""
+
+OUTLIVES_NOTHING_DAYS: Final = 365
+"""Days for which what a service said goes on counting, with its date, where the same service now has nothing.
+
+A service that is shut often goes on to answer every question with nothing. After that time nothing is believed.
+"""
+
 REST_SECONDS: Final = 600.0
-"""How long a service that did not answer is left alone."""
+"""How long a service that did not answer twice in a row is left alone.
+
+Once may be the fault of one question: that is not asked again, and all others are.
+"""
 
 REST_LIMITED_SECONDS: Final = 300.0
 """How long a service that asked for patience is left alone where it did not say how long."""
@@ -63,7 +79,7 @@ _APPLICATION = 0x46504C4D
 """What marks a SQLite file as ours ("FPLM"), so that no other program's file is written into."""
 _SCHEMA = f"""
     CREATE TABLE answer (
-        service TEXT, key TEXT, kind TEXT NOT NULL, value TEXT NOT NULL, retrieved TEXT NOT NULL,
+        service TEXT, key TEXT, kind TEXT NOT NULL, value TEXT NOT NULL, retrieved TEXT NOT NULL, emptied TEXT,
         PRIMARY KEY (service, key)
     ) WITHOUT ROWID;
     CREATE TABLE claim (
@@ -77,10 +93,14 @@ _SCHEMA = f"""
 """
 _REMEMBER = (
     "INSERT INTO answer (service, key, kind, value, retrieved) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (service, key) DO UPDATE SET kind=excluded.kind, value=excluded.value, retrieved=excluded.retrieved"
+    "ON CONFLICT (service, key) DO UPDATE SET kind=excluded.kind, value=excluded.value, retrieved=excluded.retrieved, "
+    "emptied=NULL"
 )
-_REMEMBER_NEWER = (  # two answers of one instant are ordered too: whichever file comes first, the outcome is the same
-    f"{_REMEMBER} WHERE (excluded.retrieved, excluded.kind, excluded.value) > (retrieved, kind, value)"
+# Nothing never takes the place of something. Two answers of one instant are ordered too: whichever file comes first,
+# the outcome is the same.
+_REMEMBER_NEWER = (
+    f"{_REMEMBER} WHERE (excluded.value <> 'null', excluded.retrieved, excluded.kind, excluded.value)"
+    " > (value <> 'null', retrieved, kind, value)"
 )
 
 
@@ -98,15 +118,28 @@ class _Question(NamedTuple):
     kind: str
     limit: tuple[int, float] | None
     began: datetime
+    remember: bool
 
 
 class _Answer(NamedTuple):
+    """What is remembered; `emptied` is when the service last had nothing in its place."""
+
     kind: str
     text: str
     retrieved: datetime
+    emptied: datetime | None = None
 
-    def reply(self, *, stale: bool) -> Reply:
-        return Reply(json.loads(self.text), self.retrieved.date(), stale)
+    @property
+    def is_nothing(self) -> bool:
+        return self.text == "null"
+
+    @property
+    def heard(self) -> datetime:
+        """When the service last answered."""
+        return self.emptied or self.retrieved
+
+    def reply(self, *, stale: bool = False) -> Reply:
+        return Reply(json.loads(self.text), self.retrieved.date(), stale or self.emptied is not None)
 
 
 class _Claim(NamedTuple):
@@ -119,7 +152,7 @@ class Reference:
 
     It may be used by several threads, and its file by several processes. `asked` counts the calls of each service in
     this process; `failures` says for each service what first went wrong in it: ``unavailable``, ``rate_limited`` or
-    ``auth``, whoever met it.
+    ``auth``, whoever met it. `met` counts the questions that met each of the three.
     """
 
     def __init__(
@@ -128,6 +161,7 @@ class Reference:
     ) -> None:  # fmt: skip
         self.asked: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
+        self.met: Counter[str] = Counter()
         self._path = path
         self._clock = clock
         self._keep = {kind: timedelta(days=days) for kind, days in ({**KEEP_DAYS, **keep_days}).items()}
@@ -139,6 +173,8 @@ class Reference:
         self._db: sqlite3.Connection | None = None
         self._renewed: set[tuple[str, str]] = set()
         self._refused: dict[str, str] = {}
+        self._failed: dict[tuple[str, str], str] = {}
+        self._faltering: set[str] = set()
 
     @classmethod
     def open(
@@ -188,22 +224,26 @@ class Reference:
     # Asking
 
     def fetch(
-        self, service: str, key: str, kind: str, ask: Callable[[], Any], *, limit: tuple[int, float] | None = None
-    ) -> Reply:
+        self, service: str, key: str, kind: str, ask: Callable[[], Any], *, limit: tuple[int, float] | None = None,
+        remember: bool = True,
+    ) -> Reply:  # fmt: skip
         """Return what `service` says to the question `key`, asking it only where that is not remembered.
 
         `ask` makes one call and returns JSON, or None where the service has nothing. `limit` is a number of calls and
         the seconds in which a service takes no more; every question to it names the same, and its calls are made
         without trying again, since one is counted. `key` holds neither a secret nor anything about a learner. Where
-        the service cannot be asked the last answer is returned as `stale`; where there is none, raises what `ask`
-        raised: `SourceUnavailable`, `RateLimited` or `AuthError`. Raises `ContractError` where the connector breaks
-        the rules above.
+        the service cannot be asked, or has nothing where it had something, the last answer is returned as `stale`;
+        where there is none, raises what `ask` raised: `SourceUnavailable`, `RateLimited` or `AuthError`. Raises
+        `ContractError` where the connector breaks the rules above. `remember=False` is for words that somebody typed:
+        the service is always asked, and neither question nor answer is kept.
         """
         if kind not in self._keep:
             raise ContractError(f"{service} asks for the kind of fact '{kind}', which does not exist.")
         if limit is not None and not (limit[0] >= 1 and 0 < limit[1] < _DAY):
             raise ContractError(f"{service} names a limit that is not a number of calls and seconds of up to a day.")
-        question = _Question(service, key, kind, limit, self._now())
+        if not remember:
+            key = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        question = _Question(service, key, kind, limit, self._now(), remember)
         answer = self._find(service, key)
         if answer is not None and (self._offline or self._is_fresh(question, answer)):
             return answer.reply(stale=self._offline and self._is_old(answer, kind))
@@ -212,9 +252,11 @@ class Reference:
         try:
             turn = self._turn(question)
             answer = turn if isinstance(turn, _Answer) else self._ask(question, turn, ask)
-            return answer.reply(stale=False)
+            return answer.reply()
         except (AuthError, SourceUnavailable) as error:
-            self.failures.setdefault(service, _code(error))
+            with self._lock:
+                self.failures.setdefault(service, _code(error))
+                self.met[_code(error)] += 1
             answer = self._find(service, key)
             if answer is None:
                 raise
@@ -229,7 +271,7 @@ class Reference:
                 if answer is not None and self._is_fresh(question, answer, waited=for_claim > 0):
                     return answer
                 now = self._now().timestamp()
-                self._refuse_resting(db, question.service, now)
+                self._refuse(db, question, now)
                 claimed = for_claim < CLAIM_SECONDS and _is_claimed(db, question, now)
                 wait = _POLL if claimed else _wait_for_room(db, question, now)
                 if not wait:
@@ -246,62 +288,79 @@ class Reference:
             self._sleep(wait)
 
     def _ask(self, question: _Question, claim: _Claim, ask: Callable[[], Any]) -> _Answer:
-        answer: _Answer | None = None
-        rest: tuple[str, float] | None = None
+        service = question.service
         with self._lock:
-            self.asked[question.service] += 1
+            self.asked[service] += 1
         try:
-            text = _as_json(question.service, ask())
-            answer = _Answer(question.kind, text, self._now())
-        except AuthError as error:
-            self._refused[question.service] = error.message
+            text = _as_json(service, ask())
+        except BaseException as error:
+            rest = self._rest_after(question, error)
+            with self._given_back(question, claim) as (db, now):
+                if rest is not None:
+                    db.execute("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", (service, rest[0], now + rest[1]))
             raise
-        except SourceUnavailable as error:
-            rest = _code(error), _rest_seconds(error)
-            raise
-        finally:
-            self._finish(question, claim, answer, rest)
+        answer = _Answer(question.kind, text, self._now())
+        with self._given_back(question, claim) as (db, _):
+            if question.remember:
+                answer = _remember(db, service, question.key, answer)
+                self._renewed.add((service, question.key))
+            self._faltering.discard(service)
+            db.execute("DELETE FROM rest WHERE service=?", (service,))
         return answer
 
-    def _finish(
-        self, question: _Question, claim: _Claim, answer: _Answer | None, rest: tuple[str, float] | None
-    ) -> None:
-        """Give the question back, with its answer or with the rest that the service needs."""
-        service, key = question.service, question.key
+    def _rest_after(self, question: _Question, error: BaseException) -> tuple[str, float] | None:
+        """Take note of a call that failed; return the rest that its service needs, if any."""
+        service = question.service
+        if isinstance(error, AuthError):
+            self._refused[service] = error.message
+        elif isinstance(error, RateLimited):
+            return _code(error), _rest_seconds(error)
+        elif isinstance(error, SourceUnavailable):
+            with self._lock:
+                again = service in self._faltering
+                self._faltering.add(service)
+                self._failed[service, question.key] = error.message
+            return (_code(error), REST_SECONDS) if again else None
+        return None
+
+    @contextmanager
+    def _given_back(self, question: _Question, claim: _Claim) -> Iterator[tuple[sqlite3.Connection, float]]:
+        """Give the question back once it was asked; more may be done in the same transaction."""
         with self._transaction() as db:
             now = self._now().timestamp()
-            db.execute("DELETE FROM claim WHERE service=? AND key=? AND holder=?", (service, key, claim.holder))
+            mine = (question.service, question.key, claim.holder)
+            db.execute("DELETE FROM claim WHERE service=? AND key=? AND holder=?", mine)
             # The service may have counted the call at any time until now: it counts in full from here.
             db.execute("UPDATE call SET made=? WHERE id=?", (now, claim.call))
-            if answer is not None:
-                db.execute(_REMEMBER, (service, key, answer.kind, answer.text, instant_text(answer.retrieved)))
-                db.execute("DELETE FROM rest WHERE service=?", (service,))
-                self._renewed.add((service, key))
-            elif rest is not None:
-                db.execute("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", (service, rest[0], now + rest[1]))
+            yield db, now
 
-    def _refuse_resting(self, db: sqlite3.Connection, service: str, now: float) -> None:
+    def _refuse(self, db: sqlite3.Connection, question: _Question, now: float) -> None:
+        """Raise where the service is left alone, or the question failed before."""
+        service = question.service
         if service in self._refused:
             raise AuthError(self._refused[service])
         found = db.execute("SELECT code, ends FROM rest WHERE service=?", (service,)).fetchone()
         left = found[1] - now if found else 0.0
-        if not 0 < left <= _DAY:
-            return
-        if found[0] == "rate_limited":
-            message = f"{service} asked for patience shortly before and is left alone for {_minutes(left)}."
-            raise RateLimited(message, retry_after=left)
-        raise SourceUnavailable(f"{service} did not answer shortly before and is left alone for {_minutes(left)}.")
+        if 0 < left <= _DAY:
+            if found[0] == "rate_limited":
+                message = f"{service} asked for patience shortly before and is left alone for {_minutes(left)}."
+                raise RateLimited(message, retry_after=left)
+            raise SourceUnavailable(f"{service} did not answer shortly before and is left alone for {_minutes(left)}.")
+        if (service, question.key) in self._failed:
+            raise SourceUnavailable(self._failed[service, question.key])
 
     def _is_fresh(self, question: _Question, answer: _Answer, *, waited: bool = False) -> bool:
-        if waited and answer.retrieved >= question.began:
+        if waited and answer.heard >= question.began:
             return True  # somebody asked while we stood in line
         if self._refresh:
             return (question.service, question.key) in self._renewed
         return not self._is_old(answer, question.kind)
 
     def _is_old(self, answer: _Answer, kind: str) -> bool:
-        age = self._now() - answer.retrieved
-        return not -timedelta(days=1) < age < self._keep.get(kind, timedelta(0))
+        keep = self._keep.get(kind, timedelta(0))
+        if answer.is_nothing or answer.emptied is not None:
+            keep = min(keep, timedelta(days=NOTHING_DAYS))
+        return not -timedelta(days=1) < self._now() - answer.heard < keep
 
     # What is remembered
 
@@ -325,6 +384,8 @@ class Reference:
         with self._existing() as db:
             if db is None:
                 return 0
+            self._failed.clear()
+            self._faltering.clear()
             db.execute("DELETE FROM rest WHERE service=coalesce(?, service)", (service,))
             return db.execute("DELETE FROM answer WHERE service=coalesce(?, service)", (service,)).rowcount
 
@@ -451,8 +512,25 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _find(db: sqlite3.Connection, service: str, key: str) -> _Answer | None:
-    found = db.execute("SELECT kind, value, retrieved FROM answer WHERE service=? AND key=?", (service, key)).fetchone()
-    return _Answer(found[0], found[1], datetime.fromisoformat(found[2])) if found else None
+    select = "SELECT kind, value, retrieved, emptied FROM answer WHERE service=? AND key=?"
+    found = db.execute(select, (service, key)).fetchone()
+    if found is None:
+        return None
+    kind, text, retrieved, emptied = found
+    return _Answer(kind, text, datetime.fromisoformat(retrieved), datetime.fromisoformat(emptied) if emptied else None)
+
+
+def _remember(db: sqlite3.Connection, service: str, key: str, answer: _Answer) -> _Answer:
+    """Keep an answer and return it; or, where it is nothing in place of something, what was said before."""
+    before = _find(db, service, key)
+    if answer.is_nothing and before is not None and not before.is_nothing:
+        age = answer.retrieved - before.retrieved
+        if -timedelta(days=1) < age < timedelta(days=OUTLIVES_NOTHING_DAYS):
+            emptied = instant_text(answer.retrieved)
+            db.execute("UPDATE answer SET emptied=? WHERE service=? AND key=?", (emptied, service, key))
+            return before._replace(emptied=answer.retrieved)
+    db.execute(_REMEMBER, (service, key, answer.kind, answer.text, instant_text(answer.retrieved)))
+    return answer
 
 
 def _answers(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
@@ -496,9 +574,7 @@ def _code(error: AuthError | SourceUnavailable) -> str:
     return "rate_limited" if isinstance(error, RateLimited) else "unavailable"
 
 
-def _rest_seconds(error: SourceUnavailable) -> float:
-    if not isinstance(error, RateLimited):
-        return REST_SECONDS
+def _rest_seconds(error: RateLimited) -> float:
     return REST_LIMITED_SECONDS if error.retry_after is None else min(max(error.retry_after, 0.0), _DAY)
 
 

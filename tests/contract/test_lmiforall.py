@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import re
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 MONDAY = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 ELECTRICIAN = Occupation("5241", 2010, "something that nobody may see: canary-7f3a91")
 OWN = frozenset(FACT_KINDS) - {"profile", "vacancy"}
-REGIONAL = {"pay", "hours", "annual_change", "employment", "shortage"}
+REGIONAL: frozenset[FactKind] = frozenset({"pay", "hours", "annual_change", "employment", "shortage"})
 ENDPOINTS = (
     "soc/code/5241", "ashe/estimatePay", "ashe/estimateHours", "ashe/annualChanges", "lfs/unemployment", "wf/predict",
     "wf/predict/breakdown", "wf/replacement_demand", "ess/uk", "o-net/soc2onet", "hesa/courses",
@@ -287,6 +288,11 @@ def test_only_occupations_of_its_own_edition_are_asked_for(bench: Bench) -> None
 
 NOTHING = {
     "a lone error": json_answer({"error": "No data"}),
+    "a remark": json_answer({"message": "No data", "status": 404}),
+    "a problem": json_answer({"type": "about:blank", "title": "Not found", "status": 404}),
+    "a server that broke": refusal(500),
+    "a server that broke with words": json_answer({"error": "No data"}, status=500),
+    "a gateway that broke": refusal(502),
     "an empty object": json_answer({}),
     "an empty list": json_answer([]),
     "null": json_answer(None),
@@ -387,11 +393,18 @@ GONE = {
     "an empty body": Answer(b"", 200),
     "JSON of somebody else": json_answer({"message": "closed"}, status=404),
     "a remark": json_answer({"message": "This service has closed."}),
+    "a longer remark": json_answer({"message": "This service has been retired.", "status": 410}),
+    "a problem": json_answer({"type": "about:blank", "title": "Gone", "status": 410}),
+    "a problem of every occupation": json_answer({"soc": None, "title": "Gone"}),
+    "an empty list": json_answer([]),
+    "an empty object": json_answer({}),
+    "null": json_answer(None),
+    "an error": json_answer({"error": "gone"}),
 }
 
 
 def patience(way: str) -> float:
-    return 0.1 if way == "no answer" else 5.0
+    return 0.05 if way == "no answer" else 5.0
 
 
 @pytest.mark.parametrize("way", GONE)
@@ -399,7 +412,7 @@ def test_a_service_that_is_gone_fails_once_and_is_then_left_alone(bench: Bench, 
     bench.timeout = patience(way)
     with LmiServer(always=GONE[way]) as server:
         told = tell(bench, server.url)
-        assert len(server.requests) <= 5
+        assert len(server.requests) <= 12  # two questions, each tried five times, and whether it is there at all
         assert isinstance(told.error, SourceUnavailable)
         assert (told.facts, told.no_data) == ([], [])
 
@@ -440,6 +453,49 @@ def test_a_service_that_goes_while_it_is_being_asked_takes_no_more_than_one_answ
     lost = {"occupation"} if way in ("404", "an empty body") else set()
     assert after.error is None
     assert after.facts == [_as_stale(fact) for fact in before.facts if fact.kind not in lost]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_one_figure_at_which_the_service_breaks_costs_no_other(bench: Bench, status: int) -> None:
+    others = tuple(Occupation(str(soc), 2010) for soc in (5201, 5202, 5203))
+    broken = ("ashe/annualChanges?soc=5201", "ashe/estimatePay?soc=5201", "ashe/estimatePay?coarse=true&soc=5201")
+    with LmiServer(instead=dict.fromkeys(broken, refusal(status))) as server:
+        for _ in range(2):
+            told = tell(bench, server.url, *others)
+            assert told.error is None
+            assert [(one.kind, one.soc, one.reason) for one in told.no_data] == [
+                ("pay", "5201", "none"), ("annual_change", "5201", "none")]  # fmt: skip
+            for soc in ("5202", "5203"):
+                assert {fact.kind for fact in told.facts if fact.soc == soc} == OWN
+        assert server.calls["ashe/estimatePay?soc=5202"] == 1
+
+
+ODD_LISTS = {"an empty list": [], "an empty object": {}, "a remark": {"message": "moved", "status": 301}, "null": None,
+             "no regions": [{"name": "gender", "codings": [{"name": "Male", "value": 1}]}]}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ODD_LISTS)
+def test_a_list_of_no_regions_is_a_failure_and_not_remembered_as_a_list(bench: Bench, form: str) -> None:
+    lists = dict.fromkeys(("ashe/filters/all", "wf/filters/info/region", "ess/regions"), json_answer(ODD_LISTS[form]))
+    with LmiServer(instead=lists) as server:
+        told = tell(bench, server.url, region="Wales")
+        assert isinstance(told.error, SourceUnavailable)
+        assert "regions" in told.error.message
+        assert {fact.kind for fact in told.facts} == OWN - REGIONAL  # and nothing says that there is no such region
+        assert told.no_data == []
+    bench.later(days=8)
+    with LmiServer() as server:
+        before = tell(bench, server.url, region="Wales")
+        assert before.error is None
+        assert {fact.kind for fact in before.facts} == OWN
+    bench.later(days=181)
+    with LmiServer(instead=lists) as server:
+        after = tell(bench, server.url, region="Wales")
+        assert after.error is None
+        assert {fact.kind for fact in after.facts if fact.region == "Wales"} >= REGIONAL
+    with LmiServer(always=json_answer(ODD_LISTS[form])) as server:
+        bench.later(days=181)
+        assert {fact.stale for fact in tell(bench, server.url, region="Wales").facts} == {True}
 
 
 def test_a_host_that_has_no_address_any_more_is_a_service_that_is_gone(
@@ -545,11 +601,13 @@ def test_adverts_are_asked_for_only_where_that_is_configured(bench: Bench) -> No
 def test_an_advert_that_asks_for_patience_is_no_advert_and_costs_nothing_else(bench: Bench) -> None:
     kinds = frozenset(FACT_KINDS)
     with LmiServer(instead={"vacancies/search": too_many_requests()}) as server:
-        told = tell(bench, server.url, ELECTRICIAN, Occupation("2211", 2010), kinds=kinds, vacancies=True)
+        for soc in ("5241", "2211", "2212"):  # a question for each, as the host asks
+            told = tell(bench, server.url, Occupation(soc, 2010), kinds=kinds, vacancies=True)
+            assert isinstance(told.error, RateLimited)
+            assert {fact.kind for fact in told.facts} == OWN
+            assert told.of("vacancy") == []
         assert len([call for call in server.calls if call.startswith("vacancies")]) == 1
-    assert isinstance(told.error, RateLimited)
-    assert {fact.kind for fact in told.facts if fact.soc == "2211"} == OWN
-    assert told.of("vacancy") == []
+        assert bench.reference().peek("lmiforall", "ashe/estimatePay?soc=2212") is not None
 
 
 def test_a_call_for_patience_among_adverts_is_left_out(bench: Bench) -> None:
@@ -595,9 +653,19 @@ def test_words_find_occupations_in_the_order_of_the_service(bench: Bench) -> Non
             Occupation("5241", 2010, "Electricians and electrical fitters"),
             Occupation("5249", 2010, "Workers of kind 5249"),
         ]
-        assert found("electric fitter")
         assert found("dragon tamer") == found("  ") == []
         assert [request.query["q"] for request in server.requests] == ["electric fitter", "dragon tamer"]
+
+
+def test_words_that_somebody_typed_are_not_remembered(bench: Bench) -> None:
+    with LmiServer() as server:
+        for _ in range(2):
+            reference = bench.reference()
+            one = connector(server.url)
+            assert list(one.find_occupations("electrician like Uncle Kevin", reference, bench))  # type: ignore[arg-type]
+        assert server.calls["soc/search?q=electrician like uncle kevin"] == 2
+    assert list(bench.reference().entries()) == []
+    assert all(b"kevin" not in path.read_bytes().lower() for path in bench.folder.iterdir())
 
 
 def test_a_check_of_a_service_that_is_well_takes_one_request(bench: Bench) -> None:
@@ -671,33 +739,51 @@ def test_a_name_with_two_numbers_is_no_region() -> None:
 
 # -- anything at all ---------------------------------------------------------------------------------------------------
 
+_ODD = ("5241", "2022", "Missing", "Too Many Requests", -1, 0, 2022, 10**400, "1e999", "West Midlands")
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-    | st.sampled_from(["5241", "2022", "Missing", "Too Many Requests", -1, 0, 2022, 10**400, "1e999", "West Midlands"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(_ODD),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
         ["soc", "year", "series", "estpay", "title", "name", "code", "value", "breakdown", "error", "years", "coding"]
     ), inner, max_size=3),
     max_leaves=5,
 )  # fmt: skip
+STRANGE: tuple[Any, ...] = (
+    *_ODD, None, True, False, 1, 2.5, -0.0, 1e300, math.nan, math.inf, 9_999, 5242, 10**18, "", " ", "\0", "\ud800",
+    "\u202e", "<b>", "&amp;lt;", "n.e.c.", "2022/23", "[", [], {}, [None], [[]], [{}], {"error": "none"}, {"soc": 5241},
+    {"soc": 5241, "title": "Missing"}, [{"title": "Too Many Requests"}], {"message": "moved", "status": 410},
+    [{"year": 2022, "estpay": "1"}], {"coding": [{"code": True, "description": "West Midlands"}]}, {"": {"": [""]}},
+    [{"name": "region", "codings": [{"name": "London", "value": None}]}], {"breakdown": [{"employment": -1}]},
+)  # fmt: skip
+"""What is put in the place of something: fixed, since drawing as much JSON would take most of the time."""
 CHANGES = st.lists(
-    st.tuples(st.sampled_from(["replace", "drop", "wrap", "repeat", "rename"]), st.integers(0, 1000), JUNK), max_size=5
+    st.tuples(
+        st.sampled_from(["replace", "drop", "wrap", "repeat", "rename"]),
+        st.integers(0, 9_999),
+        st.sampled_from(STRANGE),
+    ),
+    max_size=4,
 )
 
 
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every place within a JSON value: its container, and the key or index there."""
-    keys = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
-    for key in keys:
-        yield value, key
-        yield from places(value[key])
+def place(value: Any, number: int) -> tuple[Any, Any] | None:
+    """Return the place in a JSON value that a number leads to, step by step: its container, and the key there."""
+    found = None
+    while isinstance(value, dict | list) and value:
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        number, step = divmod(number, len(keys))
+        found = value, keys[step]
+        if not number:
+            break
+        value = value[keys[step]]
+    return found
 
 
 def change(value: Any, how: str, number: int, junk: Any) -> None:
     """Spoil one place of a JSON value."""
-    known = list(places(value))
-    if not known:
+    found = place(value, number)
+    if found is None:
         return
-    container, key = known[number % len(known)]
+    container, key = found
     if how == "drop":
         del container[key]
     elif how == "wrap":
@@ -710,10 +796,16 @@ def change(value: Any, how: str, number: int, junk: Any) -> None:
         container[key] = copy.deepcopy(junk)
 
 
+@functools.cache
+def recorded(path: str, *params: tuple[str, str]) -> bytes:
+    """Return what the service says when it is well."""
+    return answer(path, dict(params)).body or b"null"
+
+
 class Forgetful:
     """A memory that remembers nothing."""
 
-    def fetch(self, service: str, key: str, kind: str, ask: Any, *, limit: Any = None) -> Reply:
+    def fetch(self, service: str, key: str, kind: str, ask: Any, **_: Any) -> Reply:
         return Reply(json.loads(json.dumps(ask())), date(2026, 3, 2), False)
 
 
@@ -725,7 +817,7 @@ class Spoilt:
 
     def get(self, url: str, *, params: Mapping[str, str], **_: Any) -> Any:
         path = url.removeprefix("https://lmi.example.org/")
-        said = {"value": json.loads(answer(path, params).body or b"null")}
+        said = {"value": json.loads(recorded(path, *params.items()))}
         # The occupation by which the service is known to be alive stays as it is, or it would count as gone.
         for one in self._changes if path != "soc/code/1115" else ():
             change(said, *one)
@@ -733,21 +825,35 @@ class Spoilt:
         return SimpleNamespace(status_code=200, headers={"Content-Type": "application/json"}, content=body)
 
 
+ASKED: tuple[frozenset[FactKind], ...] = (
+    frozenset({"employment", "replacement", "unemployment"}),
+    frozenset({"occupation", "pay", "hours", "annual_change"}),
+    frozenset({"occupation", "shortage", "skill", "course", "vacancy"}),
+)
+
+
 @pytest.mark.slow
 @settings(max_examples=2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(CHANGES, st.sampled_from([None, "West Midlands"]))
-def test_whatever_is_answered_is_facts_or_no_data(changes: list[Any], region: str | None) -> None:
+@given(CHANGES, st.sampled_from(ASKED), st.sampled_from([None, "West Midlands"]))
+def test_whatever_is_answered_is_facts_or_no_data(
+    changes: list[Any], kinds: frozenset[FactKind], region: str | None
+) -> None:
     context: Any = SimpleNamespace(http=Spoilt(changes), now=MONDAY)
     one = connector("https://lmi.example.org/", vacancies=True)
-    question = LabourMarketQuestion((ELECTRICIAN,), region)
+    question = LabourMarketQuestion((ELECTRICIAN,), region, kinds)
     reference: Any = Forgetful()
     told: list[Fact | NoData] = []
+    lost: frozenset[str] | set[str] = set()
     try:
-        told.extend(one.labour_market(question, reference, context))
+        told.extend(one.labour_market(question, reference, context))  # what was said before an error counts
     except RateLimited:
         assert "Too Many Requests" in repr(changes)
-        told.append(NoData("vacancy", "5241", "LMI for All"))
-    assert {said.kind for said in told} == OWN | {"vacancy"}
+        lost = {"vacancy"}
+    except SourceUnavailable as error:
+        assert region
+        assert "regions" in error.message  # whose list is spoilt, and no list of none
+        lost = REGIONAL | {"vacancy"} if "Too Many Requests" in repr(changes) else REGIONAL
+    assert {said.kind for said in told} | (lost & kinds) == kinds
     for said in told:
         if isinstance(said, Fact):
             assert said.value is None or math.isfinite(said.value)

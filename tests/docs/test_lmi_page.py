@@ -17,7 +17,7 @@ from lmi_server import LmiServer
 
 from fingerpost import FACT_KINDS, College, DigestLearner, Host
 from fingerpost._occupations import load_occupations
-from fingerpost._reference import KEEP_DAYS
+from fingerpost._reference import KEEP_DAYS, NOTHING_DAYS
 from fingerpost_cli import main
 from fingerpost_cli._lmi import REASONS
 
@@ -112,6 +112,7 @@ def test_the_days_are_those_of_the_program() -> None:
         told |= dict.fromkeys(re.findall(r"`(\w+)`", kinds), int(days))
     assert told == KEEP_DAYS
     assert set(told) == {*FACT_KINDS, "codes"}
+    assert f'"There is nothing" is remembered for {NOTHING_DAYS} days' in PAGE
 
 
 def test_the_reasons_of_no_data_are_those_that_are_put_into_words() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import json
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from colleges import dump, stream, usual_college
 from lmi_server import LmiServer, gone, page
 from rest_server import KEY, Answer
 
-from fingerpost import ConfigError
+from fingerpost import ConfigError, market_line
 from fingerpost._http import Http
 from fingerpost._reference import KEEP_DAYS
 from fingerpost_cli import main
@@ -106,6 +108,44 @@ def test_the_colleges_region_is_asked_for_by_name(tmp_path: Path, server: LmiSer
     college.sync()
     assert in_mind(college)
     assert all("West Midlands" in line for line in in_mind(college))
+
+
+def test_a_region_that_is_none_is_one_warning(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    college.tables["labour_market"]["region"] = "West Midland"
+    report = college.sync()
+    assert (report.exit_code, in_mind(college)) == (0, [])
+    assert len(report.messages) == 1
+    assert "'West Midland'. Did you mean 'West Midlands'?" in report.messages[0]
+
+
+def test_a_question_that_fails_every_night_starves_no_other(tmp_path: Path, server: LmiServer) -> None:
+    broken = gone()
+    server.instead |= {"ashe/estimatePay?soc=5201": broken, "ashe/estimatePay?coarse=true&soc=5201": broken}
+    college = college_with(tmp_path, server.url)
+    college.sync()
+    assert len(in_mind(college)) >= 5
+    asked = {target for target in server.calls if target.startswith("ashe/estimatePay?soc=")}
+    assert asked == {f"ashe/estimatePay?soc={code}" for code in OCCUPATIONS[:6]}
+
+
+def test_a_dry_run_asks_nobody_and_keeps_nothing(tmp_path: Path, server: LmiServer) -> None:
+    college = college_with(tmp_path, server.url)
+    report = college.sync(dry_run=True)
+    assert (report.exit_code, report.messages, server.requests) == (0, [], [])
+    assert not list(tmp_path.glob("labour-market*"))
+    college.sync(deliver=False)
+    before = len(server.requests)
+    college.later(days=KEEP_DAYS["pay"] + 1)
+    remembered = dump_of(tmp_path / "labour-market.db")
+    report = college.sync(dry_run=True)
+    assert (report.exit_code, report.messages, len(server.requests)) == (0, [], before)
+    assert dump_of(tmp_path / "labour-market.db") == remembered
+
+
+def dump_of(file: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        return list(database.iterdump())
 
 
 def test_lines_are_left_out_where_the_college_says_so(tmp_path: Path, server: LmiServer) -> None:
@@ -331,7 +371,13 @@ def with_all(folder: Path, services: tuple[LmiServer, NcsServer, AdvertServer, M
     key = {"file": "key.txt"}
     college.tables["labour_market"] = {"soc_version": 2020}
     college.connectors += [
-        {"type": "occupationalmaps", "name": "maps", "base_url": maps.url, "key": key},
+        {
+            "type": "occupationalmaps",
+            "name": "maps",
+            "base_url": maps.url,
+            "standards_url": maps.standards_url,
+            "key": key,
+        },
         {"type": "ncs", "name": "ncs", "base_url": ncs.url, "key": key},
         {"type": "apprenticeships", "name": "adverts", "base_url": adverts.url, "key": key, "courses": {"5241": [240]}},
     ]
@@ -360,6 +406,31 @@ def test_a_title_that_a_service_lists_leads_to_figures_of_all(
     # The maps say which code of the older edition it is, so that LMI for All can be asked too.
     assert {(fact.source, fact.soc) for fact in market.of("pay")} >= {("LMI for All", "5314")}
     assert len(market.attributions) >= 3
+
+
+@pytest.mark.parametrize("before", [[], ["5241"], ["5316"]])
+def test_what_an_occupation_is_called_does_not_depend_on_what_was_asked_before(
+    tmp_path: Path, before: list[str]
+) -> None:
+    profiles = {
+        "electrician": job_profile("Electrician", "5241", "5241"),
+        "kitchen-fitter": job_profile("Kitchen fitter", "5315", "5316", SalaryStarter="18000"),
+        "carpenter": job_profile("Carpenter", "5315", "5316", SalaryStarter="26000"),
+    }
+    listed = standard("OCC0002", "Site carpenter", 5315, 5316)
+    listed["soc"]["soc2020Description"] = "Carpenters and joiners"
+    (tmp_path / "key.txt").write_text(KEY, encoding="utf-8")
+    with NcsServer(profiles) as ncs, MapsServer([listed]) as maps:
+        college = usual_college(tmp_path, learners=1)
+        college.connectors += [
+            {"type": kind, "name": kind, "base_url": server.url, "key": {"file": "key.txt"}}
+            for kind, server in (("ncs", ncs), ("occupationalmaps", maps))
+        ]
+        for code in [*before, "5316"]:
+            with college.open() as opened:
+                line = market_line(opened.labour_market(code)) or ""
+    assert line.startswith("Carpenters and joiners: £26,000 to ")
+    assert "(job profile Carpenter, " in line
 
 
 def test_no_request_of_a_night_with_all_services_says_anything_about_a_learner(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import logging
 import shutil
-from datetime import date
+import time
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +48,7 @@ ELECTRICIANS = [
 ]  # fmt: skip
 LISTED = [
     ["5241", 2010, "Electricians and electrical fitters"],
-    ["5241", 2010, "Engineer, electrical (building)"],
+    ["5241", 2010, "Engineer, electrical"],
     ["5241", 2010, "Jointer"],
     ["5442", 2010, "Jointer (cable)"],
 ]
@@ -169,11 +171,26 @@ def test_show_asks_for_the_region_and_the_edition_that_were_named(night: Night) 
 
 
 def test_show_takes_a_title_that_a_service_lists_and_no_other(night: Night) -> None:
-    assert lines(night.run("lmi", "show", "electrical engineer"))[0].startswith("5241 electrical engineer (SOC 2010)")
+    assert night.run("lmi", "show", "electrical engineer").stdout == night.run("lmi", "show", "5241").stdout
     refused = night.run("lmi", "show", "jointer", exit_code=2).stderr
     assert "Several occupations are called 'jointer'" in refused
     assert "5442" in refused
     assert "fingerpost lmi suggest" in night.run("lmi", "show", "dragon tamer", exit_code=2).stderr
+
+
+def test_show_says_of_words_that_not_all_services_could_be_asked(night: Night) -> None:
+    night.run("lmi", "forget")
+    night.service.close_down()
+    refused = " ".join(night.run("lmi", "show", "dragon tamer", exit_code=1).stderr.split())
+    assert "'dragon tamer' is not known: not all could be asked. bureau: The Bureau of Work does not answer." in refused
+    assert "No service lists" not in refused
+
+
+def test_show_warns_of_a_region_that_no_service_knows(night: Night) -> None:
+    night.service.says["2010:6121"] = [{"kind": "pay", "reason": "region"}]
+    night.service.write()
+    told = " ".join(night.run("lmi", "show", "6121", "--region", "West Midland").stderr.split())
+    assert "no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?" in told
 
 
 def test_show_says_which_edition_to_ask_where_that_is_all_that_is_wrong(night: Night) -> None:
@@ -236,6 +253,39 @@ def test_compare_never_mixes_regions_units_or_statistics_in_one_line(night: Nigh
     assert [[fact is not None for fact in one["facts"]] for one in pay] == [[True, False]] + [[False, True]] * 3
 
 
+STARTING = {"kind": "pay", "value": 24000.0, "unit": "GBP a year", "statistic": "starting", "text": "Auto electrician"}
+
+
+def test_compare_says_of_which_job_profile_a_figure_is(night: Night) -> None:
+    night.service.says["2010:5241"] = [STARTING]
+    night.service.says["2010:6121"] = [STARTING | {"text": "Nanny", "value": 19000.0}]
+    night.service.says["2010:7777"] = [STARTING | {"text": None, "value": 21000.0}]
+    night.service.write()
+    night.run("lmi", "forget")
+    told = lines(night.run("lmi", "compare", "5241", "6121", "7777"))
+    assert "pay, starting, £ a year £24,000 [1] £19,000 [2] £21,000" in told
+    assert told[-4:-2] == ["[1] of the job profile Auto electrician alone", "[2] of the job profile Nanny alone"]
+    assert "starting, job profile Nanny" in night.run("lmi", "show", "6121").stdout
+    (figure,) = night.json("lmi", "compare", "5241", "6121", "7777")["figures"]
+    assert [one["scope"] for one in figure["facts"]] == ["job profile Auto electrician", "job profile Nanny", ""]
+    assert night.json("lmi", "show", "6121")["facts"][0]["scope"] == "job profile Nanny"
+
+
+def test_compare_keeps_the_adverts_of_one_training_provider_apart(night: Night) -> None:
+    adverts = {"kind": "vacancy", "value": 57.0, "unit": "adverts", "statistic": "count", "region": "England"}
+    night.service.says["2010:5241"] = [adverts | {"value": 5.0, "split": "training provider: 10000001"}]
+    night.service.says["2010:6121"] = [adverts]
+    night.service.write()
+    night.run("lmi", "forget")
+    told = lines(night.run("lmi", "compare", "5241", "6121"))
+    assert "vacancy, count, training provider: 10000001, adverts 5 n/a" in told
+    assert "vacancy, count, adverts n/a 57" in told
+    assert [one["split"] for one in night.json("lmi", "compare", "5241", "6121")["figures"]] == [
+        "training provider: 10000001", ""
+    ]  # fmt: skip
+    assert "5 adverts count, training provider: 10000001 England bureau" in lines(night.run("lmi", "show", "5241"))
+
+
 def test_compare_says_where_there_is_no_figure(night: Night) -> None:
     assert "No service has a figure for any of them." in night.run("lmi", "compare", "7777").stdout
 
@@ -256,6 +306,26 @@ def test_words_that_were_typed_go_to_the_service(night: Night) -> None:
     assert night.service.asked[-1] == "find?spark"
     assert night.json("lmi", "suggest", "spark")["suggestions"][0]["soc"] == "5241"
     assert "No service knows" in night.run("lmi", "suggest", "dragon", "tamer").stdout
+
+
+def test_words_that_were_typed_are_not_kept(night: Night, tmp_path: Path) -> None:
+    night.run("lmi", "suggest", "uncle", "Brunhild")
+    night.run("lmi", "export", tmp_path / "export")
+    with gzip.open(tmp_path / "export") as lines_of_it:
+        assert b"brunhild" not in lines_of_it.read().lower()
+    assert b"brunhild" not in b"".join(path.read_bytes() for path in night.college.folder.glob("labour*")).lower()
+
+
+@pytest.mark.parametrize("words", [["spark"], []])
+def test_suggest_tells_which_services_could_not_be_asked(night: Night, words: list[str]) -> None:
+    night.run("lmi", "forget")
+    night.service.close_down()
+    warning = "bureau: The Bureau of Work does not answer."
+    assert night.json("lmi", "suggest", *words)["warnings"] == [warning]
+    result = night.run("lmi", "suggest", *words)
+    assert "Warning: bureau: " in result.stderr
+    assert "could" in result.stdout
+    assert "No service knows" not in result.stdout
 
 
 def test_what_learners_wrote_and_nobody_knows_is_listed_and_stays_here(night: Night) -> None:
@@ -291,6 +361,36 @@ def test_refresh_asks_for_what_learners_have_in_mind_and_only_what_is_old(night:
         night.service.asked[before:]
     )
     assert "Requests: none" in night.run("lmi", "refresh").stdout
+
+
+def test_a_refresh_waits_as_long_as_a_limit_asks_and_says_so(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        night.college.now += timedelta(seconds=seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    night.college.source("bureau")["limit"] = [1, 600]
+    with night.college.open() as college:
+        told = Told()
+        report = college.refresh_labour_market(force=True, progress=told)
+    assert (report.occupations, report.facts, report.warnings) == (2, len(ELECTRICIANS) - 1 + 2, ())
+    assert 590 < sum(slept) <= 610
+    assert told.heard == ["enrich", 0, 1, "wait", "enrich", 1, 1]
+
+
+class Told:
+    """A progress that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | int] = []
+
+    def phase(self, name: str) -> None:
+        self.heard.append(name)
+
+    def advance(self, count: int) -> None:
+        self.heard.append(count)
 
 
 def test_a_refresh_of_a_service_that_is_gone_keeps_what_it_said(night: Night) -> None:
@@ -397,4 +497,16 @@ def test_check_looks_at_services_and_never_fails_for_one(night: Night) -> None:
     (service,) = [one for one in checked["connectors"] if one["name"] == "bureau"]
     assert service["findings"]
     assert "error" not in {one["level"] for one in service["findings"]}
+    assert checked["ok"]
+    assert "labour_market" not in {one["name"] for one in checked["connectors"]}
+
+
+def test_check_doubts_a_region_that_is_none(night: Night) -> None:
+    night.college.tables["labour_market"]["region"] = "West Midland"
+    checked = night.json("check")
+    (found,) = [one for one in checked["connectors"] if one["name"] == "labour_market"]
+    assert [one["level"] for one in found["findings"]] == ["warning"]
+    told = " ".join(night.run("check").stdout.split())
+    assert "[labour_market] region: 'West Midland' is no region that services are known to have." in told
+    assert "Did you mean 'West Midlands'?" in told
     assert checked["ok"]

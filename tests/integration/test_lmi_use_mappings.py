@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ from colleges import usual_college
 from fingerpost._store import schema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from colleges import Row
 
 COACH: list[Row] = [
@@ -66,3 +65,33 @@ def test_a_usage_export_tells_who_used_information(
         status = {one.criterion: one.status for one in opened.explain(str(stored[0][0])).criteria}
     assert sorted(found) == stored
     assert status["2.1"] == "met"
+
+
+NEVER = ("Never", "never", "Never used", "N/A", "n/a", "NA", "-", "", " ", "NULL")
+
+
+def test_who_never_used_it_does_not_stop_the_export(tmp_path: Path) -> None:
+    college = usual_college(tmp_path, learners=100)
+    rows: list[Row] = [
+        {"UPN/Ref": row["learner_ref"], "Last Used": "06/10/2025", "Careers Viewed": "7"} for row in college.rows["mis"]
+    ]
+    for number in range(40):
+        rows[number] |= {"Last Used": NEVER[number % len(NEVER)], "Careers Viewed": ""}
+    college.add_csv("usage", "activities", "lmi-use-kudos", rows)
+    (stream,) = [one for one in college.sync().streams if one.connector == "usage"]
+    assert (stream.state, stream.new, stream.skipped, stream.rejected) == ("complete", 60, 40, 0)
+
+
+def test_an_export_whose_columns_have_other_names_is_read_as_documented(tmp_path: Path) -> None:
+    college = usual_college(tmp_path, learners=4)
+    (tmp_path / "mappings").mkdir(exist_ok=True)
+    text = (Path(__file__).parents[2] / "docs" / "lmi.md").read_text(encoding="utf-8")
+    ours = text.partition("```toml mappings/our-kudos.toml\n")[2].partition("```")[0]
+    (tmp_path / "mappings" / "our-kudos.toml").write_text(ours, encoding="utf-8")
+    rows: list[Row] = [
+        {"Reference": row["learner_ref"], "Last visit": visit}
+        for row, visit in zip(college.rows["mis"], ("06/10/2025", "", "07/10/2025", "-"), strict=True)
+    ]
+    college.add_csv("usage", "activities", "our-kudos", rows)
+    (stream,) = [one for one in college.sync().streams if one.connector == "usage"]
+    assert (stream.state, stream.new, stream.skipped, stream.rejected) == ("complete", 2, 2, 0)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markets import ATTRIBUTION, Service, install
 
-from fingerpost import Fact, MarketReport, NoData, Occupation, market_line
+from fingerpost import Fact, MarketReport, NoData, Occupation, SourceUnavailable, market_line
+from fingerpost._labour_market import doubt_region
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,9 @@ def fact(said: dict[str, Any], **more: Any) -> Fact:
     common: dict[str, Any] = {"soc": "5241", "soc_version": 2010, "source": "bureau", "retrieved": date(2026, 3, 2),
               "attribution": ATTRIBUTION, "licence": "OGL"}  # fmt: skip
     return Fact(**(common | said | more))
+
+
+PROFILE = {"text": "Auto electrician"}
 
 
 def report(*facts: Fact, title: str = "Electricians") -> MarketReport:
@@ -66,9 +70,17 @@ THEN = "as it was on 2 March 2026"
                 f"57 apprenticeship adverts (England, {BUREAU}, {THEN})"
             ),
         ),
+        (
+            [fact(STARTING | PROFILE), fact(EXPERIENCED | PROFILE)],
+            (f"£24,000 to £42,000 a year before tax (job profile Auto electrician, UK (as served), {BUREAU}, {THEN})"),
+        ),
+        (
+            [fact(ADVERTS, split="training provider: 10000001")],
+            f"57 apprenticeship adverts (training provider: 10000001, England, {BUREAU}, {THEN})",
+        ),
         ([fact(ADVERTS, stale=True)], f"57 apprenticeship adverts (England, {BUREAU}, {THEN})"),
     ],
-    ids=["estimate", "coarse", "stale", "median", "range", "adverts-too", "adverts"],
+    ids=["estimate", "coarse", "stale", "median", "range", "adverts-too", "profile", "provider", "adverts"],
 )
 def test_the_line_says_year_region_and_source(facts: list[Fact], line: str) -> None:
     assert market_line(report(*facts)) == f"Electricians: {line}."
@@ -80,6 +92,8 @@ def test_the_line_says_year_region_and_source(facts: list[Fact], line: str) -> N
         [],
         [fact(STARTING)],
         [fact(EXPERIENCED)],
+        [fact(STARTING | PROFILE), fact(EXPERIENCED)],
+        [fact(STARTING), fact(EXPERIENCED, source="office")],
         [fact(PAY, value=None)],
         [fact(PAY, value=0.0)],
         [fact(PAY, split="gender: female")],
@@ -110,6 +124,12 @@ def test_without_a_title_the_service_names_the_occupation_or_else_its_code() -> 
     titled = fact({"kind": "occupation", "text": "Electricians and electrical fitters", "statistic": "title"})
     assert (market_line(report(fact(PAY), titled, title="")) or "").startswith("Electricians and electrical fitters: ")
     assert (market_line(report(fact(PAY), title="")) or "").startswith("SOC 5241: ")
+    assert (report(titled, title="").is_titled, report(title="").is_titled) == (True, False)
+
+
+def test_the_title_of_a_job_profile_is_not_the_occupations() -> None:
+    profile = fact({"kind": "occupation", "text": "Auto electrician", "statistic": "profile title"})
+    assert (market_line(report(fact(PAY), profile, title="")) or "").startswith("SOC 5241: ")
 
 
 figures = st.builds(
@@ -154,6 +174,32 @@ def test_a_projection_that_begins_later_or_has_ended(years: tuple[int, ...], tol
     assert [one.year for one in found] == told
 
 
+def test_figures_of_parts_that_stand_for_all_are_told_apart() -> None:
+    mine, other = fact(ADVERTS, split="training provider: 1"), fact(ADVERTS, split="training provider: 2")
+    found = report(mine, other, fact(ADVERTS), fact(STARTING | PROFILE), fact(STARTING)).figures(2026)
+    assert [one.scope for one in found] == [
+        "training provider: 1", "training provider: 2", "", "job profile Auto electrician", ""
+    ]  # fmt: skip
+    assert report(mine, fact(STARTING | PROFILE)).as_dict()["facts"][1]["scope"] == "job profile Auto electrician"
+
+
+# -- regions
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("west midlands ", None), ("Yorkshire & Humber", None), ("YORKSHIRE AND THE HUMBER", None), ("England", None),
+        ("Northern Ireland", None), ("UK", None), ("the North East", None),
+        ("West Midland", "Did you mean 'West Midlands'"), ("Yorkshire", "Did you mean 'Yorkshire and the Humber'?"),
+        ("Lodnon", "Did you mean 'London'?"), ("Ruritania", "Regions are called East Midlands, "), ("", "Regions"),
+    ],
+)  # fmt: skip
+def test_a_region_that_is_none_is_doubted(name: str, advice: str | None) -> None:
+    said = doubt_region(name)
+    assert said is None if advice is None else (said or "").startswith(advice)
+
+
 # -- asking
 
 
@@ -195,11 +241,23 @@ def test_a_code_is_converted_only_where_one_code_is_meant(
     assert {one.title for one in editions} == {"Electricians"}
 
 
-def test_a_split_occupation_is_not_converted_by_a_less_trusted_service(college: SmallCollege) -> None:
-    Service(college, {"convert/2010:5241": [["5249", 2020], ["5250", 2020]]}, name="first")
-    Service(college, {"convert/2010:5241": [["5249", 2020]]}, name="second")
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (["5249", "5250"], ["5249"], ["5241"]),
+        (["5249"], ["5249", "5250"], ["5241"]),
+        (["5249"], ["5250"], ["5241"]),
+        (["5249"], ["5249"], ["5241", "5249"]),
+        ([], ["5249"], ["5241", "5249"]),
+    ],
+)
+def test_a_code_is_converted_only_where_all_services_together_name_one(
+    college: SmallCollege, first: list[str], second: list[str], told: list[str]
+) -> None:
+    for name, codes in (("first", first), ("second", second)):
+        Service(college, {"convert/2010:5241": [[code, 2020] for code in codes]}, name=name)
     with college.open() as opened:
-        assert opened.market().editions(Occupation("5241", 2010)) == (Occupation("5241", 2010),)
+        assert [one.soc for one in opened.market().editions(Occupation("5241", 2010))] == told
 
 
 def test_no_data_is_told_once_and_only_where_nothing_else_is_said(college: SmallCollege) -> None:
@@ -230,6 +288,103 @@ def test_a_code_is_asked_with_a_title_that_a_service_gives_to_it(college: SmallC
         reports = [opened.labour_market(code, kinds=["pay"]) for code in ("5241", "6121", "7777")]
     assert [one.occupation.title for one in reports] == ["Electricians", "Nursery nurses", ""]
     assert [len(one.facts) for one in reports] == [1, 0, 0]
+
+
+def test_words_find_what_the_code_finds_and_are_shown_where_there_is_no_title(college: SmallCollege) -> None:
+    title = {"kind": "occupation", "text": "Electricians and electrical fitters", "statistic": "title"}
+    Service(college, {"2010:5241": [PAY, title], "2010:5242": [PAY], "list": [["5241", 2010, "Jointer"]]})
+    (college.folder / "x.csv").write_text("occupation,soc\nSparky,5241\nWirer,5242\n", encoding="utf-8")
+    college.tables["labour_market"]["crosswalk"] = "x.csv"
+    with college.open() as opened:
+        by_code = opened.labour_market("5241")
+        for words in ("Sparky", "jointer"):
+            assert opened.labour_market(words) == by_code
+        untitled = opened.labour_market("wirer")
+    assert by_code.title == "Electricians and electrical fitters"
+    assert untitled.title == "Wirer"
+    assert [one.kind for one in untitled.facts] == ["pay"]
+
+
+def test_the_services_that_failed_are_told_whatever_they_were_asked(college: SmallCollege) -> None:
+    Service(college, {}, name="dead").close_down()
+    Service(college, {"2010:5241": [PAY], "list": [["5241", 2010, "Jointer"]]})
+    with college.open() as opened:
+        reports = [opened.labour_market(who) for who in ("5241", "Jointer")]
+        suggested, unknown = opened.suggest_occupations("joiner"), opened.unknown_occupations()
+    for warnings in (reports[0].warnings, reports[1].warnings, suggested.warnings, unknown.warnings):
+        assert [sentence.partition(":")[0] for sentence in warnings] == ["dead"]
+
+
+def test_a_title_that_a_service_may_list_that_could_not_be_asked_is_not_called_unknown(college: SmallCollege) -> None:
+    Service(college, {"list": [["5241", 2010, "Jointer"]]})
+    Service(college, {}, name="dead").close_down()
+    with college.open() as opened, pytest.raises(SourceUnavailable, match=r"not all could be asked\. dead: ") as caught:
+        opened.labour_market("Joiner")
+    assert "Jointer (5241, SOC 2010)" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (True, "could not be asked; what it said before is shown with its date."),
+        (False, "has nothing now where it had something before; that is shown with its date."),
+    ],
+)
+def test_why_an_old_answer_is_shown_is_told(college: SmallCollege, gone: bool, said: str) -> None:
+    service = Service(college, {"2010:5241": [PAY]})
+    with college.open() as opened:
+        opened.labour_market("5241")
+    college.tables["labour_market"]["keep_days"] = {"pay": 0}
+    if gone:
+        service.close_down()
+    else:
+        service.says.clear()
+        service.write()
+    with college.open() as opened:
+        found = opened.labour_market("5241")
+    assert [(one.value, one.stale) for one in found.facts] == [(640.0, True)]
+    assert len(found.warnings) == 1
+    assert found.warnings[0].endswith(said)
+
+
+def test_a_limit_that_is_reached_is_told_with_the_next_step(college: SmallCollege) -> None:
+    Service(college, {"2010:5241": [PAY], "2010:5242": [PAY]})
+    college.source("bureau")["limit"] = [1, 60]
+    with college.open() as opened:
+        told = [opened.labour_market(code) for code in ("5241", "5242")]
+    college.later(days=100)
+    with college.open() as opened:
+        told += [opened.labour_market(code) for code in ("5242", "5241")]
+    assert [len(one.facts) for one in told] == [1, 0, 1, 1]
+    for one in (told[1], told[3]):
+        assert len(one.warnings) == 1
+        assert one.warnings[0].endswith("Later, fingerpost lmi refresh fetches the rest.")
+
+
+@pytest.mark.parametrize(
+    ("facts", "warned"),
+    [
+        ([{"kind": "pay", "reason": "region"}], True),
+        ([{"kind": "pay", "reason": "region"}, ADVERTS], True),
+        ([{"kind": "pay", "reason": "region"}, PAY | {"region": "West midland"}], False),
+        ([{"kind": "pay", "reason": "none"}], False),
+        ([PAY], False),
+    ],
+)
+def test_a_region_that_no_service_knows_is_told(college: SmallCollege, facts: list[Any], warned: bool) -> None:
+    Service(college, {"2010:5241": facts})
+    college.tables["labour_market"]["region"] = "West Midland"
+    with college.open() as opened:
+        warnings = opened.labour_market("5241").warnings
+    said = "[labour_market] region: no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?"
+    assert warnings == ((said,) if warned else ())
+
+
+def test_a_region_that_exists_and_no_service_knows_is_told_with_the_way_out(college: SmallCollege) -> None:
+    Service(college, {"2010:5241": [{"kind": "pay", "reason": "region"}]})
+    with college.open() as opened:
+        (warning,) = opened.labour_market("5241", region="England").warnings
+    assert warning.endswith("called 'England'. Without a region, figures of the whole UK are asked for.")
 
 
 @responses.activate

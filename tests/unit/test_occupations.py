@@ -22,6 +22,8 @@ ELECTRICIANS = Occupation("5241", 2010, "Electricians and electrical fitters")
 LISTED = [
     ELECTRICIANS,
     Occupation("5241", 2010, "Engineer, electrical (building)"),
+    Occupation("2311", 2010, "Lecturer (further education)"),
+    Occupation("3539", 2010, "Planner, production, n.e.c."),
     Occupation("5241", 2010, "Jointer"),
     Occupation("5249", 2020, "Electricians and electrical fitters"),
     Occupation("6121", 2010, "Nursery nurses and assistants"),
@@ -63,7 +65,12 @@ def test_a_code_goes_before_a_title() -> None:
     [
         ("nursery nurses AND  assistants", "6121"),
         ("Engineer, electrical (building)", "5241"),
-        ("electrical engineer", "5241"),
+        ("electrical engineer (building)", "5241"),
+        ("lecturer (Further Education)", "2311"),
+        ("production planner", "3539"),
+        ("electrical engineer", None),
+        ("lecturer", None),
+        ("Lecturer (", None),
         ("Engineer, electrical", None),
         ("nursery teacher", "2315"),
         ("Teacher, nursery", "2315"),
@@ -99,12 +106,23 @@ def test_what_is_not_the_very_title_is_unknown(words: str | None) -> None:
     assert known().of(None, words) == Found(None, "unknown")
 
 
+def test_a_title_with_something_in_brackets_is_not_that_of_all_without() -> None:
+    teacher, manager = (
+        Occupation("2311", 2020, "Teacher (further education)"),
+        Occupation("1221", 2020, "Manager (hotel)"),
+    )
+    listed = Titles([teacher, manager])
+    for words in ("teacher", "Manager"):
+        assert Occupations({}, 2020, listed).of(None, words) == Found(None, "unknown")
+        assert len(listed.near(words)) == 1
+
+
 @given(st.text(string.ascii_letters + string.digits + " ,.()-&'", max_size=40))
 @example("Jointer (cabl)")
 def test_nothing_is_ever_guessed(words: str) -> None:
     found = known().of(None, words)
     titles = {fold_title(one.title) for one in LISTED if one.title}
-    told = titles | {"electrical engineer", "nursery teacher", "jointer"}
+    told = titles | {"electrical engineer (building)", "nursery teacher", "production planner"}
     assert (found.how == "unknown") == (fold_title(words) not in told)
     assert (found.occupation is None) == (found.how in ("unknown", "several"))
 

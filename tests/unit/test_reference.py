@@ -77,6 +77,13 @@ def down() -> SourceUnavailable:
     return SourceUnavailable("The service does not answer.")
 
 
+def fail_twice(reference: Reference, service: str = "ncs") -> None:
+    """Let two questions in a row fail, so that the service is left alone."""
+    for key in ("first", "second"):
+        with pytest.raises(SourceUnavailable):
+            reference.fetch(service, f"fails {key}", "profile", Service(down()))
+
+
 # Asked once
 
 
@@ -196,14 +203,16 @@ def test_a_service_that_failed_rests_for_every_process(
 ) -> None:
     service = Service(error)
     with opened(file, clock) as one, opened(file, clock) as other:
-        with pytest.raises(type(error), match=error.message):
-            one.fetch("ncs", KEY, "profile", service)
+        for key in range(2 if code == "unavailable" else 1):
+            with pytest.raises(type(error), match=error.message):
+                one.fetch("ncs", str(key), "profile", service)
+        calls = service.calls
         clock.pass_by(minutes=minutes, seconds=-1)
         for reference in (one, other):
             with pytest.raises(type(error), match="1 more minute"):
                 reference.fetch("ncs", "another", "profile", service)
             assert reference.failures == {"ncs": code}
-        assert (service.calls, other.asked) == (1, {})
+        assert (service.calls, other.asked) == (calls, {})
         assert other.fetch("lmiforall", KEY, "pay", Service()).value == 1
         clock.pass_by(seconds=1)
         service.answer = "back"
@@ -214,13 +223,162 @@ def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
     service = Service("slow, but there")
 
     def slow() -> Any:
-        with opened(file, clock) as other, pytest.raises(SourceUnavailable):
-            other.fetch("ncs", "other", "profile", Service(down()))
+        with opened(file, clock) as other:
+            fail_twice(other)
+            with pytest.raises(SourceUnavailable, match="left alone"):
+                other.fetch("ncs", "other", "profile", service)
         return service()
 
     with opened(file, clock) as reference:
         assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
         assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
+
+
+def test_a_question_that_fails_is_not_asked_again_and_stands_in_nobodys_way(file: Path, clock: Clock) -> None:
+    broken, well = Service(down()), Service("well")
+    with opened(file, clock) as reference:
+        for number in range(3):
+            with pytest.raises(SourceUnavailable, match=down().message):
+                reference.fetch("lmiforall", KEY, "pay", broken)
+            assert reference.fetch("lmiforall", str(number), "pay", well).value == "well"
+            clock.pass_by(hours=1)
+        assert (broken.calls, well.calls) == (1, 3)
+    with opened(file, clock) as reference:
+        broken.answer = "mended"
+        assert reference.fetch("lmiforall", KEY, "pay", broken).value == "mended"
+
+
+def test_what_a_failing_question_once_said_is_served_and_not_asked_for_again(file: Path, clock: Clock) -> None:
+    service = Service("kept")
+    with opened(file, clock, keep_days={"pay": 0}) as reference:
+        reference.fetch("lmiforall", KEY, "pay", service)
+        service.answer = down()
+        for _ in range(3):
+            assert reference.fetch("lmiforall", KEY, "pay", service) == ("kept", date(2026, 11, 2), True)
+        assert service.calls == 2
+
+
+def test_an_answer_between_two_failures_says_that_the_service_is_there(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        for number in range(4):
+            with pytest.raises(SourceUnavailable, match=down().message):
+                reference.fetch("ncs", f"broken {number}", "profile", Service(down()))
+            assert reference.fetch("ncs", f"well {number}", "profile", Service("well")).value == "well"
+
+
+def test_asking_for_patience_is_no_fault_of_the_question(file: Path, clock: Clock) -> None:
+    service = Service(RateLimited("Slower.", retry_after=60))
+    with opened(file, clock) as reference:
+        with pytest.raises(RateLimited):
+            reference.fetch("ncs", KEY, "profile", service)
+        clock.pass_by(seconds=60)
+        service.answer = "now"
+        assert reference.fetch("ncs", KEY, "profile", service).value == "now"
+
+
+def test_what_is_forgotten_may_be_asked_again_at_once(file: Path, clock: Clock) -> None:
+    service = Service("kept")
+    with opened(file, clock) as reference:
+        reference.fetch("ncs", "other", "profile", service)
+        fail_twice(reference)
+        reference.forget()
+        assert reference.fetch("ncs", "fails first", "profile", service).value == "kept"
+
+
+# Nothing where there was something
+
+
+def test_an_answer_of_nothing_leaves_what_was_said_before(file: Path, clock: Clock) -> None:
+    service = Service("said once")
+    with opened(file, clock) as reference:
+        reference.fetch("lmiforall", KEY, "pay", service)
+        service.answer = None
+        clock.pass_by(days=100)
+        for day in range(7):
+            assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+            assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
+            assert service.calls == 2, day
+            clock.pass_by(days=1)
+        assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
+        assert service.calls == 3
+        service.answer = "said anew"
+        clock.pass_by(days=7)
+        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
+        clock.pass_by(days=89)
+        assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
+        assert service.calls == 4
+
+
+def test_after_a_year_nothing_is_believed(file: Path, clock: Clock) -> None:
+    service = Service("said once")
+    with opened(file, clock) as reference:
+        reference.fetch("lmiforall", KEY, "pay", service)
+        service.answer = None
+        for days, value in ((360, "said once"), (4, "said once"), (3, None)):
+            clock.pass_by(days=days)
+            assert reference.fetch("lmiforall", KEY, "pay", service).value == value
+        assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
+
+
+def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) -> None:
+    with opened(file, clock) as reference:
+        reference.fetch("lmiforall", KEY, "pay", Service("said once"))
+    clock.pass_by(days=1)
+    with opened(file, clock, refresh=True) as reference:
+        service = Service(None)
+        for _ in range(2):
+            assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+        assert service.calls == 1
+
+
+@pytest.mark.parametrize(("kind", "days"), [("occupation", 7), ("codes", 7), ("vacancy", 1)])
+def test_nothing_is_asked_again_after_a_week(file: Path, clock: Clock, kind: str, days: int) -> None:
+    service = Service(None)
+    with opened(file, clock) as reference:
+        for passed in (0, days * 86_400 - 1, 1):
+            clock.pass_by(seconds=passed)
+            reference.fetch("ncs", KEY, kind, service)
+        assert service.calls == 2
+
+
+# Words that somebody typed
+
+
+def test_what_is_not_to_be_remembered_is_nowhere(file: Path, tmp_path: Path, clock: Clock) -> None:
+    service = Service([CANARY])
+
+    def asks() -> Any:
+        seen.append(everything_in(file.parent))
+        return service()
+
+    seen: list[bytes] = []
+    with opened(file, clock) as reference:
+        for _ in range(2):
+            reply = reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+            assert reply == ([CANARY], date(2026, 11, 2), False)
+        service.answer = down()
+        with pytest.raises(SourceUnavailable):
+            reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+        assert service.calls == 3
+        assert list(reference.entries()) == []
+        assert reference.export(tmp_path / "export") == 0
+        assert all(found and CANARY.encode() not in found for found in [*seen, everything_in(file.parent)])
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+def test_what_is_not_to_be_remembered_keeps_limits_and_rests(file: Path, clock: Clock) -> None:
+    with opened(file, clock, max_wait=0) as reference:
+        reference.fetch("ncs", "words", "codes", Service(), limit=(1, 60), remember=False)
+        with pytest.raises(RateLimited):
+            reference.fetch("ncs", "words", "codes", Service(), limit=(1, 60), remember=False)
+        fail_twice(reference)
+        with pytest.raises(SourceUnavailable, match="left alone"):
+            reference.fetch("ncs", "words", "codes", Service(), remember=False)
+    with opened(file, clock, offline=True) as reference, pytest.raises(SourceUnavailable, match="not asked now"):
+        reference.fetch("maps", "words", "codes", Service(), remember=False)
 
 
 def test_refused_credentials_end_it_for_this_process_alone(file: Path, clock: Clock) -> None:
@@ -306,8 +464,7 @@ def test_a_clock_that_was_years_ahead_blocks_nothing(file: Path, clock: Clock) -
     clock.now += timedelta(days=3650)
     with opened(file, clock) as reference:
         reference.fetch("adverts", "1", "vacancy", Service(), limit=(1, 10))
-        with pytest.raises(SourceUnavailable):
-            reference.fetch("ncs", KEY, "profile", Service(down()))
+        fail_twice(reference)
         clock.now -= timedelta(days=3650)
         assert reference.fetch("adverts", "1", "vacancy", Service("now"), limit=(1, 10)).value == "now"
         assert reference.fetch("ncs", KEY, "profile", Service("now")).value == "now"
@@ -539,6 +696,7 @@ def everything(reference: Reference) -> dict[tuple[str, str], Any]:
 @settings(max_examples=25)
 @given(ANSWERS, ANSWERS)
 @example({("ncs", KEY): (1, "said at once")}, {("ncs", KEY): (1, "otherwise elsewhere")})
+@example({("ncs", KEY): (1, "said")}, {("ncs", KEY): (2, None)})
 @example({("ncs", KEY): (1, "old"), ("maps", KEY): (2, "new")}, {("ncs", KEY): (2, "new"), ("maps", KEY): (1, "old")})
 def test_the_newest_answers_win_in_whatever_order_and_however_often(
     one: dict[tuple[str, str], tuple[int, Any]], other: dict[tuple[str, str], tuple[int, Any]]
@@ -559,6 +717,8 @@ def test_the_newest_answers_win_in_whatever_order_and_however_often(
             assert merged.keys() == one.keys() | other.keys()
             for question, (_, at, reply) in merged.items():
                 told = [answers[question] for answers in (one, other) if question in answers]
+                said = [(day, value) for day, value in told if value is not None]
+                told = said or told  # nothing never takes the place of something
                 newest = max(day for day, _ in told)
                 assert at == Clock().now + timedelta(days=newest)
                 assert reply.value in [value for day, value in told if day == newest]
@@ -673,8 +833,9 @@ def test_no_question_and_no_answer_is_logged_or_told(
         fails(Service(), "full", limit=(1, 60))
         fails(Service({CANARY}), "not JSON")
         fails(Service(down()), "down")
+        fails(Service(down()), "down too")
         fails(Service(), "resting")
         reference.export(tmp_path / "export")
         told.append(repr(reference) + repr(reference.failures) + repr(reference.asked))
-    assert len(told) == 5
+    assert len(told) == 6
     assert CANARY not in "".join([*told, caplog.text, *capsys.readouterr()])
