@@ -11,19 +11,35 @@ from typing import Any
 
 from fingerpost import STREAMS, StreamName
 from fingerpost._mapping import load_kinds
-from fingerpost._records import MODELS
+from fingerpost._records import MODELS, TEMPORARY_ULN
 
 MAPPINGS = Path(__file__).parents[1] / "mappings" / "fingerpost_mappings"
 
+_DAY = "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\ud800-\udfff"
+_SAID = {"type": "string", "pattern": rf"[^\s\ufeff{_CONTROLS}]"}
+_ULN = {"type": "string", "not": {"const": TEMPORARY_ULN}}
+
+
+def _said(**fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a record that says these fields, and not merely null or blanks."""
+    return {"required": list(fields), "properties": fields}
+
+
+_PERSON = [_said(learner_ref=_SAID), _said(uln=_ULN)]
+_OF_A_LEARNER = {"subject": {"const": "learner"}}  # or not there
 _NEEDS: dict[StreamName, list[dict[str, Any]]] = {
-    "learners": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
-    "programmes": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
-    "assignments": [{"required": ["group"]}, {"required": ["learner_ref", "tutor_email"]},
-                    {"required": ["uln", "tutor_email"]}],
-    "activities": [{"required": ["learner_ref"]}, {"required": ["uln"]}, {"required": ["group"]},
-                   {"required": ["programme"]}],
-    "destinations": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
-    "responses": [{"required": ["learner_ref"]}, {"required": ["uln"]}],
+    "learners": _PERSON,
+    "programmes": _PERSON,
+    "assignments": [
+        _said(group=_SAID), _said(learner_ref=_SAID, tutor_email=_SAID), _said(uln=_ULN, tutor_email=_SAID),
+    ],
+    "activities": [
+        *({**one, "properties": _OF_A_LEARNER | one["properties"]} for one in _PERSON),
+        *(_said(subject={"const": name}, **{name: _SAID}) for name in ("group", "programme")),
+    ],
+    "destinations": _PERSON,
+    "responses": _PERSON,
 }  # fmt: skip
 """What a record must say at least, beyond the types of its fields."""
 
@@ -34,13 +50,17 @@ def schema(stream: StreamName) -> dict[str, Any]:
     record.pop("title", None)
     for field in record["properties"].values():
         field.pop("title", None)
+        for one in (field, *field.get("anyOf", ())):
+            if one.get("format") == "date":
+                one["pattern"] = _DAY
     if stream == "activities":
         kind = record["properties"]["kind"]
         kind.pop("pattern")
         kind["enum"] = sorted(load_kinds())
     record["anyOf"] = _NEEDS[stream]
     key = {"description": "The source's own key of the record: stable, and unique in the stream.",
-           "type": ["string", "integer"], "minLength": 1}  # fmt: skip
+           "type": ["string", "integer"],
+           "pattern": rf"^[^{_CONTROLS}]*[^\s{_CONTROLS}][^{_CONTROLS}]*$"}  # fmt: skip
     name = {"const": stream}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -56,7 +76,7 @@ def schema(stream: StreamName) -> dict[str, Any]:
              "properties": {"stream": name, "cursor": {
                  "description": "Everything before this line is complete up to here: an instant, a date or a growing "
                                 "integer.",
-                 "type": ["string", "integer"]}}},
+                 "type": ["string", "integer"], "pattern": "^(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}"}}},
         ],
         "$defs": {"record": record},
     }  # fmt: skip

@@ -133,11 +133,13 @@ def connectors() -> list[type[ScriptedSource]]:
 
 def host() -> Host:
     """Return a host with the installed plugins and this one."""
-    return Host.load(entry_points=[*_installed(), importlib.metadata.EntryPoint("scripted", __name__, "fingerpost")])
+    scripted = importlib.metadata.EntryPoint("scripted", __name__, "fingerpost")
+    return Host.load(entry_points=[*_installed(*sys.path), scripted])
 
 
 @functools.cache
-def _installed() -> tuple[importlib.metadata.EntryPoint, ...]:
+def _installed(*path: str) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Look for plugins once for each search path: a test may put one onto it."""
     return tuple(importlib.metadata.entry_points(group="fingerpost"))
 
 
@@ -341,8 +343,8 @@ def stream(report: RunReport, connector: str) -> StreamReport:
 # What a store holds
 
 _OF_A_RUN = {
-    "first_run", "changed_run", "opened_run", "closed_run", "last_run", "planned_run", "run", "since", "planned_at",
-    "attempted_at", "settled_at", "message_id", "content", "content_hash", "attempts", "external_ref",
+    "first_run", "changed_run", "answered_run", "opened_run", "closed_run", "last_run", "planned_run", "run", "since",
+    "planned_at", "attempted_at", "settled_at", "message_id", "content", "content_hash", "attempts", "external_ref",
 }  # fmt: skip
 """Columns that say when something came, or what follows from that: not what it is."""
 

@@ -106,10 +106,20 @@ def _context() -> BaseContext:
 
 def run_night(folder: Path, now: datetime, death: Death | None = None) -> int:
     """Run one night in a process of its own; return how the process ended."""
-    process = _context().Process(  # type: ignore[attr-defined]  # typeshed has it on the kinds of context only
-        target=night, args=(str(folder), now.isoformat(), death)
-    )
-    process.start()
-    process.join()
-    code: int = process.exitcode
+    (code,) = run_at_once(1, night, str(folder), now.isoformat(), death)
     return code
+
+
+def run_at_once(times: int, function: Callable[..., object], *arguments: object) -> list[int]:
+    """Call a function in so many processes at the same time; return how each of them ended."""
+    processes = [
+        _context().Process(  # type: ignore[attr-defined]  # typeshed has it on the kinds of context only
+            target=function, args=arguments
+        )
+        for _ in range(times)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]

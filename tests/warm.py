@@ -31,7 +31,8 @@ def share() -> None:
     # A plugin's module offers the same whenever it is asked, and an installed package keeps its name.
     fingerpost._host._collect = functools.cache(fingerpost._host._collect)
     fingerpost._host._named = functools.cache(fingerpost._host._named)
-    fingerpost._host._class_problem = functools.cache(fingerpost._host._class_problem)
+    judged = functools.cache(fingerpost._host._class_problem)
+    fingerpost._host._class_problem = judged  # type: ignore[assignment]  # called in the same way
 
 
 def _sharing_engine(*arguments: Any, **options: Any) -> sa.Engine:

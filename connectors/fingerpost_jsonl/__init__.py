@@ -113,8 +113,7 @@ class JsonlSource(Source):
     ) -> Iterator[Message]:
         reader = LineReader(self._options, stream, context)
         for one in inputs:
-            with one.open(context) as lines:
-                yield from reader.read(lines, one.label)
+            yield from reader.read(one)
 
     def _check(self, stream: StreamName, context: Context) -> Finding:
         records, faults = 0, Counter[str]()

@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from fingerpost import STREAMS, Checkpoint, Context, Deleted, Message, Record, Rejected, StreamName
+import xxhash
+
+from fingerpost import STREAMS, Checkpoint, Context, Deleted, Message, Record, Rejected, SourceUnavailable, StreamName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fingerpost_jsonl._config import JsonlConfig
+    from fingerpost_jsonl._inputs import Download, InputFile
 
 __all__ = ["LineReader"]
 
 _LINE_LIMIT = 1 << 20
 _CHECKPOINT_LINES = 20_000
 _BOM = b"\xef\xbb\xbf"
+_DELETED = b'"deleted"'
 _KEYS = frozenset({"stream", "key", "record", "deleted", "cursor", "checkpoint"})
 _KEY_IN_TEXT = re.compile(rb'"(?:key|deleted)"\s*:\s*"([^"\\]{1,200})"')
+_EARLIEST_YEAR = 1900
+_FORGIVING = json.JSONDecoder(parse_int=str, strict=False)
+_BLANK = b" \t\r\n\0"  # what is left at the end of a file in UTF-16, which has faults enough, is no half of a line
 _STREAM_IN_TEXT = re.compile(rb'"stream"\s*:\s*"([a-z]+)"')
 
 
@@ -55,28 +63,65 @@ class LineReader:
         self._gone: set[str] = set()
         self._warned: set[tuple[str, str]] = set()
 
-    def read(self, lines: IO[bytes], label: str) -> Iterator[Message]:
-        """Yield the messages of one input. What a newer input has deleted, an older one does not bring back."""
-        gone: set[str] = set()
+    def read(self, one: InputFile | Download) -> Iterator[Message]:
+        """Yield the messages of one input, which is gone through twice; none is kept in memory but what is deleted.
+
+        A deletion is about the lines before it, and a line after it brings the record back. What a newer input has
+        deleted, an older one does not bring back. Raises `SourceUnavailable`, before any message, where the input was
+        cut off: what it lacks must not look as if it were gone.
+        """
+        with one.open(self._context) as lines:
+            gone = self._deletions(lines, one.label)
+        with one.open(self._context) as lines:
+            for message in self._messages(lines, one.label, gone):
+                if isinstance(message, Checkpoint) or message.key not in self._gone:
+                    yield message
+        yield from (Deleted(key) for key in gone if key not in self._gone)
+        self._gone |= gone.keys()
+
+    def _deletions(self, lines: IO[bytes], label: str) -> dict[str, int]:
+        """Return the keys that an input deletes, with the last line that does."""
+        gone: dict[str, int] = {}
+        line = b""
+        for number, line in enumerate(_lines(lines), start=1):
+            if _DELETED in line and (self._alone or self._name in line):
+                with suppress(_BadLine):
+                    message = self._message(line, label)
+                    if isinstance(message, Deleted):
+                        gone[message.key] = number
+        if _is_cut(line):
+            raise SourceUnavailable(
+                f"Connector {self._context.name}: {label} ends in the middle of a line; copy or export it again"
+            )
+        return gone
+
+    def _messages(self, lines: IO[bytes], label: str, gone: dict[str, int]) -> Iterator[Message]:
+        """Yield what the lines say that no later line deletes; take out of `gone` what a later line brings back."""
         for number, line in enumerate(_lines(lines), start=1):
             if not line or line.isspace():
                 continue
             if not (self._alone or self._complains or self._name in line):
                 continue
-            where = f"{label} line {number}"
+            message: Message | None
             try:
                 message = self._message(line, label)
             except _BadLine as bad:
-                if self._is_ours(bad.stream):
-                    yield Rejected(bad.key, bad.reason, where)
-                continue
-            if isinstance(message, Deleted):
-                gone.add(message.key)
-            if message is not None and not (isinstance(message, Record | Deleted) and message.key in self._gone):
+                message = self._rejected(bad, line, f"{label} line {number}")
+            if isinstance(message, Record | Rejected) and message.key in gone:
+                if number < gone[message.key]:
+                    message = None
+                else:
+                    del gone[message.key]
+            if message is not None and not (isinstance(message, Deleted) and message.key in gone):
                 yield message
             if number % _CHECKPOINT_LINES == 0:
                 yield Checkpoint()
-        self._gone |= gone
+
+    def _rejected(self, bad: _BadLine, line: bytes, where: str) -> Rejected | None:
+        """Return a bad line for quarantine; one without a key is known again by what stands in it."""
+        if not self._is_ours(bad.stream):
+            return None
+        return Rejected(bad.key, bad.reason, where, {} if bad.key else {"line": xxhash.xxh3_64_hexdigest(line.strip())})
 
     def _is_ours(self, stream: str) -> bool:
         return stream == self._stream or (self._complains and stream not in self._streams)
@@ -92,7 +137,7 @@ class LineReader:
             self._warn("unread_column", name, label)
         if "cursor" in said or "checkpoint" in said:
             return self._checkpoint(said)
-        key = said.get("deleted", said.get("key"))
+        key = _whole(said.get("deleted", said.get("key")))
         if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
             raise _BadLine("missing_key", stream)
         key = str(key).strip()
@@ -109,7 +154,7 @@ class LineReader:
         return Record(key, {name: record.get(name) for name in self._columns})
 
     def _checkpoint(self, said: dict[str, Any]) -> Checkpoint:
-        cursor = said.get("cursor")
+        cursor = _whole(said.get("cursor"))
         if self._cursor is None or cursor is None:
             return Checkpoint()
         if not _is_cursor(cursor, self._cursor):
@@ -132,15 +177,28 @@ class LineReader:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines, a byte order mark taken away; of a line beyond all reason only the beginning."""
+    """Yield the lines, a byte order mark taken away; of a line beyond all reason only the beginning, and its end."""
     first = True
     while line := stream.readline(_LINE_LIMIT + 1):
         rest = line
         while len(rest) > _LINE_LIMIT and not rest.endswith(b"\n"):
             rest = stream.readline(_LINE_LIMIT + 1)
+        if rest is not line and rest.endswith(b"\n"):
+            line += b"\n"
         if first:
             line, first = line.removeprefix(_BOM), False
         yield line
+
+
+def _is_cut(line: bytes) -> bool:
+    """Say whether the last line of an input is only the beginning of one."""
+    if line.endswith(b"\n") or not line.strip(_BLANK):
+        return False
+    try:
+        _FORGIVING.decode(line.decode("utf-8", "replace").strip())
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -168,10 +226,15 @@ def _is_cursor(value: object, kind: str) -> bool:
     if kind == "integer":
         return isinstance(value, int) and not isinstance(value, bool)
     try:
-        (datetime if kind == "instant" else date).fromisoformat(value)  # type: ignore[arg-type]
+        day: date = (datetime if kind == "instant" else date).fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
-    return True
+    return day.year >= _EARLIEST_YEAR
+
+
+def _whole(value: Any) -> Any:
+    """Return a number such as 17.0 as the whole number that it is in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -47,6 +47,7 @@ class HostContext:
     columns: frozenset[str] = frozenset()
     name: str = "mis"
     now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
+    as_of: date = date(2026, 3, 2)
     timezone: ZoneInfo = LONDON
     warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)

@@ -8,9 +8,11 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import pytest
 import responses
 import structlog
@@ -34,11 +36,12 @@ from fingerpost import (
     StreamName,
 )
 from fingerpost._http import Http
+from fingerpost._mapping import CompiledMapping, MappingLibrary, Reject, compile_mapping, load_kinds
 from fingerpost._records import MODELS
 from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 URL = "https://feed.example.ac.uk/fingerpost"
@@ -54,6 +57,7 @@ class HostContext:
     key: tuple[str, ...] = ()
     name: str = "feed"
     now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    as_of: date = date(2026, 3, 2)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     log: Any = field(default_factory=structlog.get_logger)
     digests: dict[str, str] = field(default_factory=dict)
@@ -146,7 +150,7 @@ def test_a_file_of_one_stream_need_not_name_it(context: HostContext) -> None:
     write(context.base_dir, line("A1", None), line("A2"), {"deleted": "A3"}, {"checkpoint": True})
     messages = read(context, streams=["activities"])
     assert keys(messages) == ["A1", "A2"]
-    assert messages[2:] == [Deleted("A3"), Checkpoint(), Checkpoint()]
+    assert messages[2:] == [Checkpoint(), Deleted("A3"), Checkpoint()]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n  \n"])
@@ -166,9 +170,56 @@ def test_the_last_line_needs_no_end(context: HostContext) -> None:
     assert keys(read(context)) == ["A1", "A2"]
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("length", [1, 40, -2, -40])
+def test_a_file_that_ends_in_the_middle_of_a_line_is_no_whole_one(
+    context: HostContext, length: int, pack: Callable[[bytes], bytes]
+) -> None:
+    """Whatever stream the line would have been of: there may have been any lines after it."""
+    path = write(context.base_dir, line("A1"), line("L1", "learners"), line("A2"))
+    whole = path.read_bytes()
+    start = whole.rindex(b"\n", 0, -1) + 1
+    path.write_bytes(pack(whole[: start + length if length > 0 else length]))
+    for name in ("learners", "activities"):
+        with pytest.raises(
+            SourceUnavailable, match=r"feed\.jsonl ends in the middle of a line; copy or export it again"
+        ):
+            read(context, name)
+
+
+def test_an_overlong_line_that_does_not_end_is_cut_and_one_that_ends_is_bad(context: HostContext) -> None:
+    long = line("A2", title="x" * 2_000_000)
+    path = write(context.base_dir, line("A1"), long)
+    assert faults(read(context)) == [("line_too_long", "A2", "feed.jsonl line 2")]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SourceUnavailable, match="ends in the middle of a line"):
+        read(context)
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [(b'{"stream": "activities", "key": "A2", "record": {"hours": NaN}}', "bad_json"),
+     (b'{"stream": "activities", "key": "A2", "record": {"title": "\xe9"}}', "bad_encoding"),
+     (b'{"stream": "activities", "key": "A2", "record": {"title": "a\tb"}}', "bad_json"),
+     (b'{"stream": "activities", "key": "A2", "record": {"n": ' + b"9" * 5000 + b"}}", "bad_json"),
+     (b"[1, 2]", "bad_line")],
+)  # fmt: skip
+def test_a_bad_line_at_the_end_is_whole_all_the_same(context: HostContext, last: bytes, reason: str) -> None:
+    path = write(context.base_dir, line("A1"), last)
+    path.write_bytes(path.read_bytes().rstrip())
+    messages = read(context, streams=["activities"])
+    assert (keys(messages), [fault[0] for fault in faults(messages)]) == (["A1"], [reason])
+
+
+def test_a_file_in_another_encoding_is_bad_and_not_cut(context: HostContext) -> None:
+    (context.base_dir / "feed.jsonl").write_bytes(f"{json.dumps(line('A1'))}\r\n".encode("utf-16"))
+    assert {reason for reason, _, _ in faults(read(context, streams=["activities"]))} == {"bad_encoding", "bad_json"}
+
+
 def test_a_whole_number_is_a_key(context: HostContext) -> None:
-    write(context.base_dir, line(17), line(" A2 "))
-    assert keys(read(context)) == ["17", "A2"]
+    write(context.base_dir, line(17), line(" A2 "), line(18.0), {"stream": "activities", "deleted": 19.0})
+    messages = read(context)
+    assert (keys(messages), messages[-2]) == (["17", "A2", "18"], Deleted("19"))
 
 
 BAD: list[tuple[bytes, str, str]] = [
@@ -186,6 +237,8 @@ BAD: list[tuple[bytes, str, str]] = [
     (b'{"stream": "activities", "record": {}}', "missing_key", ""),
     (b'{"stream": "activities", "key": "", "record": {}}', "missing_key", ""),
     (b'{"stream": "activities", "key": true, "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": 1.5, "record": {}}', "missing_key", ""),
+    (b'{"stream": "activities", "key": 1e999, "record": {}}', "missing_key", ""),
     (b'{"stream": "activities", "key": {"id": 1}, "record": {}}', "missing_key", ""),
     (b'{"stream": "activities", "key": "a\\u0000b", "record": {}}', "bad_key", ""),
     (b'{"stream": "activities", "key": "\\ud800", "record": {}}', "bad_key", ""),
@@ -309,13 +362,28 @@ def test_the_newest_name_speaks_first_and_its_deletions_hold(context: HostContex
     write(context.base_dir, line("A1"), line("A2"), name="2026-02.jsonl")
     write(context.base_dir, {"stream": "activities", "deleted": "A1"}, line("A3"), name="2026-03.jsonl")
     messages = read(context)
-    assert messages[:3] == [Deleted("A1"), *[one for one in messages if isinstance(one, Record)]]
     assert keys(messages) == ["A3", "A2"]
+    assert messages[1] == Deleted("A1")
 
 
-def test_a_record_after_its_deletion_in_one_file_is_there_again(context: HostContext) -> None:
-    write(context.base_dir, line("A1"), {"stream": "activities", "deleted": "A1"}, line("A1"))
-    assert [type(message) for message in read(context)] == [Record, Deleted, Record, Checkpoint]
+def test_in_one_file_a_deletion_is_about_the_lines_before_it(context: HostContext) -> None:
+    """So that a file that only ever grows says what is so now."""
+    gone = [{"stream": "activities", "deleted": key} for key in ("A1", "A2", "A3", "A1")]
+    bad = b'{"stream": "activities", "key": "A4", "record": {'
+    lines = [line("A1", n="1"), line("A2"), *gone[:3], line("A1"), gone[3], line("A3"), bad]
+    write(context.base_dir, *lines, {"stream": "activities", "deleted": "A4"})
+    messages = read(context, streams=["activities"])
+    assert keys(messages) == ["A3"]
+    assert [one for one in messages if isinstance(one, Deleted)] == [Deleted("A1"), Deleted("A2"), Deleted("A4")]
+    assert faults(messages) == []
+
+
+def test_a_bad_line_after_a_deletion_keeps_the_record(context: HostContext) -> None:
+    bad = b'{"stream": "activities", "key": "A1", "record": {'
+    write(context.base_dir, line("A1"), {"stream": "activities", "deleted": "A1"}, bad)
+    messages = read(context, streams=["activities"])
+    assert faults(messages) == [("bad_json", "A1", "feed.jsonl line 3")]
+    assert Deleted("A1") not in messages
 
 
 def test_the_age_of_the_newest_file_counts(context: HostContext) -> None:
@@ -407,7 +475,16 @@ def test_a_cursor_is_sent_and_the_one_in_the_lines_taken(context: HostContext, w
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("instant", "soon"), ("instant", 7), ("date", "2026-13-01"), ("integer", "7"), ("integer", True)],
+    [
+        ("instant", "soon"),
+        ("instant", 7),
+        ("date", "2026-13-01"),
+        ("integer", "7"),
+        ("integer", True),
+        ("integer", 7.5),
+        ("instant", "0001-01-01T00:00:00"),
+        ("date", "1899-12-30"),
+    ],
 )
 def test_a_cursor_that_is_none_is_a_bad_line(
     context: HostContext, web: responses.RequestsMock, kind: str, value: object
@@ -415,6 +492,20 @@ def test_a_cursor_that_is_none_is_a_bad_line(
     web.get(URL, body=body({"stream": "activities", "cursor": value}))
     messages = list(source(url=URL, since="since", cursor=kind, streams=["activities"]).read_activities(None, context))
     assert faults(messages) == [("bad_cursor", "", "feed.example.ac.uk line 1")]
+
+
+def test_a_whole_number_is_a_cursor(context: HostContext, web: responses.RequestsMock) -> None:
+    web.get(URL, body=body({"cursor": 7.0}))
+    messages = list(
+        source(url=URL, since="since", cursor="integer", streams=["activities"]).read_activities(None, context)
+    )
+    assert messages == [Checkpoint(7), Checkpoint()]
+
+
+def test_an_answer_that_was_cut_off_is_no_whole_one(context: HostContext, web: responses.RequestsMock) -> None:
+    web.get(URL, body=body(line("A1"), line("A2"))[:-20])
+    with pytest.raises(SourceUnavailable, match=r"feed\.example\.ac\.uk ends in the middle of a line"):
+        read(context, url=URL)
 
 
 def test_in_files_a_cursor_is_a_checkpoint_and_no_more(context: HostContext) -> None:
@@ -495,6 +586,19 @@ def values(spec: dict[str, Any]) -> st.SearchStrategy[Any]:
     return {"boolean": st.booleans(), "null": st.none()}[spec["type"]]
 
 
+@cache
+def canonical(name: StreamName) -> CompiledMapping:
+    library = MappingLibrary(sorted((MAPPINGS / "sources").glob("canonical-*.toml")))
+    found = library.load(f"canonical-{name}", MAPPINGS)
+    return compile_mapping(found, converters={}, kinds=load_kinds(), timezone=ZoneInfo("UTC"))
+
+
+@cache
+def validator(name: StreamName) -> jsonschema.Draft202012Validator:
+    published = (MAPPINGS / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(published), format_checker=jsonschema.FormatChecker())
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", STREAMS)
@@ -502,17 +606,13 @@ def test_what_the_schema_accepts_arrives_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, name: StreamName, data: st.DataObject
 ) -> None:
     """The whole way: from a line that fits the schema, through connector and mapping, to the record."""
-    from fingerpost._mapping import MappingLibrary, compile_mapping, load_kinds
-
     fields = schema(name)["$defs"]["record"]["properties"]
     fixed = {"learner_ref": st.just("L1"), "tutor_email": st.just("t@example.ac.uk"), "uln": st.just("1000000043"),
              "subject": st.just("learner"), "email": st.just("a@example.ac.uk"), "ends_on": st.none(),
              "planned_end": st.none(), "actual_end": st.none(), "academic_year": st.just("2025/26")}  # fmt: skip
     record = data.draw(st.fixed_dictionaries({key: fixed.get(key, values(spec)) for key, spec in fields.items()}))
-    library = MappingLibrary(sorted((MAPPINGS / "sources").glob("canonical-*.toml")))
-    mapping = compile_mapping(
-        library.load(f"canonical-{name}", MAPPINGS), converters={}, kinds=load_kinds(), timezone=ZoneInfo("UTC")
-    )
+    assert validator(name).is_valid({"stream": name, "key": "K", "record": record})
+    mapping = canonical(name)
     folder = tmp_path_factory.mktemp("record")
     write(folder, {"stream": name, "key": "K", "record": record})
     context = HostContext(folder, columns=mapping.columns)
@@ -526,6 +626,108 @@ def test_what_the_schema_accepts_arrives_as_it_was_written(
     assert {key: _folded(value) for key, value in got.model_dump().items()} == {
         key: _folded(value) for key, value in wanted.items()
     }
+
+
+def taken(folder: Path, name: StreamName, lines: Sequence[dict[str, Any]]) -> list[bool]:
+    """Say of each line whether it is read and mapped, and not rejected."""
+    mapping = canonical(name)
+    write(folder, *lines)
+    context = HostContext(folder, columns=mapping.columns)
+    bad = {int(where.rpartition(" ")[2]) for _, _, where in faults(read(context, name, streams=[name], mode="append"))}
+    found = []
+    for number, said in enumerate(lines, start=1):
+        raw = said.get("record")
+        record = {column: raw.get(column) for column in mapping.columns} if isinstance(raw, dict) else None
+        rejected = record is not None and isinstance(mapping.apply([record]).records[0], Reject)
+        found.append(number not in bad and not rejected)
+    return found
+
+
+TALK = {"kind": "lmi_use", "starts_on": "2025-10-06"}
+LINES_OF: list[tuple[StreamName, bool, dict[str, Any]]] = [
+    ("learners", True, {"key": 1, "record": {"learner_ref": "L1"}}),
+    ("learners", True, {"key": 1.0, "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": 1.5, "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": True, "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": "", "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": " \u00a0", "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": "a\0b", "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": "\ud800", "record": {"learner_ref": "L1"}}),
+    ("learners", True, {"key": " Zo\u00eb\U0001f600 ", "record": {"learner_ref": "L1"}}),
+    ("learners", False, {"key": "a", "record": {}}),
+    ("learners", False, {"key": "a", "record": {"learner_ref": None, "uln": None}}),
+    ("learners", False, {"key": "a", "record": {"learner_ref": " ", "given_names": "Z"}}),
+    ("learners", False, {"key": "a", "record": {"learner_ref": None, "uln": "9999999999"}}),
+    ("learners", True, {"key": "a", "record": {"learner_ref": None, "uln": "1000000043"}}),
+    ("learners", True, {"deleted": 7.0}),
+    ("learners", False, {"deleted": "\t"}),
+    ("learners", False, {"deleted": None}),
+    ("learners", False, {"key": "a", "record": [1]}),
+    ("learners", False, {"key": "a"}),
+    ("programmes", True, {"key": "a", "record": {"learner_ref": "L1", "starts_on": "2025-09-01"}}),
+    ("programmes", False, {"key": "a", "record": {"learner_ref": None, "starts_on": "2025-09-01"}}),
+    ("programmes", False, {"key": "a", "record": {"learner_ref": "L1", "starts_on": "0001-01-01"}}),
+    ("programmes", False, {"key": "a", "record": {"learner_ref": "L1", "starts_on": "2025-02-29"}}),
+    ("assignments", True, {"key": "a", "record": {"group": "G1"}}),
+    ("assignments", False, {"key": "a", "record": {"learner_ref": "L1"}}),
+    ("assignments", False, {"key": "a", "record": {"learner_ref": "L1", "tutor_email": None}}),
+    ("assignments", True, {"key": "a", "record": {"learner_ref": "L1", "tutor_email": "t@example.ac.uk"}}),
+    ("assignments", False, {"key": "a", "record": {"group": None, "tutor_email": "t@example.ac.uk"}}),
+    ("activities", True, {"key": "a", "record": {"learner_ref": "L1", **TALK}}),
+    ("activities", False, {"key": "a", "record": {"learner_ref": "L1", **TALK, "starts_on": None}}),
+    ("activities", False, {"key": "a", "record": {"learner_ref": "L1", **TALK, "kind": "nonsense"}}),
+    ("activities", False, {"key": "a", "record": {"group": "G1", **TALK}}),
+    ("activities", True, {"key": "a", "record": {"subject": "group", "group": "G1", **TALK}}),
+    ("activities", False, {"key": "a", "record": {"subject": "group", "learner_ref": "L1", **TALK}}),
+    ("activities", False, {"key": "a", "record": {"subject": "group", "group": " ", **TALK}}),
+    ("activities", True, {"key": "a", "record": {"subject": "programme", "programme": "C1", **TALK}}),
+    ("activities", True, {"key": "a", "record": {"learner_ref": "L1", **TALK, "adviser_level": 6.0}}),
+    ("destinations", False, {"key": "a", "record": {"uln": None}}),
+    ("responses", True, {"key": "a", "record": {"learner_ref": "L1", "response": "none"}}),
+    ("responses", False, {"key": "a", "record": {"learner_ref": "L1", "response": None}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "good", "said"), LINES_OF)
+def test_schema_and_reader_are_of_one_mind(tmp_path: Path, name: StreamName, good: bool, said: dict[str, Any]) -> None:
+    whole = {"stream": name, **said}
+    assert (validator(name).is_valid(whole), taken(tmp_path, name, [whole])) == (good, [good])
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_schemas_are_schemas_and_want_the_stream_in_every_line(name: StreamName) -> None:
+    validator(name).check_schema(schema(name))
+    (said,) = [said for one, good, said in LINES_OF if one == name and good][:1] or [{"deleted": "a"}]
+    assert validator(name).is_valid({"stream": name, **said})
+    assert not validator(name).is_valid(said)
+    assert not validator(name).is_valid({"stream": "other", **said})
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "", " ", "\t", "a", "\0", "\ufeff", "\ud800", "L1", True, False, 0, 6, 6.0, 1.5, 1e30, -3, "9999999999",
+     "1000000043", "t@example.ac.uk", "2025-10-06", "1899-12-30", "2025-13-01", "group", "programme", "learner", "none",
+     "lmi_use", "tutor", "actual", [], {}, "x" * 41]
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_the_schema_accepts_is_not_rejected(
+    tmp_path_factory: pytest.TempPathFactory, name: StreamName, data: st.DataObject
+) -> None:
+    said = schema(name)["$defs"]["record"]
+    parties = {"learner_ref", "uln", "subject", "group", "programme", "tutor_email"} & said["properties"].keys()
+    record = st.fixed_dictionaries(
+        {field: ODD | values(said["properties"][field]) for field in said.get("required", ())},
+        optional=dict.fromkeys(sorted(parties), ODD),
+    )
+    line_of = st.one_of(
+        st.fixed_dictionaries({"stream": st.just(name), "key": ODD, "record": record}),
+        st.fixed_dictionaries({"stream": st.just(name)}, optional={"key": ODD, "deleted": ODD, "cursor": ODD}),
+    )
+    lines = [one for one in data.draw(st.lists(line_of, max_size=20)) if validator(name).is_valid(one)]
+    assert all(taken(tmp_path_factory.mktemp("lines"), name, lines))
 
 
 def _folded(value: object) -> object:
@@ -618,7 +820,78 @@ def test_bad_lines_wait_in_quarantine_with_their_place(fed: SmallCollege) -> Non
     assert report.exit_code == 3
     with fed.open() as opened:
         found = {(one.stream, one.key, one.reason) for one in opened.quarantine()}
-    assert found == {("activities", "L001-1", "bad_json"), ("learners", "(feed.jsonl line 102)", "bad_json")}
+        places = {one.key: one.where for one in opened.quarantine()}
+    (other,) = places.keys() - {"L001-1"}
+    assert found == {("activities", "L001-1", "bad_json"), ("learners", other, "bad_json")}
+    assert (places[other], other[0]) == ("feed.jsonl line 102", "#")
+
+
+def test_a_bad_line_without_a_key_is_known_again_wherever_it_stands(fed: SmallCollege) -> None:
+    lines = lines_of(usual_college(fed.folder / "twin"))
+    write(fed.folder, b"nonsense", *lines)
+    assert fed.sync().exit_code == 3
+    fed.later()
+    write(fed.folder, *lines, b"nonsense")
+    assert fed.sync().exit_code == 0
+    fed.later()
+    write(fed.folder, *lines, b"other", b"nonsense", b"nonsense")
+    assert fed.sync().exit_code == 3
+    with fed.open() as opened:
+        assert sorted(one.where for one in opened.quarantine()) == [f"feed.jsonl line {n}" for n in (101, 102, 103)]
+
+
+def said(*keys: str, deleted: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return [*(line(key, learner_ref="L001") for key in keys),
+            *({"stream": "activities", "deleted": key} for key in deleted)]  # fmt: skip
+
+
+def live(college: SmallCollege) -> list[str]:
+    return sorted(dict(row)["key"] for row in college.snapshot(live=True)["source_activity"])
+
+
+@pytest.mark.parametrize("mode", ["append", "snapshot"])
+def test_an_older_file_does_not_take_away_what_a_newer_one_says(tmp_path: Path, mode: str) -> None:
+    made = SmallCollege(tmp_path / "college")
+    made.connectors.append(
+        {"type": "jsonl", "name": "feed", "path": "*.jsonl", "streams": ["activities"], "mode": mode}
+    )
+    write(made.folder, *said("E1", "E9"), name="2026-03-01.jsonl")
+    write(made.folder, *said("E2", deleted=["E1", "E9"]), name="2026-03-02.jsonl")
+    write(made.folder, *said("E1"), name="2026-03-03.jsonl")
+    for number in range(3):
+        report = made.sync()
+        assert live(made) == (["E1", "E2", "E4"] if number else ["E1", "E2"])
+        assert (stream(report, "feed").changed, stream(report, "feed").deleted) == (0, 0)
+        made.later()
+        write(made.folder, *said("E4"), name="2026-03-04.jsonl")
+    assert {dict(row)["code"] for row in made.snapshot()["warning"]} == {"duplicate_key", "unknown_learner"}
+
+
+def test_a_file_that_only_grows_may_delete_what_it_said(tmp_path: Path) -> None:
+    made = SmallCollege(tmp_path / "college")
+    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "streams": ["activities"]})
+    write(made.folder, *said("E1", "E2"))
+    made.sync()
+    lines = said("E1", "E2", deleted=["E1"])
+    write(made.folder, *lines)
+    assert stream(made.sync(), "feed").deleted == 1
+    write(made.folder, *lines, *said("E3"))
+    report = made.sync()
+    assert (stream(report, "feed").new, stream(report, "feed").changed, stream(report, "feed").deleted) == (1, 0, 0)
+    write(made.folder, *lines, *said("E3", "E1"))
+    made.sync()
+    assert live(made) == ["E1", "E2", "E3"]
+
+
+def test_a_file_that_was_cut_takes_nothing_away(tmp_path: Path) -> None:
+    made = SmallCollege(tmp_path / "college")
+    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "streams": ["learners"]})
+    lines = [{"key": f"L{n}", "record": {"learner_ref": f"L{n}"}} for n in range(100)]
+    path = write(made.folder, *lines)
+    made.sync()
+    path.write_bytes(path.read_bytes()[:-700])
+    report = made.sync()
+    assert (stream(report, "feed").state, report.records["learners"], report.exit_code) == ("failed", 100, 3)
 
 
 def test_a_college_may_leave_out_a_field(fed: SmallCollege) -> None:

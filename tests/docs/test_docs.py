@@ -607,8 +607,8 @@ OF_THE_HOST = {
     "CheckReport", "College", "ComparedFigure", "Comparison", "DataFault", "DigestPreview", "ExplainedOccupation",
     "Explanation", "Gap", "GapReport", "HeldSweep", "Host", "LearnerOccupation", "MappingCheck", "MarketReport",
     "PluginInfo", "Progress", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport",
-    "ShownRecord", "StatusReport", "StreamReport", "Suggestion", "UnknownOccupation", "__version__",
-    "configure_logging", "default_config_path", "init_template", "market_line",
+    "ShownRecord", "StatusReport", "StreamReport", "Suggestion", "Suggestions", "UnknownOccupation",
+    "UnknownOccupations", "__version__", "configure_logging", "default_config_path", "init_template", "market_line",
 }  # fmt: skip
 """Public names for those who call Fingerpost; every other one is for vendors."""
 

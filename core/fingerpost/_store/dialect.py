@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from fingerpost._errors import ConfigError, LockHeld, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["CACHE_KIB", "CACHE_LARGE_KIB", "Dialect", "PostgresDialect", "SqliteDialect", "dialect_for"]
 
@@ -62,29 +63,40 @@ class Dialect:
         keep: Sequence[str] = (),
         omit: Sequence[str] = (),
         null: Sequence[str] = (),
+        stamp: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> str:
         """Return an upsert of whole rows for the driver's `executemany`, one positional parameter for each column.
 
         A row whose `conflict` columns exist is updated but for the columns in `keep`. Two sorts of column take no
         parameter: those in `omit` are left to the database, those in `null` are set to null. The sort `null` is there
-        because SQLite's driver takes far longer to bind a null than a value.
+        because SQLite's driver takes far longer to bind a null than a value. A column in `stamp` says when the columns
+        named there last changed: where a live row has the same in them, it keeps its own.
         """
-        key = (self.name, table.name, tuple(conflict), tuple(keep), tuple(omit), tuple(null))
+        stamps = tuple((name, tuple(of)) for name, of in stamp.items())
+        key = (self.name, table.name, tuple(conflict), tuple(keep), tuple(omit), tuple(null), stamps)
         if key not in _upserts:
-            _upserts[key] = self._compile_upsert(table, conflict, keep, omit, null)
+            _upserts[key] = self._compile_upsert(table, conflict, keep, omit, null, stamp)
         return _upserts[key]
 
     def _compile_upsert(
-        self, table: sa.Table, conflict: Sequence[str], keep: Sequence[str], omit: Sequence[str], null: Sequence[str]
+        self,
+        table: sa.Table,
+        conflict: Sequence[str],
+        keep: Sequence[str],
+        omit: Sequence[str],
+        null: Sequence[str],
+        stamp: Mapping[str, Sequence[str]],
     ) -> str:
         absent = {*omit, *null}
         names = [column.name for column in table.columns if column.name not in absent]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
         kept = {*conflict, *keep}
         changes = {name: statement.excluded[name] for name in names if name not in kept}
-        statement = statement.on_conflict_do_update(
-            index_elements=[table.c[name] for name in conflict], set_=changes | dict.fromkeys(null, sa.null())
-        )
+        changes |= dict.fromkeys(null, sa.null())
+        for name, of in stamp.items():
+            same = [table.c[one].is_not_distinct_from(changes[one]) for one in of]
+            changes[name] = sa.case((sa.and_(table.c.deleted_run.is_(None), *same), table.c[name]), else_=changes[name])
+        statement = statement.on_conflict_do_update(index_elements=[table.c[name] for name in conflict], set_=changes)
         return self.positional(statement, names)
 
     def insert_ignore(self, table: sa.Table) -> str:

@@ -178,6 +178,8 @@ source_response = _source_table(
     Column("response", Text, nullable=False),
     Column("until", Text),
     Column("recorded_by", Text),
+    # The run in which it was answered, as far as we know: the last one that changed the answer itself.
+    Column("answered_run", Integer, nullable=False),
 )
 
 SOURCE_TABLES: dict[StreamName, Table] = {

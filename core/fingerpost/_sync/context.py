@@ -55,8 +55,8 @@ class SilentProgress:
 
 
 def utc_text(instant: datetime) -> str:
-    """Spell an instant as the store does: UTC, to the second, sortable."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Spell an instant in UTC as the store does: to the second, sortable."""
+    return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def key_columns(settings: ConnectorConfig, otherwise: Sequence[str]) -> tuple[str, ...]:
@@ -145,6 +145,7 @@ class HookContext:
     name: str
     base_dir: Path
     now: datetime
+    as_of: date
     timezone: ZoneInfo
     make_http: Callable[[], Http]
     mapping: CompiledMapping | None = None

@@ -30,7 +30,7 @@ from fingerpost._records import MODELS
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.context import utc_text
-from fingerpost._sync.rows import PROVENANCE, Identify, row_encoder, written_columns
+from fingerpost._sync.rows import PROVENANCE, STAMPS, Identify, row_encoder, written_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,6 +60,9 @@ PASSED_OVER = 200
 """Codes of a source that are listed because the mapping makes their rows no records."""
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
+
+EARLIEST_YEAR = 1900
+"""Instants and days before this year are what some systems write for none: .NET has 0001-01-01, others 1899-12-30."""
 
 PASS_CODES = frozenset({"duplicate_key"})
 """Warnings about a record that every complete read finds again, although the record did not change."""
@@ -179,10 +182,13 @@ class StreamReader:
         self.identify: Identify = identities.for_instance(instance)
         written = written_columns(spec.name, mapping.fields)
         self.encode = row_encoder(spec.name, written)
-        blank = [column.name for column in self.table.columns if column.name not in {*PROVENANCE, *written}]
+        stamps = STAMPS.get(spec.name, {})
+        self._stamp = (run.id,) * len(stamps)
+        blank = [column.name for column in self.table.columns if column.name not in {*PROVENANCE, *written, *stamps}]
         self._upsert = self.dialect.upsert(
-            self.table, conflict=["connector", "key"], keep=["id", "first_run"], null=["deleted_run", *blank]
-        )
+            self.table, conflict=["connector", "key"], keep=["id", "first_run"], null=["deleted_run", *blank],
+            stamp=stamps,
+        )  # fmt: skip
         self._select = (
             f"SELECT key, id, row_hash, deleted_run, learner_id FROM {self.table.name} "  # noqa: S608 - our own names
             f"WHERE connector = {self.dialect.placeholder} AND "
@@ -199,6 +205,7 @@ class StreamReader:
         self._passed_over: set[tuple[str, str]] = set()
         self._cursor: Cursor | None = None
         self._reasons: Counter[tuple[str, str]] = Counter()
+        self._alike: Counter[str] = Counter()
         self._breaks = True
         self._tells_changes = spec.ordered and spec.cursor is not None
         self._stored = self._counts()
@@ -288,11 +295,12 @@ class StreamReader:
         self._full = self._since is None
         self._next_id = self._first_new = 1 + (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0)
         self._seen = _Seen(self._next_id)
-        self._quarantined: dict[str, int] = {
-            row.key: row.raw_hash
+        rejected = schema.quarantine.c
+        self._quarantined: dict[str, tuple[int, str]] = {
+            row.key: (row.raw_hash, row.where)
             for row in self.connection.execute(
-                sa.select(schema.quarantine.c.key, schema.quarantine.c.raw_hash).where(
-                    schema.quarantine.c.connector == self.connector, schema.quarantine.c.stream == self.spec.name
+                sa.select(rejected.key, rejected.raw_hash, rejected.where).where(
+                    rejected.connector == self.connector, rejected.stream == self.spec.name
                 )
             )
         }
@@ -326,7 +334,7 @@ class StreamReader:
                         self._checkpoint()
                         uncommitted, checkpoint_due = 0, False
                 elif kind is Deleted:
-                    self._delete(cast("Deleted", message).key)
+                    self._hear_deleted(cast("Deleted", message).key)
                 else:
                     self._reject_unread(cast("Rejected", message))
         if buffer:
@@ -475,7 +483,7 @@ class StreamReader:
         """Map and upsert what is new or changed."""
         mapped = self.mapping.apply([record.data for record in records])
         rows: list[tuple[Any, ...]] = []
-        run, connector, identify, encode = self.run.id, self.connector, self.identify, self.encode
+        run, connector, identify, encode, stamp = self.run.id, self.connector, self.identify, self.encode, self._stamp
         learner: int | None
         learner_of, touched, quarantined = self.identities.learner_of, self._touched, self._quarantined
         is_learners = self.spec.name == "learners"
@@ -514,7 +522,9 @@ class StreamReader:
                 touched.learners.add(learner)
             if quarantined:
                 self._take_back(key)
-            rows.append((number, connector, key, part, row_hash, run, run, identity, uln, learner, *encode(model)))
+            rows.append(
+                (number, connector, key, part, row_hash, run, run, identity, uln, learner, *encode(model), *stamp)
+            )
             if self._shares:
                 self._note_shared(fields)
         for index, name, code in mapped.issues:
@@ -566,15 +576,15 @@ class StreamReader:
     # -- quarantine ----------------------------------------------------------------------------------------------
 
     def _quarantine(self, record: Record, row_hash: int, reason: str, field: str, where: str) -> None:
-        """Keep a rejected record as it came; the same one again is no news and no write."""
+        """Keep a rejected record as it came; the same one again is no news, and no write unless it has moved."""
         self.report.rejected += 1
         self._reasons[reason, field] += 1
         key = record.key
         self._quarantine_seen.add(key)
-        if self._quarantined.get(key) == row_hash:
+        known = self._quarantined.get(key)
+        if known == (row_hash, where):
             return
-        self.report.newly_rejected += 1
-        self._quarantined[key] = row_hash
+        self._quarantined[key] = (row_hash, where)
         columns = self.mapping.columns | set(self.context.key)
         raw = json.dumps({name: value for name, value in record.data.items() if name in columns}, default=str)
         executemany(
@@ -583,6 +593,9 @@ class StreamReader:
             [(self.connector, self.spec.name, key, record.part, raw, row_hash, reason, field, where,
               self.run.id, self.run.id, self.run.now_text)],
         )  # fmt: skip
+        if known is not None and known[0] == row_hash:
+            return
+        self.report.newly_rejected += 1
         self.run.log.warning(
             "record_rejected", connector=self.instance.name, stream=self.spec.name, reason=reason, field=field,
             where=where,
@@ -600,14 +613,25 @@ class StreamReader:
         """Quarantine what the connector itself could not read."""
         self._check_code(message.reason)
         self.report.read += 1
-        said = f"{self._seed}{message.reason}{sorted(message.raw.items())!r}"
-        raw_hash = xxhash.xxh3_64_intdigest(said.encode("utf-8", "surrogatepass")) >> 1
+        columns = self.mapping.columns | set(self.context.key)
+        read = {name: value for name, value in message.raw.items() if name in columns} or message.raw
+        said = f"{message.reason}\x1f{sorted(read.items())!r}"
+        raw_hash = xxhash.xxh3_64_intdigest(f"{self._seed}{said}".encode("utf-8", "surrogatepass")) >> 1
         # Where a row is garbled, what stands in the place of its key may be anything, a name too. A key that is known
         # is one; it keeps the sweep from taking the row for gone.
         known = bool(message.key) and self._mark_seen(message.key)
-        key = message.key if known else _pseudonym(message.key) if message.key else f"({message.where})"
+        key = message.key if known else _pseudonym(message.key) if message.key else self._keyless(said)
         self._quarantine(Record(key, message.raw), raw_hash, message.reason, "", message.where)
         self._break_if_rejected(final=False)
+
+    def _keyless(self, said: str) -> str:
+        """Return what stands for the key of a record that shows none: what it says, and which one it is of its like.
+
+        Its place would not do: another record in front moves it, and in its place stands another bad one.
+        """
+        like = _pseudonym(said)
+        self._alike[like] += 1
+        return like if self._alike[like] == 1 else f"{like}-{self._alike[like]}"
 
     def _mark_seen(self, key: str) -> bool:
         """Keep a sweep from removing a row whose new version could not be read; say whether there is one."""
@@ -664,8 +688,17 @@ class StreamReader:
 
     # -- deletion ------------------------------------------------------------------------------------------------
 
+    def _hear_deleted(self, key: str) -> None:
+        """Take the source's word that a record is gone, unless it said something else of it before: see `_flush`."""
+        row = self._look_up([key]).get(key)
+        told = key in self._quarantine_seen or (row is not None and row[2] is None and row[0] in self._seen)
+        if told and not self._tells_changes:
+            self._refuse_key(key)
+        else:
+            self._delete(key)
+
     def _delete(self, key: str) -> None:
-        """Remove, softly, what the source says is gone."""
+        """Remove, softly, what is no more."""
         self._take_back(key)
         row = self._look_up([key]).get(key)
         if row is not None and row[2] is None:
@@ -816,7 +849,10 @@ class StreamReader:
         mark_dirty(self.connection, self.dialect, self._touched, self._marks)
 
     def _cursor_to_read_from(self) -> Cursor | None:
-        """Return where to begin: the stored cursor less the look-back, or None when a whole read is due."""
+        """Return where to begin: the stored cursor less the look-back, or None when a whole read is due.
+
+        It is due, too, where the stored cursor can be read no longer.
+        """
         known = self._known
         if known is None or known.cursor is None or known.full_at is None or self.spec.cursor is None:
             return None
@@ -826,10 +862,15 @@ class StreamReader:
             return None
         cursor: Cursor = json.loads(known.cursor)
         lookback = self.spec.lookback_days if config.lookback is None else config.lookback
-        return _earlier(cursor, lookback, self.spec)
+        with contextlib.suppress(ValueError, OverflowError):
+            return _earlier(cursor, lookback, self.spec)
+        return None
 
     def _move_cursor(self, cursor: Cursor | None) -> None:
-        """Take a checkpoint's cursor: it never moves back, and never past the start of the run."""
+        """Take a checkpoint's cursor: it never moves back, and never past the start of the run.
+
+        One that says when nothing was yet is none.
+        """
         if cursor is None:
             return
         if self.spec.cursor is None:
@@ -837,7 +878,9 @@ class StreamReader:
                 f"Connector {self.instance.name} gives {self.spec.name} a cursor, but declares that it has none."
             )
         cursor = _capped(cursor, self.run.now, self.spec, self.context.timezone)
-        if self._cursor is None or cast("Any", cursor) > self._cursor:
+        if cursor is None:
+            self._warn("bad_cursor", "", "", "")
+        elif self._cursor is None or cast("Any", cursor) > self._cursor:
             self._cursor = cursor
 
     def _save_state(self, *, complete: bool, held: bool = False) -> None:
@@ -881,15 +924,21 @@ def _earlier(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
     return cursor
 
 
-def _capped(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor:
-    """Normalise a cursor and keep it from passing the start of the run: a row may be written while we read."""
+def _capped(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor | None:
+    """Normalise a cursor and keep it from passing the start of the run: a row may be written while we read.
+
+    Returns None for one of a year in which no record was made.
+    """
     if spec.cursor == "instant":
         instant = datetime.fromisoformat(str(cursor))
+        if instant.year < EARLIEST_YEAR:
+            return None
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=zone)
-        return utc_text(min(instant.astimezone(UTC), now))
+        return utc_text(min(instant, now).astimezone(UTC))  # in this order: the last day there is has no other zone
     if spec.cursor == "date":
-        return min(date.fromisoformat(str(cursor)), now.astimezone(zone).date()).isoformat()
+        day = date.fromisoformat(str(cursor))
+        return min(day, now.astimezone(zone).date()).isoformat() if day.year >= EARLIEST_YEAR else None
     return cursor
 
 

@@ -13,13 +13,19 @@ from fingerpost._store.schema import SOURCE_TABLES
 if TYPE_CHECKING:
     from fingerpost._messages import StreamName
 
-__all__ = ["PROVENANCE", "Identify", "identify", "row_encoder", "written_columns"]
+__all__ = ["PROVENANCE", "STAMPS", "Identify", "identify", "row_encoder", "written_columns"]
 
 PROVENANCE: tuple[str, ...] = (
     "id", "connector", "key", "part", "row_hash", "first_run", "changed_run", "deleted_run", "identity", "uln",
     "learner_id",
 )  # fmt: skip
 """The columns that every source table begins with."""
+
+STAMPS: dict[StreamName, dict[str, tuple[str, ...]]] = {"responses": {"answered_run": ("response", "until")}}
+"""The columns of a stream's table that hold the run in which others of its columns last changed, and those others.
+
+`changed_run` does not say that: it is the run of any change, and of a changed setting too.
+"""
 
 Identify: TypeAlias = Callable[[str | None, str | None], str | None]
 
@@ -45,7 +51,8 @@ def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
     The others stay null in every row, and need not be bound a million times.
     """
     filled = {*fields, *(["checklist"] if not set(CHECKLIST).isdisjoint(fields) else [])}
-    columns = list(SOURCE_TABLES[stream].columns)[len(PROVENANCE) :]
+    ours = {*PROVENANCE, *STAMPS.get(stream, ())}
+    columns = [column for column in SOURCE_TABLES[stream].columns if column.name not in ours]
     return [column.name for column in columns if column.name in filled or not column.nullable]
 
 

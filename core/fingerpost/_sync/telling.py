@@ -379,16 +379,18 @@ class Planner:
         """Return what was last answered about each of these learners, where it still means anything."""
         table, runs = schema.source_response, schema.run
         found = {}
-        for row in self.connection.execute(
-            sa.select(table.c.learner_id, table.c.response, table.c.until, table.c.changed_run, runs.c.as_of)
-            .join(runs, runs.c.id == table.c.changed_run)
+        rows = self.connection.execute(
+            sa.select(table, runs.c.as_of)
+            .join(runs, runs.c.id == table.c.answered_run)
             .where(table.c.learner_id.in_(numbers), table.c.deleted_run.is_(None))
-            .order_by(table.c.changed_run, table.c.key)
-        ):
+        )
+        for row in sorted(rows, key=_when_answered):
             read_on = date.fromisoformat(row.as_of)
             until = read_on + SNOOZE if row.until is None else date.fromisoformat(row.until)
             until = min(until, read_on + LONGEST_SNOOZE)
-            found[row.learner_id] = _Answer(row.response, row.changed_run, until if row.response == "snoozed" else None)
+            found[row.learner_id] = _Answer(
+                row.response, row.answered_run, until if row.response == "snoozed" else None
+            )
         return found
 
     def _link(self, row: Any) -> str | None:
@@ -535,6 +537,12 @@ def _as_verdict(row: Any) -> Verdict:
         due=None if row.due is None else date.fromisoformat(row.due), programme=row.programme, reason=row.reason,
         quality_not_recorded=row.quality_not_recorded,
     )  # fmt: skip
+
+
+def _when_answered(row: Any) -> tuple[int, int, int]:
+    """Order answers; those read in one run by number, where the source numbers them, else as they came."""
+    key: str = row.key
+    return row.answered_run, int(key) if key.isascii() and key.isdecimal() and len(key) < 20 else -1, row.id
 
 
 def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Change:

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("response", sa.Text(), nullable=False),
         sa.Column("until", sa.Text(), nullable=True),
         sa.Column("recorded_by", sa.Text(), nullable=True),
+        sa.Column("answered_run", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["connector"], ["connector.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("connector", "key", name="uq_source_response_key"),
