@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["share"]
 
 _create_engine = sa.create_engine
-_first: dict[str, sa.Engine] = {}
+_first: list[sa.Engine] = []
 
 
 def share() -> None:
@@ -36,11 +36,12 @@ def share() -> None:
 
 
 def _sharing_engine(*arguments: Any, **options: Any) -> sa.Engine:
-    """Make an engine; all engines of one kind of database share the statements that they compiled."""
+    """Make an engine; those of SQLite share the statements that they compiled."""
     engine = _create_engine(*arguments, **options)
     if engine.dialect.name == "sqlite":
-        first = _first.setdefault(engine.dialect.name, engine)
-        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+        if not _first:
+            _first.append(engine)
+        engine.dialect, engine._compiled_cache = _first[0].dialect, _first[0]._compiled_cache
     return engine
 
 
