@@ -204,7 +204,7 @@ class SqliteDialect(Dialect):
 
 def _write_ahead(connection: Any) -> None:
     """Switch to the write-ahead log; SQLite does not wait for it while another process makes the same new file."""
-    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, None):
+    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, None):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:

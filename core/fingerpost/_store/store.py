@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +70,7 @@ class Store:
             _make_private(Path(dialect.url.database))
         store = cls(dialect)
         try:
-            store._migrate()
+            store._migrate_in_turn()
         except sa.exc.DatabaseError as error:
             store.close()
             raise StoreError(
@@ -103,6 +105,17 @@ class Store:
         """Give a connection inside one transaction that is committed at the end."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def _migrate_in_turn(self) -> None:
+        """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
+        for wait in (0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0):
+            try:
+                return self._migrate()
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(wait)
+        return self._migrate()
 
     def _migrate(self) -> None:
         revision = self._revision()
