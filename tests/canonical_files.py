@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fingerpost import STREAMS, StreamName
-from fingerpost._mapping import load_kinds
-from fingerpost._records import MODELS, TEMPORARY_ULN
+from fingerpost._record.kinds import load_kinds
+from fingerpost._record.models import MODELS, TEMPORARY_ULN
 
 MAPPINGS = Path(__file__).parents[1] / "mappings" / "fingerpost_mappings"
 

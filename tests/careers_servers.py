@@ -40,7 +40,7 @@ from fingerpost import (
     Reference,
     SourceUnavailable,
 )
-from fingerpost._http import Http
+from fingerpost._web.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -40,7 +40,7 @@ from fingerpost import (
 from fingerpost._store import schema
 
 if TYPE_CHECKING:
-    from fingerpost._store import Store
+    from fingerpost._store.store import Store
 
 MONDAY = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 """The night to a Monday in the spring: digests may go, and a year's programme is within its last months."""

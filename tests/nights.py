@@ -33,14 +33,15 @@ KILLED = 137 if sys.platform == "win32" else -signal.SIGKILL
 def small_steps(patch: Callable[[object, str, object], None] = setattr) -> None:
     """Make every step so small that a small college needs several of each."""
     import fingerpost_csv._rows as csv_rows
-    from fingerpost._sync import delivering, identity, judging, reading
+    from fingerpost._alerts import outbox
+    from fingerpost._sync import judge, merge, reader
 
-    patch(reading, "CHUNK", 5)
-    patch(reading, "CHECKPOINT_ROWS", 10)
+    patch(reader, "CHUNK", 5)
+    patch(reader, "CHECKPOINT_ROWS", 10)
     patch(csv_rows, "_CHECKPOINT_LINES", 5)
-    patch(identity, "MERGE_BATCH", 8)
-    patch(judging, "BATCH", 8)
-    patch(delivering, "BATCH", 2)
+    patch(merge, "MERGE_BATCH", 8)
+    patch(judge, "BATCH", 8)
+    patch(outbox, "BATCH", 2)
 
 
 def night(folder: str, now: str, death: Death | None) -> None:
@@ -62,10 +63,10 @@ def night(folder: str, now: str, death: Death | None) -> None:
 
 def _set_failpoint(name: str, count: int) -> None:
     """Do what ``FINGERPOST_FAILPOINT`` does when Fingerpost is imported, in modules that are there already."""
-    from fingerpost import _failpoints
+    from fingerpost._sync import failpoints
 
-    _failpoints._name, _failpoints._left = name, count
-    passes_by, comes_by = _failpoints._ignore, _failpoints._hit
+    failpoints._name, failpoints._left = name, count
+    passes_by, comes_by = failpoints._ignore, failpoints._hit
     for module in list(sys.modules.values()):
         if getattr(module, "hit", None) is passes_by:
             module.hit = comes_by  # type: ignore[attr-defined]  # it is there

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-import fingerpost._host
+from fingerpost._plugins import admission, host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,10 @@ def share() -> None:
     sa.create_engine = _sharing_engine
     tomllib.loads = _remembering(tomllib.loads)
     # A plugin's module offers the same whenever it is asked, and an installed package keeps its name.
-    fingerpost._host._collect = functools.cache(fingerpost._host._collect)
-    fingerpost._host._named = functools.cache(fingerpost._host._named)
-    judged = functools.cache(fingerpost._host._class_problem)
-    fingerpost._host._class_problem = judged  # type: ignore[assignment]  # called in the same way
+    host.collect_offer = functools.cache(host.collect_offer)  # type: ignore[attr-defined]  # where it is called
+    admission._named = functools.cache(admission._named)
+    judged = functools.cache(admission._class_problem)
+    admission._class_problem = judged  # type: ignore[assignment]  # called in the same way
 
 
 def _sharing_engine(*arguments: Any, **options: Any) -> sa.Engine:

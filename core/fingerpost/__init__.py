@@ -5,9 +5,8 @@ This module is the whole public interface; everything else is private.
 
 from __future__ import annotations
 
-from fingerpost._college import CheckReport, College, DigestPreview
-from fingerpost._config import default_config_path, init_template
-from fingerpost._connector import (
+from fingerpost._config.configuration import default_config_path, init_template
+from fingerpost._contract.connector import (
     API_VERSION,
     Channel,
     Connector,
@@ -20,22 +19,8 @@ from fingerpost._connector import (
     SourceConfig,
     hookimpl,
 )
-from fingerpost._errors import (
-    AuthError,
-    ConfigError,
-    ContractError,
-    FingerpostError,
-    LockHeld,
-    RateLimited,
-    RecordError,
-    SourceUnavailable,
-    StoreError,
-)
-from fingerpost._explain import ExplainedOccupation, Explanation
-from fingerpost._gaps import Gap, GapReport
-from fingerpost._host import Host, PluginInfo
-from fingerpost._http import json_of
-from fingerpost._items import (
+from fingerpost._contract.facts import FACT_KINDS, Fact, FactKind, LabourMarketQuestion, NoData, Occupation, SocVersion
+from fingerpost._contract.items import (
     Change,
     Digest,
     DigestLearner,
@@ -49,29 +34,8 @@ from fingerpost._items import (
     Receipt,
     ReceiptStatus,
 )
-from fingerpost._labour_market import (
-    FACT_KINDS,
-    Fact,
-    FactKind,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    SocVersion,
-)
-from fingerpost._lmi import (
-    ComparedFigure,
-    Comparison,
-    RefreshReport,
-    Suggestion,
-    Suggestions,
-    UnknownOccupation,
-    UnknownOccupations,
-)
-from fingerpost._logging import configure_logging
-from fingerpost._mapcheck import MappingCheck, RowTrace
-from fingerpost._marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
-from fingerpost._market import MarketReport, market_line
-from fingerpost._messages import (
+from fingerpost._contract.marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
+from fingerpost._contract.messages import (
     STREAMS,
     Checkpoint,
     Cursor,
@@ -82,15 +46,44 @@ from fingerpost._messages import (
     StreamName,
     StreamSpec,
 )
-from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
-from fingerpost._reference import Reference, Reply
-from fingerpost._status import DataFault, StatusReport
-from fingerpost._sweep import HeldSweep
-from fingerpost._sync import RunReport, StreamReport
-from fingerpost._sync.context import Progress
-from fingerpost._sync.enriching import LearnerOccupation
-from fingerpost._text import plain_text
+from fingerpost._market.answers import Reference, Reply
+from fingerpost._market.in_mind import LearnerOccupation
+from fingerpost._market.market import MarketReport, market_line
+from fingerpost._plugins.admission import PluginInfo
+from fingerpost._plugins.host import Host
+from fingerpost._sync.report import Progress, RunReport, StreamReport
 from fingerpost._version import __version__
+from fingerpost._views.check import CheckReport
+from fingerpost._views.digests import DigestPreview
+from fingerpost._views.explain import ExplainedOccupation, Explanation
+from fingerpost._views.gaps import Gap, GapReport
+from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
+from fingerpost._views.lmi import (
+    ComparedFigure,
+    Comparison,
+    RefreshReport,
+    Suggestion,
+    Suggestions,
+    UnknownOccupation,
+    UnknownOccupations,
+)
+from fingerpost._views.mapping import MappingCheck, RowTrace
+from fingerpost._views.status import DataFault, StatusReport
+from fingerpost._web.http import json_of
+from fingerpost._words.errors import (
+    AuthError,
+    ConfigError,
+    ContractError,
+    FingerpostError,
+    LockHeld,
+    RateLimited,
+    RecordError,
+    SourceUnavailable,
+    StoreError,
+)
+from fingerpost._words.logs import configure_logging
+from fingerpost._words.text import plain_text
+from fingerpost.college import College
 
 __all__ = [
     "API_VERSION",

@@ -23,7 +23,10 @@ from lxml import etree
 
 import fingerpost_mappings
 from fingerpost import Checkpoint, Connector, Record, Rejected, SourceUnavailable
-from fingerpost._mapping import MappingLibrary, Reject, compile_mapping, load_kinds
+from fingerpost._mapping.compiled import Reject
+from fingerpost._mapping.compiler import compile_mapping
+from fingerpost._mapping.document import MappingLibrary
+from fingerpost._record.kinds import load_kinds
 from fingerpost_cli._fake_college import write_ilr
 from fingerpost_ilr import IlrConfig, IlrSource, connectors
 

@@ -35,9 +35,12 @@ from fingerpost import (
     SourceUnavailable,
     StreamName,
 )
-from fingerpost._http import Http
-from fingerpost._mapping import CompiledMapping, MappingLibrary, Reject, compile_mapping, load_kinds
-from fingerpost._records import MODELS
+from fingerpost._mapping.compiled import CompiledMapping, Reject
+from fingerpost._mapping.compiler import compile_mapping
+from fingerpost._mapping.document import MappingLibrary
+from fingerpost._record.kinds import load_kinds
+from fingerpost._record.models import MODELS
+from fingerpost._web.http import Http
 from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ from fingerpost import (
     Reply,
     SourceUnavailable,
 )
-from fingerpost._http import Http
+from fingerpost._web.http import Http
 from fingerpost_lmiforall import LmiForAll, LmiForAllConfig, connectors
 from fingerpost_lmiforall import _parsing as parsing
 

@@ -22,7 +22,9 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy.dialects import mssql
 
 from fingerpost import STREAMS, AuthError, ConfigError, Record, SourceUnavailable, mark_item
-from fingerpost._mapping import MappingLibrary, compile_mapping, load_kinds
+from fingerpost._mapping.compiler import compile_mapping
+from fingerpost._mapping.document import MappingLibrary
+from fingerpost._record.kinds import load_kinds
 from fingerpost_cli._fake_prosuite import build
 from fingerpost_promonitor import PromonitorConfig, PromonitorSource
 from fingerpost_promonitor._catalogue import Catalogue

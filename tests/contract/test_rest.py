@@ -33,7 +33,7 @@ from fingerpost import (
     Rejected,
     SourceUnavailable,
 )
-from fingerpost._http import Http
+from fingerpost._web.http import Http
 from fingerpost_rest import RestConfig, RestSource, connectors, declarations
 
 if TYPE_CHECKING:

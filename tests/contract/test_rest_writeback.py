@@ -36,7 +36,7 @@ from fingerpost import (
     mark_item,
     read_mark,
 )
-from fingerpost._http import Http
+from fingerpost._web.http import Http
 from fingerpost_rest import RestChannel, RestConfig, RestSource, WritebackConfig, connectors
 
 if TYPE_CHECKING:

@@ -29,13 +29,18 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import fingerpost
-from fingerpost import STREAMS, College, Context, Host, _hookspecs, _http, _mapping, _records
-from fingerpost._failpoints import FAILPOINTS
-from fingerpost._frameworks import FrameworkLibrary
-from fingerpost._host import RESERVED_NAMES, PluginState
-from fingerpost._mapping_file import Condition, FieldDocument, MappingDocument, load_kinds
-from fingerpost._settings import Settings
+from fingerpost import STREAMS, College, Context, Host
+from fingerpost._benchmarks.framework import FrameworkLibrary
+from fingerpost._config.settings import Settings
+from fingerpost._contract import hooks
+from fingerpost._mapping import compiler
+from fingerpost._mapping.document import Condition, FieldDocument, MappingDocument
+from fingerpost._plugins.admission import RESERVED_NAMES, PluginState
+from fingerpost._record import models
+from fingerpost._record.kinds import load_kinds
 from fingerpost._store import schema
+from fingerpost._sync.failpoints import FAILPOINTS
+from fingerpost._web import http
 from fingerpost_apprenticeships import ApprenticeshipsConfig
 from fingerpost_cli import _lmi, main
 from fingerpost_cli._fake_college import make_college
@@ -562,12 +567,12 @@ def _function(value: Any) -> Callable[..., Any]:
 
 
 DOCUMENTED: dict[str, tuple[type, tuple[str, ...]]] = {
-    "DiscoveryHooks": (_hookspecs.DiscoveryHooks, ()),
-    "ResolverHooks": (_hookspecs.ResolverHooks, ()),
-    "EventHooks": (_hookspecs.EventHooks, ()),
-    "DataHooks": (_hookspecs.DataHooks, ()),
+    "DiscoveryHooks": (hooks.DiscoveryHooks, ()),
+    "ResolverHooks": (hooks.ResolverHooks, ()),
+    "EventHooks": (hooks.EventHooks, ()),
+    "DataHooks": (hooks.DataHooks, ()),
     "Context": (Context, ()),
-    "Http": (_http.Http, ("close",)),
+    "Http": (http.Http, ("close",)),
 }
 
 
@@ -578,9 +583,7 @@ def test_signatures_are_those_of_the_code(name: str) -> None:
 
 
 def test_every_hook_is_in_a_documented_layer() -> None:
-    layers = {
-        value for value in vars(_hookspecs).values() if isinstance(value, type) and value.__name__.endswith("Hooks")
-    }
+    layers = {value for value in vars(hooks).values() if isinstance(value, type) and value.__name__.endswith("Hooks")}
     assert layers == {documented for documented, _ in DOCUMENTED.values()} & layers
 
 
@@ -600,7 +603,7 @@ def test_every_hook_is_in_a_documented_layer() -> None:
 def test_a_wrong_signature_would_be_seen(right: str, wrong: str, said: str) -> None:
     stubs = block("connectors.md", "signatures DataHooks")
     assert right in stubs
-    assert any(said in one for one in signature_problems(stubs.replace(right, wrong, 1), _hookspecs.DataHooks))
+    assert any(said in one for one in signature_problems(stubs.replace(right, wrong, 1), hooks.DataHooks))
 
 
 OF_THE_HOST = {
@@ -662,7 +665,7 @@ def test_streams_states_names_and_options_are_those_of_the_code() -> None:
     assert code_in(reserved[1]) == RESERVED_NAMES
     assert f"`API_VERSION` is {fingerpost.API_VERSION}." in names
     options = {name for row in rows(section(text, "## The HTTP helper")) for name in re.findall(r"`(\w+)`", row[0])}
-    assert options == set(_http.RequestOptions.__annotations__)
+    assert options == set(http.RequestOptions.__annotations__)
 
 
 # Configuration
@@ -776,10 +779,10 @@ def test_canonical_fields_words_and_kinds_are_documented() -> None:
     text = section(page("mappings.md"), "## The canonical fields")
     told = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in rows(text) if " " not in row[0]}
     words = {row[0].replace("`", ""): re.findall(r"`(\w+)`", row[1]) for row in rows(text) if " " in row[0]}
-    common = list(_records.CanonicalRecord.model_fields)
+    common = list(models.CanonicalRecord.model_fields)
     closed = {}
     for stream in STREAMS:
-        model = _records.MODELS[stream]
+        model = models.MODELS[stream]
         assert told[stream] == [name for name in model.model_fields if name not in common]
         for name, field in model.model_fields.items():
             choices = _choices(field.annotation)
@@ -829,7 +832,7 @@ def codes_in_the_program() -> set[str]:
                 found |= {str(one.value) for one in parts if isinstance(one, ast.Constant)}
             elif _sets_a_reason(node):
                 found |= {str(one.value) for one in ast.walk(node) if isinstance(one, ast.Constant)}
-    names = {name for model in _records.MODELS.values() for name in model.model_fields}
+    names = {name for model in models.MODELS.values() for name in model.model_fields}
     return {one for one in found if re.fullmatch(r"[a-z]+(_[a-z]+)+", one)} - names - {"end_date"}
 
 
@@ -847,7 +850,7 @@ def _name(function: ast.expr) -> str:
     )
 
 
-_OF_PYDANTIC = {key for key in _mapping._CODES if key not in _mapping._CODES.values()}
+_OF_PYDANTIC = {key for key in compiler._CODES if key not in compiler._CODES.values()}
 
 
 def test_reason_codes_are_documented() -> None:

@@ -16,8 +16,8 @@ from colleges import usual_college
 from lmi_server import LmiServer
 
 from fingerpost import FACT_KINDS, College, DigestLearner, Host
-from fingerpost._occupations import load_occupations
-from fingerpost._reference import KEEP_DAYS, NOTHING_DAYS
+from fingerpost._market.answers import KEEP_DAYS, NOTHING_DAYS
+from fingerpost._market.occupations import load_occupations
 from fingerpost_cli import main
 from fingerpost_cli._lmi import REASONS
 

@@ -24,7 +24,7 @@ from colleges import activity, usual_college
 from smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import College, ConfigError, FingerpostError, Record
-from fingerpost._http import Http
+from fingerpost._web.http import Http
 from fingerpost_cli import main
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ def unlog() -> None:
     """Take down what a command set up: its logs go to a stream that is closed by now."""
     structlog.reset_defaults()
     root = logging.getLogger()
-    for handler in [one for one in root.handlers if type(one).__module__ == "fingerpost._logging"]:
+    for handler in [one for one in root.handlers if type(one).__module__ == "fingerpost._words.logs"]:
         root.removeHandler(handler)
 
 

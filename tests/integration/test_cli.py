@@ -634,7 +634,7 @@ def test_a_bug_is_told_in_a_sentence_and_its_place_only_on_request(small: SmallC
     assert "--debug" in result.stderr
     result = run("--debug", "status", config=small.config_path)
     assert result.exit_code == 1
-    assert "_status.py" in result.stderr
+    assert "status.py" in result.stderr
     assert "canary" not in result.stderr
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fingerpost import Checkpoint, Context, Cursor, Deleted, Message, Record, SourceUnavailable
 from fingerpost._store import schema
-from fingerpost._sync import reading
+from fingerpost._sync import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def record(key: str, *, learner: str = "L1", **more: str) -> Record:
 @pytest.fixture
 def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commit at every checkpoint, not only after a hundred thousand rows."""
-    monkeypatch.setattr(reading, "CHECKPOINT_ROWS", 1)
+    monkeypatch.setattr(reader, "CHECKPOINT_ROWS", 1)
 
 
 def scripted(folder: Path, *steps: Message | Exception, **keys: Any) -> SmallCollege:
@@ -308,7 +308,7 @@ def test_a_cursor_that_is_not_what_was_declared_fails_the_stream(
 
 @pytest.mark.parametrize("chunk", [1, 2, 1_000])
 def test_in_an_ordered_stream_the_last_word_counts(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "CHUNK", chunk)
+    monkeypatch.setattr(reader, "CHUNK", chunk)
     college = scripted(
         tmp_path, record("a", hours="1"), record("b"), record("a", hours="2"), record("b"), record("a", hours="3"),
         Checkpoint("2026-02-01T00:00:00Z"), ordered=True,
@@ -327,7 +327,7 @@ def test_in_an_ordered_stream_the_last_word_counts(tmp_path: Path, chunk: int, m
 def test_in_an_unordered_stream_the_first_word_counts(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK", chunk)
+    monkeypatch.setattr(reader, "CHUNK", chunk)
     college = scripted(tmp_path, record("a", hours="1"), record("b"), record("a", hours="2"))
     for _ in range(2):
         college.sync()
@@ -342,7 +342,7 @@ def test_in_an_unordered_stream_the_first_word_counts(
 def test_in_an_unordered_stream_a_tombstone_after_the_record_is_no_first_word(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK", chunk)
+    monkeypatch.setattr(reader, "CHUNK", chunk)
     college = scripted(tmp_path, record("a"), record("b"), record("c", kind="Juggling"))
     college.sync()
     college.scripts["ilp"] = play(
@@ -361,7 +361,7 @@ def test_in_an_unordered_stream_a_tombstone_after_the_record_is_no_first_word(
 def test_a_record_after_its_tombstone_lives_and_before_it_dies(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK", chunk)
+    monkeypatch.setattr(reader, "CHUNK", chunk)
     steps: list[Message] = [record("a"), Deleted("a"), record("b"), Deleted("b"), record("b")]
     college = scripted(tmp_path, *steps, Checkpoint("2026-02-01T00:00:00Z"), ordered=True)
     for _ in range(2):
@@ -539,8 +539,8 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ordered, log, full_every = STAGES[request.param]
     made = Stage(tmp_path_factory.mktemp("stage"), ordered=ordered, full_every=full_every)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "CHECKPOINT_ROWS", 1)
-        patch.setattr(reading, "CHUNK", 3)
+        patch.setattr(reader, "CHECKPOINT_ROWS", 1)
+        patch.setattr(reader, "CHUNK", 3)
         yield made, log
     made.college.open().close()
 

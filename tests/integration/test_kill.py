@@ -24,8 +24,8 @@ from nights import KILLED, Death, run_night, small_steps
 
 import fingerpost
 from fingerpost import College
-from fingerpost._failpoints import FAILPOINTS
 from fingerpost._store import schema
+from fingerpost._sync.failpoints import FAILPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +200,7 @@ def test_every_point_in_the_code_is_listed() -> None:
     [("", 0), ("merge_written", 0), ("run_started", KILLED), ("run_started:2", 0), ("no_such_point", 1)],
 )
 def test_the_environment_sets_a_failpoint(value: str, code: int) -> None:
-    program = "from fingerpost import _failpoints; _failpoints.hit('run_started')"
+    program = "from fingerpost._sync import failpoints; failpoints.hit('run_started')"
     environment = os.environ | {"FINGERPOST_FAILPOINT": value}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
     assert done.returncode == code

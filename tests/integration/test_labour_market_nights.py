@@ -19,8 +19,8 @@ from lmi_server import LmiServer, gone, page
 from rest_server import KEY, Answer
 
 from fingerpost import ConfigError, market_line
-from fingerpost._http import Http
-from fingerpost._reference import KEEP_DAYS
+from fingerpost._market.answers import KEEP_DAYS
+from fingerpost._web.http import Http
 from fingerpost_cli import main
 
 if TYPE_CHECKING:

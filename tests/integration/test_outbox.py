@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 from colleges import activity, usual_college
 from smtp_faults import Fault, FaultServer, free_port
 
+import fingerpost._alerts.outbox
 from fingerpost import (
     Channel,
     College,
@@ -29,7 +30,6 @@ from fingerpost import (
     RunReport,
     hookimpl,
 )
-from fingerpost._sync import delivering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -195,7 +195,7 @@ def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(tmp_path:
 def test_what_is_put_off_waits_for_the_next_run_and_keeps_nothing_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "BATCH", 2)
+    monkeypatch.setattr(fingerpost._alerts.outbox, "BATCH", 2)
     college = small(tmp_path, tutors=5)
     with mailbox({"tutor0@example.ac.uk": "450 4.2.0 greylisted"}) as (box, port):
         by_smtp(college, port)

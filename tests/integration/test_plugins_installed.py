@@ -32,7 +32,7 @@ def connectors():
 
 LIST = """
 import json
-from fingerpost._host import Host
+from fingerpost._plugins.host import Host
 
 host = Host.load()
 print(json.dumps({"plugins": [plugin.as_dict() for plugin in host.plugins], "types": host.connector_types()}))
@@ -76,7 +76,7 @@ def run(site: Path, code: str, **environment: str) -> subprocess.CompletedProces
 
 
 def listed(site: Path, **environment: str) -> dict[str, Any]:
-    code = "from fingerpost._logging import configure_logging\nconfigure_logging('info', True, [])\n" + LIST
+    code = "from fingerpost._words.logs import configure_logging\nconfigure_logging('info', True, [])\n" + LIST
     done = run(site, code, **environment)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -117,7 +117,7 @@ def test_each_broken_plugin_is_named_and_the_good_ones_work(site: Path) -> None:
 
 
 def test_the_built_in_csv_is_ours(site: Path) -> None:
-    code = "from fingerpost._host import Host\nprint(Host.load().connector_class('csv').__module__)"
+    code = "from fingerpost._plugins.host import Host\nprint(Host.load().connector_class('csv').__module__)"
     assert run(site, code).stdout.splitlines()[-1] == "fingerpost_csv"
 
 

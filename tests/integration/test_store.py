@@ -13,8 +13,8 @@ from colleges import SmallCollege, activity, dump, snapshot, stream, usual_colle
 from nights import run_at_once
 
 from fingerpost import ConfigError, LockHeld, StoreError
-from fingerpost._store import Store, schema
-from fingerpost._store.store import SCHEMA_REVISION
+from fingerpost._store import schema
+from fingerpost._store.store import SCHEMA_REVISION, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,7 +35,7 @@ from fingerpost import (
     SourceUnavailable,
 )
 from fingerpost._store import schema
-from fingerpost._sync import reading
+from fingerpost._sync import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,7 +252,7 @@ def scripted_log(college: SmallCollege, *steps: Any, **keys: Any) -> None:
 @pytest.fixture
 def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commit at every checkpoint, not only after a hundred thousand rows."""
-    monkeypatch.setattr(reading, "CHECKPOINT_ROWS", 1)
+    monkeypatch.setattr(reader, "CHECKPOINT_ROWS", 1)
 
 
 TWO = records(activity("i-1", "L002", "Careers interview"), activity("i-2", "L004", "Careers interview"))
@@ -754,7 +754,7 @@ def test_the_first_of_two_rows_with_one_key_wins(college: SmallCollege) -> None:
 
 
 def test_the_first_of_two_rows_with_one_key_wins_also_when_it_is_bad(college: SmallCollege) -> None:
-    filler = records(*(activity(f"f-{number}", "L001") for number in range(1, reading.CHUNK)))
+    filler = records(*(activity(f"f-{number}", "L001") for number in range(1, reader.CHUNK)))
     bad, good = activity("i-1", "L002", day="soon"), activity("i-1", "L002")
     for rows in ([bad, good], [bad, *(record.data for record in filler), good]):  # in one chunk, and in two
         scripted_log(college, *(Record(str(row["activity_id"]), row) for row in rows))
@@ -822,8 +822,8 @@ def test_the_breaker_opens_before_a_wrong_file_is_read_to_its_end(college: Small
     rows = (Record(f"b-{n}", activity(f"b-{n}", "L001", day="soon")) for n in keys)
     college.add_scripted("ilp", lambda cursor, context: rows)
     failed = stream(college.sync(), "ilp")
-    assert (failed.state, failed.read) == ("failed", reading.BREAKER_FROM)
-    assert next(keys) == reading.BREAKER_FROM  # nobody asked for more
+    assert (failed.state, failed.read) == ("failed", reader.BREAKER_FROM)
+    assert next(keys) == reader.BREAKER_FROM  # nobody asked for more
 
 
 def test_columns_that_are_never_ingested_are_nowhere(college: SmallCollege) -> None:

@@ -16,18 +16,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from fingerpost import ConfigError, ContractError
-from fingerpost._config import (
-    Configuration,
-    _filesystem,
-    config_error,
-    default_config_path,
-    init_template,
-    load_config,
-    refuse_network_share,
-    unknown,
-)
-from fingerpost._host import Host
-from fingerpost._settings import Settings
+from fingerpost._config.configuration import Configuration, default_config_path, init_template
+from fingerpost._config.reader import load_config
+from fingerpost._config.settings import Settings
+from fingerpost._plugins.host import Host
+from fingerpost._store.disks import _filesystem, refuse_network_share
+from fingerpost._words.faults import config_error, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fingerpost_mappings
-from fingerpost._evaluate import evaluate, lapse, mark_duplicates, next_booked
-from fingerpost._frameworks import Framework, FrameworkLibrary
-from fingerpost._parsers import academic_year_of
-from fingerpost._settings import BenchmarkSettings
-from fingerpost._verdicts import GAP, Evidence, EvidenceUse, LearnerFacts, ProgrammeFacts, Verdict
+from fingerpost._benchmarks.duplicates import mark_duplicates
+from fingerpost._benchmarks.evaluate import evaluate, next_booked
+from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
+from fingerpost._benchmarks.standing import lapse
+from fingerpost._benchmarks.verdicts import GAP, Evidence, EvidenceUse, LearnerFacts, ProgrammeFacts, Verdict
+from fingerpost._config.settings import BenchmarkSettings
+from fingerpost._words.days import academic_year_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

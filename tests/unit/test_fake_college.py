@@ -14,7 +14,10 @@ import pytest
 from lxml import etree
 
 import fingerpost_mappings
-from fingerpost._mapping import MappingLibrary, Reject, compile_mapping, load_kinds
+from fingerpost._mapping.compiled import Reject
+from fingerpost._mapping.compiler import compile_mapping
+from fingerpost._mapping.document import MappingLibrary
+from fingerpost._record.kinds import load_kinds
 from fingerpost_cli._fake_college import AS_OF, FakeCollege, make_college, write_ilr
 
 SCHEMA = Path(__file__).parent.parent / "data" / "ilr" / "ILR-2025-26.xsd"

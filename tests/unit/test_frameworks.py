@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import fingerpost_mappings
-from fingerpost._errors import ConfigError
-from fingerpost._frameworks import Framework, FrameworkLibrary
-from fingerpost._settings import BenchmarkSettings
+from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
+from fingerpost._config.settings import BenchmarkSettings
+from fingerpost._words.errors import ConfigError
 
 SHIPPED = Path(fingerpost_mappings.__file__).parent / "frameworks"
 COLLEGES = "gatsby-colleges-2025"

@@ -31,7 +31,9 @@ from fingerpost import (
     StreamSpec,
     hookimpl,
 )
-from fingerpost._host import RESERVED_NAMES, Host, PluginInfo, did_you_mean
+from fingerpost._plugins.admission import RESERVED_NAMES, PluginInfo
+from fingerpost._plugins.host import Host
+from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

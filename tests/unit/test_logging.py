@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from fingerpost import Record, SourceUnavailable
-from fingerpost._logging import configure_logging, mask_secrets
+from fingerpost._words.logs import configure_logging, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +180,7 @@ def test_the_last_call_holds(capsys: pytest.CaptureFixture[str]) -> None:
 def test_any_text_reaches_a_console_of_any_code_page() -> None:
     code = (
         "import structlog\n"
-        "from fingerpost._logging import configure_logging\n"
+        "from fingerpost._words.logs import configure_logging\n"
         "configure_logging('info', False, [])\n"
         "structlog.get_logger().info('Llanfair \\u0175 \\u2026', connector='\\u4e2d')\n"
     )

@@ -14,21 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerpost import ConfigError
-from fingerpost._mapping import (
-    CompiledMapping,
-    FieldTrace,
-    Issue,
-    Mapped,
-    MappingDocument,
-    MappingLibrary,
-    Reject,
-    compile_mapping,
-    load_kinds,
-)
-from fingerpost._records import MODELS, Activity, Assignment, CanonicalRecord
+from fingerpost._mapping.compiled import CompiledMapping, Issue, Mapped, Reject
+from fingerpost._mapping.compiler import compile_mapping
+from fingerpost._mapping.document import MappingDocument, MappingLibrary
+from fingerpost._record.kinds import load_kinds
+from fingerpost._record.models import MODELS, Activity, Assignment, CanonicalRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from fingerpost._mapping.plan import FieldTrace
 
 LONDON = ZoneInfo("Europe/London")
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

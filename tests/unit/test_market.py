@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markets import ATTRIBUTION, Service, install
 
 from fingerpost import Fact, MarketReport, NoData, Occupation, SourceUnavailable, market_line
-from fingerpost._labour_market import doubt_region
+from fingerpost._contract.facts import doubt_region
 
 if TYPE_CHECKING:
     from pathlib import Path

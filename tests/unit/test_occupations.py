@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fingerpost import ConfigError, Occupation
-from fingerpost._occupations import Found, Occupations, Titles, fold_title, load_occupations
+from fingerpost._market.occupations import Found, Occupations, Titles, fold_title, load_occupations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingerpost._parsers import (
+from fingerpost._record.parsers import (
     BadValue,
-    academic_year_bounds,
-    academic_year_of,
     check_date_format,
     date_parser,
     datetime_parser,
@@ -31,6 +29,7 @@ from fingerpost._parsers import (
     parse_uln,
     text_of,
 )
+from fingerpost._words.days import academic_year_bounds, academic_year_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

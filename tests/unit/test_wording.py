@@ -10,11 +10,12 @@ from typing import get_args
 import pytest
 
 import fingerpost_mappings
-from fingerpost._evaluate import UseReason, VerdictReason
-from fingerpost._frameworks import Criterion, Framework, FrameworkLibrary
-from fingerpost._records import CHECKLIST
-from fingerpost._verdicts import Verdict
-from fingerpost._wording import REASONS, closes, explain_reason, needs, needs_together
+from fingerpost._benchmarks.evaluate import UseReason
+from fingerpost._benchmarks.framework import Criterion, Framework, FrameworkLibrary
+from fingerpost._benchmarks.standing import VerdictReason
+from fingerpost._benchmarks.verdicts import Verdict
+from fingerpost._benchmarks.wording import REASONS, closes, explain_reason, needs, needs_together
+from fingerpost._record.models import CHECKLIST
 
 ROOT = Path(__file__).parents[2]
 COLLEGES = FrameworkLibrary((Path(fingerpost_mappings.__file__).parent / "frameworks").glob("*.toml")).load(

@@ -1,7 +1,4 @@
-"""The store: every record as its source told it, what was made of it, and what each run did."""
+"""The store: every record as its source gave it, what was made of it, and what each run did.
 
-from __future__ import annotations
-
-from fingerpost._store.store import Store, Unit
-
-__all__ = ["Store", "Unit"]
+It never knows the rules. Everything in which SQLite and PostgreSQL differ stands in `dialect`.
+"""

@@ -17,12 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 
-from fingerpost._errors import ConfigError, LockHeld, StoreError
+from fingerpost._words.errors import ConfigError, LockHeld, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["CACHE_KIB", "CACHE_LARGE_KIB", "Dialect", "PostgresDialect", "SqliteDialect", "dialect_for"]
 
 CACHE_KIB = 16_384
 """The page cache, in KiB: enough for a college whose rosters are read every night."""

@@ -28,35 +28,8 @@ from sqlalchemy import (
 )
 
 if TYPE_CHECKING:
-    from fingerpost._messages import StreamName
+    from fingerpost._contract.messages import StreamName
 
-__all__ = [
-    "DATA_TABLES",
-    "SOURCE_TABLES",
-    "connector",
-    "dirty",
-    "episode",
-    "identity_link",
-    "learner",
-    "learner_fields",
-    "metadata",
-    "outbox",
-    "quarantine",
-    "run",
-    "source_activity",
-    "source_assignment",
-    "source_destination",
-    "source_learner",
-    "source_programme",
-    "source_response",
-    "state",
-    "stream_run",
-    "stream_state",
-    "sweep_hold",
-    "told",
-    "verdict",
-    "warning",
-]
 
 metadata = MetaData()
 

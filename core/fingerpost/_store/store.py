@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from fingerpost._errors import StoreError
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
+from fingerpost._store.disks import make_private
+from fingerpost._words.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SCHEMA_REVISION", "Store", "Unit"]
 
 SCHEMA_REVISION = "0002"
 """The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""
@@ -67,7 +66,7 @@ class Store:
         """
         dialect = dialect_for(address)
         if isinstance(dialect, SqliteDialect) and dialect.url.database:
-            _make_private(Path(dialect.url.database))
+            make_private(Path(dialect.url.database))
         store = cls(dialect)
         try:
             store._migrate_in_turn()
@@ -168,19 +167,6 @@ def executemany(connection: sa.Connection, statement: str, rows: list[tuple[Any,
     """Run one statement for many rows through the driver's own `executemany`."""
     if rows:
         connection.exec_driver_sql(statement, rows)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file readable by the service account alone; SQLite gives its side files the same rights."""
-    if path.exists():
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        if sys.platform != "win32":
-            path.chmod(0o600)  # whatever the umask says
-    except OSError as error:
-        raise StoreError(f"The store {path} cannot be made: {error.strerror}. Check the folder's rights.") from error
 
 
 def _cause(error: sa.exc.DatabaseError) -> str:

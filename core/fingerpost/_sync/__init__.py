@@ -1,8 +1,4 @@
-"""One run: read, link, judge, plan and deliver, so that a kill anywhere loses nothing and doubles nothing."""
+"""One run: read, set aside, sweep, link, merge, gather facts, judge and report.
 
-from __future__ import annotations
-
-from fingerpost._sync.report import DigestCounts, RunReport, StreamReport
-from fingerpost._sync.run import SyncOptions, sync
-
-__all__ = ["DigestCounts", "RunReport", "StreamReport", "SyncOptions", "sync"]
+A kill anywhere loses nothing and doubles nothing. It never knows how a message looks: what sends one is handed to it.
+"""

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFacts
 from fingerpost._store import schema
-from fingerpost._verdicts import Evidence, LearnerFacts, ProgrammeFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fingerpost._config import Configuration
-    from fingerpost._mapping import CompiledMapping
+    from fingerpost._config.configuration import Configuration
+    from fingerpost._mapping.compiled import CompiledMapping
 
-__all__ = ["FRESH_DAYS", "Feeds", "gather", "is_fresh", "read_feeds"]
 
 FRESH_DAYS = 7.0
 """Days after the last complete read of a source after which what it fed is stale, unless it says otherwise."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
-
-__all__ = ["DigestCounts", "ItemCounts", "RunReport", "StreamReport", "WouldWrite"]
+from typing import Any, Literal, Protocol
 
 
 @dataclass(slots=True)
@@ -115,3 +113,23 @@ class RunReport:
             self.status, self.exit_code = "partial", 4
         else:
             self.status, self.exit_code = "succeeded", 0
+
+
+class Progress(Protocol):
+    """Follow a run: the command line draws it, a Python caller may ignore it."""
+
+    def phase(self, name: str) -> None:
+        """Learn that a phase begins."""
+
+    def advance(self, count: int) -> None:
+        """Learn that so many more records or learners are done in this phase."""
+
+
+class SilentProgress:
+    """Follow a run without saying anything."""
+
+    def phase(self, name: str) -> None:
+        """Ignore it."""
+
+    def advance(self, count: int) -> None:
+        """Ignore it."""

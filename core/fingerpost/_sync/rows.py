@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fingerpost._records import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
+from fingerpost._record.models import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
 from fingerpost._store.schema import SOURCE_TABLES
 
 if TYPE_CHECKING:
-    from fingerpost._messages import StreamName
+    from fingerpost._contract.messages import StreamName
 
-__all__ = ["PROVENANCE", "STAMPS", "Identify", "identify", "row_encoder", "written_columns"]
 
 PROVENANCE: tuple[str, ...] = (
     "id", "connector", "key", "part", "row_hash", "first_run", "changed_run", "deleted_run", "identity", "uln",

@@ -1,45 +1,77 @@
-"""One run from lock to report."""
+"""One run: what its parts share, and its line in the ledger."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import structlog
-import xxhash
 
-from fingerpost._failpoints import hit
-from fingerpost._messages import STREAMS, StreamSpec
-from fingerpost._occupations import load_occupations
-from fingerpost._store import Store, Unit, schema
-from fingerpost._sync.context import HookContext, Progress, Run, SilentProgress, key_columns, make_http, utc_text
-from fingerpost._sync.delivering import count_waiting, deliver, recover
-from fingerpost._sync.enriching import occupation_lines, occupations_in_mind
-from fingerpost._sync.identity import Identities, link, load_crosswalk
-from fingerpost._sync.judging import count_verdicts, judge
-from fingerpost._sync.pages import plan_items
-from fingerpost._sync.reading import StreamReader
-from fingerpost._sync.report import RunReport, StreamReport
-from fingerpost._sync.telling import Planner, plan
+from fingerpost._config.opened import make_http
+from fingerpost._plugins.context import HookContext
+from fingerpost._store import schema
+from fingerpost._store.store import Store, Unit
+from fingerpost._sync.failpoints import hit
+from fingerpost._sync.report import Progress, RunReport, SilentProgress
 from fingerpost._version import __version__
+from fingerpost._words.days import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
-    from fingerpost._config import Configuration
-    from fingerpost._connector import ConnectorConfig
-    from fingerpost._frameworks import Framework
-    from fingerpost._host import Host, Instance
-    from fingerpost._mapping import CompiledMapping
-    from fingerpost._market import Market
-    from fingerpost._sync.enriching import InMind
+    from structlog.typing import FilteringBoundLogger
 
-__all__ = ["SyncOptions", "finish_run", "start_run", "stream_reader", "sync"]
+    from fingerpost._benchmarks.framework import Framework
+    from fingerpost._config.configuration import Configuration
+    from fingerpost._mapping.compiled import CompiledMapping
+    from fingerpost._plugins.host import Host
+    from fingerpost._plugins.instance import Instance
+
+
+@dataclass(slots=True)
+class Run:
+    """One run and everything that its parts need."""
+
+    id: int
+    store: Store
+    unit: Unit
+    host: Host
+    config: Configuration
+    framework: Framework
+    mappings: Mapping[tuple[str, str], CompiledMapping]
+    now: datetime
+    as_of: date
+    report: RunReport
+    progress: Progress
+    log: FilteringBoundLogger
+    connector_ids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def now_text(self) -> str:
+        """The start of the run, as the store spells it."""
+        return utc_text(self.now)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time one phase of the run and say that it began."""
+        self.progress.phase(name)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = round(time.perf_counter() - started, 3)
+            self.report.phases[name] = round(self.report.phases.get(name, 0.0) + taken, 3)
+            self.log.info("phase_done", phase=name, seconds=taken)
+
+    def rank(self, connector: str) -> int:
+        """Return how much a connector is trusted: its place in the configuration."""
+        return self.config.rank(connector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +88,6 @@ class SyncOptions:
     only: Collection[str] = ()
     full: bool = False
     deliver: bool = True
-
-
-def sync(
-    store: Store,
-    host: Host,
-    config: Configuration,
-    framework: Framework,
-    mappings: Mapping[tuple[str, str], CompiledMapping],
-    market: Market,
-    *,
-    options: SyncOptions,
-    now: datetime,
-    as_of: date,
-    progress: Progress | None = None,
-) -> RunReport:
-    """Run once, under the lock of the college.
-
-    Raises `LockHeld` when another run has it. A source or channel that fails is reported, not raised.
-    """
-    with store.dialect.lock(), store.engine.connect() as connection:
-        run = start_run(store, connection, host, config, framework, mappings, options, now, as_of, progress)
-        try:
-            _work(run, options, market)
-            run.report.settle()
-            hit("run_finishing")
-            finish_run(run)
-        except BaseException as error:
-            run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
-            finish_run(run)
-            raise
-        finally:
-            run.unit.close()
-        return run.report
 
 
 def start_run(
@@ -138,103 +137,6 @@ def start_run(
     return run
 
 
-def _work(run: Run, options: SyncOptions, market: Market) -> None:
-    labour_market = run.config.settings.labour_market
-    load_occupations(labour_market.crosswalk, labour_market.soc_version)  # a bad file ends the run before it begins
-    identities = Identities(run, load_crosswalk(run.config))
-    with run.phase("read"):
-        _read(run, identities, options)
-    with run.phase("link"):
-        link(run, identities)
-    with run.phase("judge"):
-        judge(run)
-    with run.phase("enrich"):
-        occupations = _enrich(run, market)
-    _tell(run, options, occupations)
-    _purge(run)
-    _count(run)
-
-
-def _tell(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) -> None:
-    """Plan what every channel says, and deliver it where this run may."""
-    delivers = options.deliver and not options.dry_run
-    with contextlib.ExitStack() as stack:
-        channels = [
-            (channel, stack.enter_context(contextlib.closing(hook_context(run, channel))))
-            for channel in run.config.channels
-        ]
-        with run.phase("plan"):
-            if delivers:
-                recover(run, channels)
-            _plan(run, channels, occupations)
-        with run.phase("deliver"):
-            for channel, context in channels if delivers else ():
-                deliver(run, channel, context)
-            if not options.dry_run:  # what a dry run planned waits for nobody
-                count_waiting(run)
-
-
-def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
-    """Read every stream of every source, streams in their order, sources in the order of trust."""
-    for broken in run.config.broken:
-        run.report.streams.append(StreamReport(broken.name, "(all)", state="failed", message=broken.message))
-        run.log.error("connector_not_loaded", connector=broken.name)
-    for name in STREAMS:
-        for instance in run.config.instances:
-            if options.only and instance.name not in options.only:
-                continue
-            for spec in instance.streams:
-                if spec.name == name:
-                    run.report.streams.append(_read_stream(run, instance, spec, identities, options))
-
-
-def stream_reader(
-    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, *, full: bool
-) -> StreamReader:
-    """Return the reader of one stream; what it stores follows from the mapping and the settings that decide."""
-    report = StreamReport(instance.name, spec.name)
-    mapping = run.mappings[instance.name, spec.name]
-    settings: Any = instance.config
-    mode = getattr(settings, "mode", None) or spec.mode
-    key = key_columns(settings, mapping.key)
-    ukprn = settings.ukprn or run.config.settings.college.ukprn
-    fingerprint = xxhash.xxh3_64_hexdigest(
-        "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), repr(key))).encode()
-    )
-    context = hook_context(run, instance, mapping=mapping, key=key)
-    return StreamReader(
-        run, instance, spec, mapping, context, identities, report, mode=mode, fingerprint=fingerprint, full=full
-    )
-
-
-def _read_stream(
-    run: Run, instance: Instance, spec: StreamSpec, identities: Identities, options: SyncOptions
-) -> StreamReport:
-    reader = stream_reader(run, instance, spec, identities, full=options.full)
-    report = reader.report
-    run.log.info("stream_started", connector=instance.name, stream=spec.name)
-    with contextlib.closing(reader.context):
-        reader.read()
-    run.log.info(
-        "stream_done", connector=instance.name, stream=spec.name, state=report.state, read=report.read, new=report.new,
-        changed=report.changed, unchanged=report.unchanged, deleted=report.deleted, rejected=report.rejected,
-    )  # fmt: skip
-    with run.unit.transaction() as connection:
-        table = schema.stream_run
-        values = {name: value for name, value in report.as_dict().items() if name in table.c}
-        values |= {"run": run.id, "connector": run.connector_ids[instance.name]}
-        connection.execute(sa.insert(table).values(values))
-    return report
-
-
-_SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn"}
-
-
-def _settings_that_decide(settings: ConnectorConfig) -> str:
-    """Spell the settings of a source that decide what it reads; secrets come out masked."""
-    return settings.model_dump_json(exclude=_SETTINGS_THAT_DO_NOT_DECIDE)
-
-
 def hook_context(
     run: Run, instance: Instance, *, mapping: CompiledMapping | None = None, key: tuple[str, ...] = ()
 ) -> HookContext:
@@ -251,75 +153,6 @@ def hook_context(
         columns=frozenset() if mapping is None else mapping.columns | frozenset(key),
         log=run.log.bind(connector=instance.name),
     )
-
-
-def _enrich(run: Run, market: Market) -> dict[InMind, str]:
-    """Return what there is to say about the occupations in learners' minds; a service that fails costs its line."""
-    if not market.is_configured or not run.config.settings.labour_market.in_digests:
-        return {}
-    with run.unit.transaction() as connection:
-        in_mind = occupations_in_mind(connection)
-    lines = occupation_lines(in_mind, run.config, market) if in_mind else {}
-    # A dry run asks nobody, so that nothing has failed.
-    for name, message in () if run.unit.dry else market.warnings.items():
-        run.report.messages.append(message)
-        run.log.warning("labour_market_unavailable", connector=name, message=message)
-    return lines
-
-
-def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]], occupations: Mapping[InMind, str]) -> None:
-    connectors = {number: name for name, number in run.connector_ids.items()}
-    for channel, context in channels:
-        with run.unit.transaction() as connection:
-            planner = Planner(
-                connection, run.store, run.config, run.framework, run.as_of, run.now, connectors, occupations
-            )
-        if channel.accepts == "digest":
-            plan(run, planner, channel, context)
-        else:
-            plan_items(run, planner, channel, context)
-
-
-def _purge(run: Run) -> None:
-    """Remove the raw form of rejected records that are kept long enough; what they were stays listed."""
-    limit = utc_text(run.now - timedelta(days=run.config.settings.privacy.quarantine_days))
-    table = schema.quarantine
-    with run.unit.transaction() as connection:
-        connection.execute(sa.update(table).where(table.c.since < limit, table.c.raw != "{}").values(raw="{}"))
-
-
-def _count(run: Run) -> None:
-    report, live = run.report, run.report.records
-    with run.unit.transaction() as connection:
-        for name in STREAMS:
-            table = schema.learner if name == "learners" else schema.SOURCE_TABLES[name]
-            live[name] = int(
-                connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.deleted_run.is_(None)))
-                or 0
-            )
-        report.verdicts = count_verdicts(connection, run.framework, run.as_of)
-        warning, names = schema.warning, run.connector_ids
-        counts = {
-            (number, stream): count
-            for number, stream, count in connection.execute(
-                sa.select(warning.c.connector, warning.c.stream, sa.func.count()).group_by(
-                    warning.c.connector, warning.c.stream
-                )
-            )
-        }
-        # What a dead run rejected was never reported: it is news for this one.
-        bad = schema.quarantine
-        unreported: dict[tuple[int, str], int] = {
-            (number, stream): count
-            for number, stream, count in connection.execute(
-                sa.select(bad.c.connector, bad.c.stream, sa.func.count())
-                .where(bad.c.last_run.in_(report.interrupted))
-                .group_by(bad.c.connector, bad.c.stream)
-            )
-        }
-    for stream in report.streams:
-        stream.warnings = counts.get((names.get(stream.connector, 0), stream.stream), 0)
-        stream.newly_rejected += unreported.get((names.get(stream.connector, 0), stream.stream), 0)
 
 
 def finish_run(run: Run) -> None:

@@ -1,0 +1,314 @@
+"""Plan what stands on each learner's page in the ILP: one item while anything is open, and none once nothing is.
+
+The item follows the gaps of a learner: opened with the first, updated when what it says changes, closed with the last.
+What the outbox knows of earlier deliveries says what is there now; where an answer never came, the channel is asked
+again for the state that is wanted, since it looks before it writes. What a channel finds in the ILP beside that, as
+after a lost store, is taken in and follows the gaps like the rest.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+import xxhash
+
+from fingerpost._alerts.digests import MAY_HAVE_ARRIVED, render, told_rows
+from fingerpost._benchmarks.wording import page_text
+from fingerpost._contract.items import GapItem
+from fingerpost._contract.marker import item_key
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.crosswalk import known_providers
+from fingerpost._sync.failpoints import hit
+from fingerpost._sync.report import WouldWrite
+from fingerpost._words.days import academic_year_of
+from fingerpost._words.errors import FingerpostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost._alerts.digests import Known, Planner
+    from fingerpost._plugins.context import HookContext
+    from fingerpost._plugins.instance import Instance
+    from fingerpost._sync.run import Run
+
+
+EDITED = "edited_by_tutor"
+"""A channel's word for an item that somebody changed since: it is theirs now and never overwritten."""
+
+NO_PAGE = "no_learner_page"
+"""A channel's word for a learner whom the ILP does not know."""
+
+RETRY_AFTER = timedelta(days=7)
+"""How long an item that was refused rests before the same is tried again: the learner may be in the ILP by then."""
+
+BATCH = 200
+"""Items frozen in one transaction."""
+
+CLOSED = "closed"
+"""What an item says once nothing is open any more; and what a page says on which there never was one."""
+
+_CLOSED_TEXT = "Careers programme: everything that was listed here is done or no longer needed."
+
+_SAME_AS_EVER = ("not_fed", "not_judged", "apprentice_job")
+"""Why a verdict is unknown that was so before: what is not judged at this college was never said on a page."""
+
+_RANK = {"close": 0, "update": 1, "open": 2}
+_outbox = schema.outbox
+
+
+@dataclass(slots=True)
+class _Page:
+    """What the outbox knows of one item: what stands there, what is on its way, and what was refused.
+
+    `says` is the hash of its text, or `CLOSED`. An uncertain one was given up without an answer: nobody knows.
+    """
+
+    reference: str
+    says: str = CLOSED
+    external_ref: str | None = None
+    revisions: int = 0
+    is_uncertain: bool = False
+    in_flight: bool = False
+    waiting: Any = None
+    refused: Any = None
+
+    def take(self, row: Any) -> None:
+        """Learn from the next delivery."""
+        self.revisions = int(row.key.rpartition(".")[2])
+        if row.state == "sent":
+            self.says, self.is_uncertain, self.refused = row.content_hash, False, None
+            self.external_ref = None if self.says == CLOSED else row.external_ref
+        elif row.state == "failed":
+            self.refused = row
+        elif row.state == "expired":
+            self.is_uncertain = self.is_uncertain or row.detail == MAY_HAVE_ARRIVED
+        elif row.state == "pending":
+            self.waiting = row
+        else:
+            self.in_flight = True
+
+    def operation(self, wanted: str, now: datetime) -> Literal["open", "update", "close"] | None:
+        """Return what must be done so that the item says what is wanted; None where nothing can or need be done."""
+        if self.in_flight or (self.says == wanted and not self.is_uncertain) or self._is_refused(wanted, now):
+            return None
+        if wanted == CLOSED:
+            return "close"
+        return "open" if self.says == CLOSED and not self.is_uncertain else "update"
+
+    def _is_refused(self, wanted: str, now: datetime) -> bool:
+        refused = self.refused
+        if refused is None or refused.content_hash != wanted:
+            return False
+        return refused.detail == EDITED or now - datetime.fromisoformat(refused.settled_at) < RETRY_AFTER
+
+
+class _Wanted(NamedTuple):
+    """One change that is wanted, with what decides its turn."""
+
+    rank: int
+    due: date
+    reference: str
+    item: GapItem
+    says: str
+    revision: int
+
+
+def plan_items(run: Run, planner: Planner, channel: Instance, context: HookContext) -> None:
+    """Plan the changes of items that one channel is to write, as many as one run may; a dry run lists them."""
+    settings: Any = channel.config
+    if not (settings.write or run.report.dry_run):
+        return
+    with run.unit.transaction() as connection:
+        pages = _pages(connection, channel.name)
+    found = _take_in(run, channel, context, pages) if _knows_everybody(run) else set()
+    with run.unit.transaction() as connection:
+        changes = _Changes(run, planner, pages, found)
+        _drop_outdated(connection, pages, changes)
+        waiting = sum(page.waiting is not None for page in pages.values())
+        room = max(0, settings.ceiling - waiting)
+        # At least one is looked for, so that all are counted.
+        chosen = heapq.nsmallest(max(room, 1), changes, key=lambda one: one[:3])[:room]
+    run.report.items.over_ceiling += changes.count - len(chosen)
+    for start in range(0, len(chosen), BATCH):
+        with run.unit.transaction() as connection:
+            for wanted in chosen[start : start + BATCH]:
+                _freeze(run, connection, channel, context, wanted)
+            hit("planning_written")
+        hit("planning_committed")
+
+
+class _Changes:
+    """Go over the changes that are wanted, one at a time, and count them.
+
+    `found` are the keys of items that only the ILP told of.
+    """
+
+    def __init__(self, run: Run, planner: Planner, pages: dict[str, _Page], found: set[str]) -> None:
+        self.count = 0
+        self._run = run
+        self._planner = planner
+        self._pages = pages
+        self._found = found
+
+    def __iter__(self) -> Iterator[_Wanted]:
+        self.count = 0
+        there = set()
+        for key, learner in self.people():
+            there.add(key)
+            page = self._pages.get(key) or _Page(learner.reference)
+            wanted = None if learner.is_silent or page.waiting is not None else self._open(key, page, learner)
+            if wanted is not None:
+                yield self._counted(wanted)
+        there |= self._not_judged(self._found - there)
+        for key, page in self._pages.items():
+            if key not in there and page.waiting is None and page.operation(CLOSED, self._run.now) is not None:
+                item = GapItem(key, "close", page.reference, _CLOSED_TEXT, (), self._run.as_of, page.external_ref)
+                yield self._counted(_Wanted(_RANK["close"], date.min, page.reference, item, CLOSED, page.revisions + 1))
+
+    def people(self) -> Iterator[tuple[str, Known]]:
+        """Return everybody about whom something is open, or cannot be judged for now, by the key of their item."""
+        for _, learner in self._planner.learners(self._planner.with_open_episodes()):
+            if learner.reference and (learner.gaps or learner.is_silent):
+                yield self._key(learner.ukprn, learner.reference), learner
+
+    def _not_judged(self, keys: set[str]) -> set[str]:
+        """Return those among the keys whose learners cannot be judged for now: what was open of them is not known."""
+        if not keys:
+            return set()
+        learner, verdict = schema.learner, schema.verdict
+        unknown = self._planner.connection.execute(
+            sa.select(learner.c.ukprn, learner.c.reference)
+            .join(verdict, verdict.c.learner_id == learner.c.id)
+            .where(
+                learner.c.deleted_run.is_(None), learner.c.reference.is_not(None),
+                verdict.c.framework == self._planner.framework.name, verdict.c.status == "unknown",
+                sa.or_(verdict.c.reason.is_(None), verdict.c.reason.not_in(_SAME_AS_EVER)),
+            )
+            .execution_options(yield_per=5_000)
+        )  # fmt: skip
+        not_judged = {key for ukprn, reference in unknown if (key := self._key(ukprn, reference)) in keys}
+        rejected = self._rejected({self._pages[key].reference for key in keys})
+        return not_judged | {key for key in keys if self._pages[key].reference in rejected}
+
+    def _rejected(self, references: set[str]) -> set[str]:
+        """Return those among the references that a rejected record of a learner holds: they are not gone."""
+        table, found = schema.quarantine, set()
+        raw = sa.select(table.c.raw).where(table.c.stream == "learners").execution_options(yield_per=5_000)
+        for text in self._planner.connection.scalars(raw):
+            found |= references & {str(value).strip() for value in json.loads(text).values()}
+        return found
+
+    def _key(self, ukprn: int | None, reference: str) -> str:
+        return item_key(ukprn or self._planner.config.settings.college.ukprn, reference)
+
+    def text(self, learner: Known) -> str:
+        """Return what a learner's item is to say."""
+        return page_text(self._planner.open_for(learner), academic_year_of(self._run.as_of))
+
+    def _open(self, key: str, page: _Page, learner: Known) -> _Wanted | None:
+        text = self.text(learner)
+        operation = page.operation(_hash(text), self._run.now)
+        if operation is None:
+            return None
+        lines = self._planner.lines(learner, {})
+        due = min((line.due or date.max for line in lines), default=date.max)
+        item = GapItem(key, operation, learner.reference, text, lines, self._run.as_of, page.external_ref)
+        return _Wanted(_RANK[operation], due, learner.reference, item, _hash(text), page.revisions + 1)
+
+    def _counted(self, wanted: _Wanted) -> _Wanted:
+        self.count += 1
+        return wanted
+
+
+def _pages(connection: sa.Connection, channel: str) -> dict[str, _Page]:
+    """Return what the outbox knows of every item of a channel, by the item's key."""
+    pages: dict[str, _Page] = {}
+    columns = ("id", "key", "message_id", "operation", "recipient", "state", "content_hash", "external_ref", "detail",
+               "settled_at")  # fmt: skip
+    select = sa.select(*(_outbox.c[name] for name in columns)).where(
+        _outbox.c.channel == channel, _outbox.c.item == "gap_item"
+    )
+    for row in connection.execute(select.order_by(_outbox.c.id)):
+        pages.setdefault(row.message_id, _Page(row.recipient)).take(row)
+    return pages
+
+
+def _knows_everybody(run: Run) -> bool:
+    """Say whether this run read every stream to its end: only then is somebody whom no source names not there."""
+    read = {(one.connector, one.stream) for one in run.report.streams if one.state not in ("reading", "failed")}
+    wanted = {(instance.name, spec.name) for instance in run.config.instances for spec in instance.streams}
+    return not run.config.broken and wanted <= read
+
+
+def _take_in(run: Run, channel: Instance, context: HookContext, pages: dict[str, _Page]) -> set[str]:
+    """Add to `pages` what the channel finds open in the ILP and the outbox does not know of; return their keys.
+
+    A store that was lost, or a connector of another name, has left items there. Nothing is kept of those that are
+    known, so that a usual night costs no memory; another college's are told by their keys and let be.
+    """
+    ukprns = [int(ukprn) for ukprn in known_providers(run.config)]
+    found = set()
+    try:
+        for item in channel.list_items(context):
+            page = pages.get(item.key)
+            if page is not None and (page.says != CLOSED or page.is_uncertain):
+                continue
+            if any(item.key == item_key(ukprn, item.learner_reference) for ukprn in ukprns):
+                page = pages.setdefault(item.key, _Page(item.learner_reference))
+                page.is_uncertain = True
+                found.add(item.key)
+    except FingerpostError as error:
+        run.report.say(f"Channel {channel.name}: {error.message}")
+        run.log.error("listing_failed", channel=channel.name, message=error.message)
+    except Exception as error:
+        run.report.messages.append(f"Channel {channel.name} broke while listing items ({type(error).__name__}).")
+        run.log.error("listing_broke", channel=channel.name, error=type(error).__name__)
+        run.log.debug("listing_broke_details", exc_info=True)
+    return found
+
+
+def _drop_outdated(connection: sa.Connection, pages: dict[str, _Page], changes: _Changes) -> None:
+    """Take back what waits and is no longer what should be said; it certainly did not go."""
+    waiting = {key: page for key, page in pages.items() if page.waiting is not None}
+    if not waiting:
+        return
+    wanted = {key: learner for key, learner in changes.people() if key in waiting}
+    for key, page in waiting.items():
+        learner = wanted.get(key)
+        if learner is not None and learner.is_silent:
+            continue
+        if page.waiting.content_hash != (CLOSED if learner is None else _hash(changes.text(learner))):
+            connection.execute(sa.delete(schema.told).where(schema.told.c.outbox_id == page.waiting.id))
+            connection.execute(sa.delete(_outbox).where(_outbox.c.id == page.waiting.id))
+            page.waiting = None
+
+
+def _freeze(run: Run, connection: sa.Connection, channel: Instance, context: HookContext, wanted: _Wanted) -> None:
+    """Freeze one change in the outbox, with the log of what it tells."""
+    item = wanted.item
+    payload = render(run, channel, context, item)
+    if payload is None:
+        run.report.items.failed += 1
+        return
+    number = connection.execute(
+        sa.insert(_outbox).returning(_outbox.c.id).values(
+            channel=channel.name, key=f"{item.key}.{wanted.revision}", item="gap_item", operation=item.operation,
+            recipient=item.learner_reference, week="", subject="", message_id=item.key,
+            content_type=payload.content_type, content=payload.content, content_hash=wanted.says, state="pending",
+            attempts=0, planned_run=run.id, planned_at=run.now_text,
+        )
+    ).scalar_one()  # fmt: skip
+    executemany(connection, run.store.dialect.insert_ignore(schema.told), told_rows(number, item.lines))
+    run.report.items.planned += 1
+    if run.report.dry_run:
+        run.report.would_write.append(WouldWrite(channel.name, item.operation, item.learner_reference, item.text))
+
+
+def _hash(text: str) -> str:
+    return xxhash.xxh3_64_hexdigest(text.encode())

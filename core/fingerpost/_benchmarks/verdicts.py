@@ -1,0 +1,109 @@
+"""What the evaluator is given about one learner and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+
+Status: TypeAlias = Literal[
+    "met", "not_met", "at_risk", "not_due", "not_applicable", "unknown", "lapsed", "self_assessed"
+]
+
+GAP: frozenset[str] = frozenset({"not_met", "at_risk"})
+"""The statuses that are a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeFacts:
+    """One enrolment, as `Programme` describes it."""
+
+    key: str
+    title: str | None
+    type: str | None
+    level: str | None
+    area: str | None
+    starts_on: date
+    planned_end: date | None
+    actual_end: date | None
+    status: str | None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """One activity that names the learner: directly, through a group or through a programme.
+
+    `ref` is "connector:key" of the source row. `attributes` holds the recorded (non-null) fields of `Activity` that a
+    rule may ask for: meaningful, the checklist, via_curriculum, mode, provider_type, organisation, organisation_id,
+    sector, size, stem, adviser_level, hours. A destination becomes evidence of kind `destination_actual` or
+    `destination_intended`; an intended destination of the learner becomes `destination_intended` too.
+    """
+
+    ref: str
+    connector: str
+    kind: str
+    state: str
+    starts_on: date
+    ends_on: date | None = None
+    title: str | None = None
+    event_key: str | None = None
+    subject: str = "learner"
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    duplicate_of: str | None = None
+
+
+@dataclass(slots=True)
+class LearnerFacts:
+    """Everything that the evaluator may know about one learner.
+
+    `fed` maps an activity kind to how its sources stand for this learner: ``fresh`` or ``stale`` (a kind that no
+    source feeds for this learner is absent); `feeds_from` says since when it is fed where that is known.
+    """
+
+    learner_id: int
+    date_of_birth: date | None
+    ehc_plan: bool | None
+    considering_he: bool | None
+    programmes: tuple[ProgrammeFacts, ...]
+    evidence: list[Evidence]
+    fed: Mapping[str, Literal["fresh", "stale"]]
+
+
+class EvidenceUse(NamedTuple):
+    """Say what became of one piece of evidence for one criterion.
+
+    `outcome` is ``counted`` (sure), ``possible`` (an attribute is not recorded) or ``rejected``; `reason` is a code:
+    planned, missed, cancelled, future, outside_period, simulated, not_meaningful, not_via_curriculum, part_time_job,
+    duplicate, attribute names for what is not recorded, and so on; see `docs/benchmarks.md`.
+    """
+
+    ref: str
+    outcome: Literal["counted", "possible", "rejected"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Judge one criterion for one learner in one period.
+
+    `period` is an academic year (``2025/26``) or ``programme:2025/26``, the spell of study that began in that year.
+    `have` counts sure and, where the setting says so, possible evidence. `quality_not_recorded` says that the verdict
+    stands on possible evidence. `due` is the last day; `next_change` is the first later day on which the verdict may
+    change although no data does. `reason` is a code.
+    """
+
+    criterion: str
+    period: str
+    status: Status
+    have: int
+    need: int
+    due: date | None = None
+    programme: str | None = None
+    reason: str | None = None
+    quality_not_recorded: bool = False
+    next_change: date | None = None
+    uses: tuple[EvidenceUse, ...] = ()

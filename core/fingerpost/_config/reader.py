@@ -1,0 +1,326 @@
+"""`fingerpost.toml`: read it, check every word of it, and say in plain sentences what to write instead.
+
+Two passes. The first checks the tables that every college has (`_settings`); the second hands each ``[[connector]]`` to
+the `Config` of the class that the host found for its type, so that a vendor's connector is configured like ours.
+Problems are collected and told together, and none of them shows a value: it might be a secret or a person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from fingerpost._config.configuration import BrokenConnector, Configuration
+from fingerpost._config.settings import Settings
+from fingerpost._contract.connector import Channel, Connector, ConnectorConfig, Enricher, Source
+from fingerpost._record.kinds import load_kinds
+from fingerpost._record.models import Learner
+from fingerpost._store.disks import refuse_network_share
+from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
+from fingerpost._words.faults import Place, config_error, place_in_file, sentence_for, union_members, unknown
+from fingerpost._words.logs import mask_secrets
+from fingerpost._words.nearest import did_you_mean
+from fingerpost._words.packaged import read_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fingerpost._plugins.host import Host
+
+_OUTBOX = {"type": "email", "name": "outbox"}
+"""The channel of a college that configures none: messages are written to files and nothing is sent."""
+
+
+def load_config(path: Path, host: Host) -> Configuration:
+    """Read and check a configuration, and register its connectors in `host`.
+
+    Raises `ConfigError` with every problem at once, one a line; nothing is registered then. Raises `ContractError`
+    where a connector breaks the plugin contract.
+    """
+    path = path.absolute()
+    return _Reader(path, host).read(read_document(path))
+
+
+def _tells_tutors(connector: Connector) -> bool:
+    return isinstance(connector, Channel) and connector.accepts == "digest"
+
+
+# Both passes
+
+
+class _Reader:
+    def __init__(self, path: Path, host: Host) -> None:
+        self.path = path
+        self.base_dir = path.parent
+        self.host = host
+        self.problems: list[str] = []
+        self.broken: list[BrokenConnector] = []
+        self.secrets: list[str] = []
+
+    def read(self, document: dict[str, Any]) -> Configuration:
+        settings = self._settings(document)
+        store_url = self._store(settings) if settings else None
+        tables = self._tables(document)
+        connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
+        # What did not load may have been the channel: then nothing is written to files in its place.
+        if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
+            connectors += self._outbox({str(table.get("name")) for _, table in tables})
+        if settings:
+            self._precedence(settings, {str(table.get("name")) for _, table in tables})
+        if self.problems or settings is None:
+            raise config_error(self.path, self.problems)
+        instances = [self.host.add(connector) for connector in connectors]
+        return Configuration(
+            path=self.path,
+            base_dir=self.base_dir,
+            settings=settings,
+            instances=tuple(instance for instance in instances if isinstance(instance.connector, Source)),
+            channels=tuple(instance for instance in instances if isinstance(instance.connector, Channel)),
+            enrichers=tuple(instance for instance in instances if isinstance(instance.connector, Enricher)),
+            broken=tuple(self.broken),
+            order=tuple(str(table.get("name")) for _, table in tables),
+            store_url=store_url,
+            secrets=tuple(dict.fromkeys(self.secrets)),
+        )
+
+    # The first pass: the tables that every college has
+
+    def _settings(self, document: dict[str, Any]) -> Settings | None:
+        document = dict(document)
+        if isinstance(document.get("precedence"), dict):
+            document["precedence"] = self._flat(document["precedence"])
+        try:
+            settings = Settings.model_validate(document)
+        except ValidationError as error:
+            self._explain(error, Settings, document, "")
+            return None
+        store = settings.store.model_copy(update={"path": self._absolute(settings.store.path)})
+        network, identity = settings.network, settings.identity
+        if network.ca_file:
+            network = network.model_copy(update={"ca_file": self._file("[network] ca_file", network.ca_file)})
+        if identity.crosswalk:
+            identity = identity.model_copy(update={"crosswalk": self._file("[identity] crosswalk", identity.crosswalk)})
+        labour_market = settings.labour_market.model_copy(
+            update={"cache": self._absolute(settings.labour_market.cache)}
+        )
+        if labour_market.crosswalk:
+            path = self._file("[labour_market] crosswalk", labour_market.crosswalk)
+            labour_market = labour_market.model_copy(update={"crosswalk": path})
+        if network.proxy and urlsplit(network.proxy).password:
+            self.secrets += _url_secrets(network.proxy)
+        return settings.model_copy(
+            update={"store": store, "network": network, "identity": identity, "labour_market": labour_market}
+        )
+
+    def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
+        """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""
+        nested = precedence.get("learner")
+        pairs = [(key, value) for key, value in precedence.items() if key != "learner" or not isinstance(value, dict)]
+        pairs += nested.items() if isinstance(nested, dict) else []
+        named = [(key.removeprefix("learner."), value) for key, value in pairs]
+        for key, count in Counter(key for key, _ in named).items():
+            if count > 1:
+                self.problems.append(f"[precedence] has '{key}' and 'learner.{key}', which are the same; keep one.")
+        return dict(named)
+
+    def _absolute(self, path: Path) -> Path:
+        if str(path).startswith("\\\\"):
+            return path  # a Windows share, which other systems would take for a name in this folder
+        return self.base_dir / path
+
+    def _file(self, where: str, path: Path) -> Path:
+        path = self.base_dir / path
+        if not path.is_file():
+            self.problems.append(f"{where}: there is no file {path}.")
+        return path
+
+    def _store(self, settings: Settings) -> str | None:
+        url = settings.store.url
+        if url is None:
+            try:
+                refuse_network_share(settings.store.path)
+            except ConfigError as error:
+                self.problems.append(error.message)
+            return None
+        if isinstance(url, dict):
+            resolved = self._secret("[store] url", url)
+            if resolved is None:
+                return None
+            self.secrets += _url_secrets(resolved)
+            url = resolved
+        elif _password(url):
+            self.secrets += _url_secrets(url)
+            self.problems.append(
+                "[store] url holds a password, which must not stand in the file: put the whole address into an "
+                'environment variable or a file and write url = { env = "FINGERPOST_STORE_URL" } or { file = "PATH" }.'
+            )
+        if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+            self.problems.append("[store] url must begin with postgresql://; for a SQLite file use `path`.")
+        return url
+
+    def _precedence(self, settings: Settings, names: set[str]) -> None:
+        fields = {*Learner.model_fields, "tutor"}
+        for field, ranking in settings.precedence.items():
+            if field not in fields:
+                self.problems.append(f"[precedence] has no field '{field}'.{did_you_mean(field, fields)}")
+            self.problems += [
+                unknown(f"[precedence] {field}", "connector", name, names) for name in ranking if name not in names
+            ]
+
+    # The second pass: each connector by its own class
+
+    def _tables(self, document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Return the connectors' tables, each with the words that an error uses for it."""
+        tables = document.get("connector", [])
+        if not isinstance(tables, list):
+            return []  # the first pass has said so
+        labelled = [
+            (
+                f"[[connector]] '{table['name']}'"
+                if isinstance(table.get("name"), str)
+                else f"[[connector]] number {n}",
+                table,
+            )
+            for n, table in enumerate(tables, start=1)
+            if isinstance(table, dict)
+        ]
+        names = Counter(table["name"] for _, table in labelled if isinstance(table.get("name"), str))
+        self.problems += [
+            f"[[connector]] '{name}' is there {count} times; give each connector a name of its own."
+            for name, count in names.items()
+            if count > 1
+        ]
+        return labelled
+
+    def _connector(self, label: str, table: dict[str, Any]) -> Connector | None:
+        if table.get("enabled") is False:
+            return None
+        if not isinstance(table.get("type"), str):
+            types = ", ".join(self.host.connector_types())
+            self.problems.append(f'{label} needs the key type, one of: {types}. For example type = "csv".')
+            return None
+        try:
+            connector = self.host.connector_class(table["type"])
+        except ConfigError as error:
+            self.problems.append(f"{label}: {error.message}")
+            return None
+        except ContractError as error:
+            feeds = table.get("feeds", ())
+            fed = tuple(kind for kind in feeds if isinstance(kind, str)) if isinstance(feeds, list) else ()
+            self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message, fed))
+            return None
+        known = len(self.problems)
+        table = self._resolved(connector.Config, table, label)
+        try:
+            config = connector.Config.model_validate(table)
+        except ValidationError as error:
+            self._explain(error, connector.Config, table, label)
+            return None
+        self._feeds(label, config)
+        if len(self.problems) > known or not config.enabled:
+            return None
+        try:
+            return connector(config)
+        except ConfigError as error:
+            self.problems.append(mask_secrets(f"{label}: {error.message}", self.secrets))
+            return None
+        except FingerpostError:
+            raise
+        except Exception as error:
+            message = f"The connector type '{config.type}' failed while it was set up; its vendor must act."
+            raise ContractError(message, detail=type(error).__name__) from error
+
+    def _outbox(self, taken: set[str]) -> list[Connector]:
+        if _OUTBOX["type"] not in self.host.connector_types():
+            return []
+        name = next(name for name in (_OUTBOX["name"], "file-outbox", "fingerpost-outbox") if name not in taken)
+        connector = self._connector("the default outbox", _OUTBOX | {"name": name})
+        return [connector] if connector else []
+
+    def _feeds(self, label: str, config: ConnectorConfig) -> None:
+        named = getattr(config, "feeds", None) or ()
+        kinds = load_kinds() if named else {}
+        self.problems += [
+            unknown(f"{label} feeds", "activity kind", kind, kinds) for kind in named if kind not in kinds
+        ]
+
+    # Secrets
+
+    def _resolved(self, model: type[BaseModel], table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Put the secret in place of its reference wherever the model has a `SecretStr`."""
+        fields = {str(field.validation_alias or name): field.annotation for name, field in model.model_fields.items()}
+        return {
+            key: self._place(fields[key], value, f"{where} {key}") if key in fields else value
+            for key, value in table.items()
+        }
+
+    def _place(self, annotation: Any, value: Any, where: str) -> Any:
+        options = union_members(annotation)
+        if SecretStr in options:
+            return self._secret(where, value) or "unresolved"
+        for option in options:
+            if isinstance(value, dict) and isinstance(option, type) and issubclass(option, BaseModel):
+                return self._resolved(option, value, where)
+            arguments = get_args(option)
+            if isinstance(value, dict) and arguments and get_origin(option) in (dict, Mapping):
+                return {key: self._place(arguments[1], item, f"{where} {key}") for key, item in value.items()}
+            if isinstance(value, list) and arguments:
+                return [self._place(arguments[0], item, where) for item in value]
+        return value
+
+    def _secret(self, where: str, reference: object) -> str | None:
+        if not isinstance(reference, dict):
+            if isinstance(reference, str):
+                self.secrets.append(reference)
+            key = where.rpartition(" ")[2]
+            self.problems.append(
+                f"{where} is a secret and must not stand in the file; write {key} = {{ env = "
+                f'"FINGERPOST_{key.upper()}" }}, {{ file = "PATH" }} or {{ keyring = "service/user" }}.'
+            )
+            return None
+        if isinstance(reference.get("file"), str):
+            reference = reference | {"file": str(self.base_dir / reference["file"])}
+        try:
+            secret = self.host.resolve_secret(reference)
+        except ConfigError as error:
+            self.problems.append(f"{where}: {error.message}.")
+            return None
+        self.secrets.append(secret)
+        return secret
+
+    # Sentences
+
+    def _explain(self, error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], label: str) -> None:
+        told: dict[Place, str] = {}
+        missing: set[Place] = set()
+        for details in error.errors(include_url=False, include_input=False):
+            path = place_in_file(details, data)
+            if path not in told:  # a union complains once for each of its members
+                told[path] = sentence_for(details, path, model, label)
+                if details["type"] == "missing":
+                    missing.add(path)
+        for path, sentence in told.items():
+            # A key that is missing because it is misspelt is one problem, told where it is misspelt.
+            meant = f"Did you mean '{path[-1]}'?" if path in missing else ""
+            if not meant or not any(other.endswith(meant) for at, other in told.items() if at[:-1] == path[:-1]):
+                # A vendor's validator may quote what it refuses.
+                self.problems.append(mask_secrets(sentence, self.secrets))
+
+
+# Places and addresses
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
+
+
+def _url_secrets(url: str) -> list[str]:
+    password = _password(url)
+    return [url, password, unquote(password)] if password else []

@@ -1,0 +1,194 @@
+"""What `fingerpost.toml` may say: one model for each table, with its defaults.
+
+The connectors' own tables are validated by the class that the host found for them; see `_config`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class CollegeSettings(_Table):
+    """``[college]``: who the college is."""
+
+    name: str = Field(min_length=1, description="The college's name, as digests show it.")
+    ukprn: int = Field(ge=10000000, le=99999999, description="The UK provider reference number, eight digits.")
+    former_ukprns: tuple[int, ...] = Field(
+        default=(), description="Numbers of colleges that merged into this one: the crosswalk may name their learners."
+    )
+    timezone: str = Field(default="Europe/London", description="The zone of source times that name none.")
+    as_of: date | None = Field(
+        default=None, description="Judge every run as of this day instead of today. For demonstrations and tests."
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("is not a time zone; write one such as Europe/London") from error
+        return value
+
+
+class StoreSettings(_Table):
+    """``[store]``: where records are kept. One college is one SQLite file or one PostgreSQL schema."""
+
+    path: Path = Field(default=Path("fingerpost.db"), description="The SQLite file, on a local disk.")
+    url: str | dict[str, str] | None = Field(
+        default=None,
+        description="A postgresql:// address instead of `path`; give it as a secret reference if it holds a password.",
+    )
+
+
+class NetworkSettings(_Table):
+    """``[network]``: how the outside is reached. Certificates are always verified."""
+
+    proxy: str | None = Field(default=None, description="http://host:port of the web proxy.")
+    ca_file: Path | None = Field(
+        default=None, description="A PEM file of extra certificate authorities, beside the operating system's own."
+    )
+    timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds that one request may take.")
+
+
+class IdentitySettings(_Table):
+    """``[identity]``: how learners of several systems are recognised as one."""
+
+    crosswalk: Path | None = Field(
+        default=None,
+        description="A CSV file with the columns ukprn, learner_ref, same_as_ukprn, same_as_learner_ref.",
+    )
+
+
+class BenchmarkSettings(_Table):
+    """``[benchmarks]``: which framework judges, and what the college decides for itself."""
+
+    framework: str = Field(default="gatsby-colleges-2025", description="The name of a framework.")
+    meaningful_unrecorded: Literal["count", "unknown"] = Field(
+        default="count",
+        description="Whether an activity of which nobody recorded how meaningful it was counts, marked as such, or "
+        "leaves the learner at unknown.",
+    )
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Numbers that the framework leaves to the college, by their names there."
+    )
+
+
+class AlertSettings(_Table):
+    """``[alerts]``: who is told, where and how often."""
+
+    careers_leader: str | None = Field(
+        default=None, description="The careers leader's e-mail address; learners without a tutor go there."
+    )
+    careers_leader_name: str = Field(default="Careers leader", description="How the careers leader is addressed.")
+    allowed_domains: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses in these domains may be written to. Empty means the domain of `careers_leader`.",
+    )
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday"] = Field(
+        default="monday", description="The day from which a week's digest may go out; at most one a week goes."
+    )
+    learners_per_digest: int = Field(default=25, ge=1, le=200, description="Learners listed in full; more are counted.")
+    show_names: Literal["full", "first_and_initial", "reference"] = Field(
+        default="first_and_initial", description="How a digest names a learner."
+    )
+    record_where: str | None = Field(
+        default=None,
+        description='What tutors are told about where to record, such as "the careers page in ProMonitor".',
+    )
+    learner_page: str | None = Field(
+        default=None,
+        description="The address of a learner's page in the ILP, with {token} (what the ILP calls the page) or "
+        "{reference} where it belongs; digests link to it.",
+    )
+    max_age_hours: float = Field(default=48.0, gt=0, description="Hours after which an undelivered digest is dropped.")
+
+    @field_validator("careers_leader")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and (value.count("@") != 1 or value.strip() != value or "." not in value.split("@")[1]):
+            raise ValueError("is not an e-mail address")
+        return value
+
+    @field_validator("learner_page")
+    @classmethod
+    def _page(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        filled = value.replace("{token}", "x").replace("{reference}", "x")
+        try:
+            parts, host = urlsplit(filled), urlsplit(value).hostname
+        except ValueError:
+            raise ValueError("is not an address") from None
+        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+            raise ValueError("must begin with https:// and the ILP's own host name")
+        if filled == value or set("{}") & {*(host or ""), *filled} or "@" in parts.netloc:
+            raise ValueError("needs {token} or {reference} after the host, and no other braces")
+        return value
+
+
+class LabourMarketSettings(_Table):
+    """``[labour_market]``: what services say about the occupations that learners have in mind."""
+
+    cache: Path = Field(
+        default=Path("labour-market.db"), description="The file in which the services' answers are remembered."
+    )
+    region: str | None = Field(
+        default=None, description='The region that figures are shown for, by its name: "West Midlands". Empty: the UK.'
+    )
+    soc_version: Literal[2010, 2020] = Field(
+        default=2020, description="The edition of the SOC that the codes of learners and of the crosswalk belong to."
+    )
+    crosswalk: Path | None = Field(
+        default=None, description="A CSV file with the columns occupation and soc: what learners write, and its code."
+    )
+    keep_days: dict[str, int] = Field(
+        default_factory=dict,
+        description="Days after which a kind of fact is asked for again: { pay = 90, vacancy = 1 }.",
+    )
+    in_digests: bool = Field(default=True, description="Whether digests show a line about the occupation in mind.")
+
+
+class PrivacySettings(_Table):
+    """``[privacy]``: what is never taken in and how long things are kept."""
+
+    never_ingest: tuple[str, ...] = Field(
+        default=(), description="Source columns that are never taken in: a mapping or key that reads one is refused."
+    )
+    quarantine_days: int = Field(default=30, ge=1, le=365, description="Days that a rejected record is kept.")
+
+
+class LoggingSettings(_Table):
+    """``[logging]``: what is logged, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe level.")
+    json_lines: bool = Field(default=False, alias="json", description="One JSON object a line instead of text.")
+
+
+class Settings(_Table):
+    """A whole `fingerpost.toml`, but for the connectors' own keys."""
+
+    college: CollegeSettings
+    store: StoreSettings = StoreSettings()
+    network: NetworkSettings = NetworkSettings()
+    identity: IdentitySettings = IdentitySettings()
+    benchmarks: BenchmarkSettings = BenchmarkSettings()
+    alerts: AlertSettings = AlertSettings()
+    labour_market: LabourMarketSettings = LabourMarketSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    logging: LoggingSettings = LoggingSettings()
+    precedence: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="For a field of the learner, or for tutor: connector names, the most trusted first.",
+    )
+    connector: tuple[dict[str, Any], ...] = Field(default=(), description="The connectors, in order of trust.")

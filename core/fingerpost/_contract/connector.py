@@ -1,0 +1,193 @@
+"""The base classes of connectors, and what the host hands to them.
+
+A base class and not a protocol: what a later release adds then has a default to fall back on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+import pluggy
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from structlog.typing import FilteringBoundLogger
+
+    from fingerpost._contract.messages import StreamSpec
+    from fingerpost._web.http import Http
+
+
+API_VERSION = 1
+"""The version of the plugin contract: an integer of its own, apart from the release version."""
+
+hookimpl = pluggy.HookimplMarker("fingerpost")
+"""Mark a function or method as the implementation of a Fingerpost hook."""
+
+
+class ConnectorConfig(BaseModel):
+    """The keys that every ``[[connector]]`` table may hold; a connector's own `Config` adds to them.
+
+    Unknown keys are refused and a bad value is never printed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    type: str = Field(description="Which connector this is: a name that `fingerpost plugins` lists.")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="Your own name for this instance.")
+    enabled: bool = Field(default=True, description="Set to false to leave the connector out without deleting it.")
+
+
+class SourceConfig(ConnectorConfig):
+    """The keys that every source may hold."""
+
+    ukprn: int | None = Field(
+        default=None, ge=10000000, le=99999999, description="The provider its learners belong to, if not the college."
+    )
+    feeds: tuple[str, ...] | None = Field(
+        default=None,
+        description="The activity kinds that this source is trusted to hold for every learner. What no source feeds is "
+        "reported as unknown, never as missing.",
+    )
+    areas: tuple[str, ...] = Field(
+        default=(), description="The curriculum areas for which `feeds` holds; empty means the whole college."
+    )
+    fresh_for: float | None = Field(
+        default=None, gt=0, description="Days after which what this source last delivered counts as stale."
+    )
+    full_every: float = Field(default=7.0, gt=0, description="Days between two whole reads of an incremental stream.")
+    lookback: float | None = Field(
+        default=None, ge=0, description="Days of the past that each incremental read takes again."
+    )
+
+
+class ItemChannelConfig(ConnectorConfig):
+    """The keys that every channel holds that writes items onto learners' pages (``accepts = "gap_item"``)."""
+
+    write: bool = Field(
+        default=False,
+        description="Nothing is written until this is true; `fingerpost sync --dry-run` shows what would be.",
+    )
+    ceiling: int = Field(
+        default=500, ge=1, le=100_000, description="Items that one run may write; what is more waits for the next run."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of what `check` found out: `level` is ``ok``, ``warning`` or ``error``; `hint` is the next step."""
+
+    level: Literal["ok", "warning", "error"]
+    message: str
+    hint: str = ""
+
+
+class Context(Protocol):
+    """What the host hands to every hook of a configured connector."""
+
+    @property
+    def name(self) -> str:
+        """The configured name of the instance."""
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder of the configuration file; relative paths start here."""
+
+    @property
+    def now(self) -> datetime:
+        """The start of the run, in UTC."""
+
+    @property
+    def as_of(self) -> date:
+        """The day that the college is looked at: today there, unless the configuration names another one."""
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The college's time zone, for source times that name none."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The source fields that the stream's mapping reads; others need not be fetched."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The source fields that identify a record, as the configuration or the mapping names them."""
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """A logger that knows the run and the instance. Log keys, counts and codes, never a person's data."""
+
+    @property
+    def http(self) -> Http:
+        """The host's HTTP helper: time limits, retries and redaction are its business."""
+
+    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
+        """Report a fault in the data that costs no record: counted, listed for the MIS team, never fatal."""
+
+    def unchanged(self, digests: Mapping[str, str]) -> bool:
+        """Say whether these inputs are byte for byte what the last complete read of this stream saw.
+
+        `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding:
+        the host treats the stream as read completely, with nothing changed.
+        """
+
+    def header(self, columns: Sequence[str], *, where: str) -> None:
+        """Show the fields that a file or table offers, once each time one is opened.
+
+        Fields that nothing reads are listed for IT. Raises `ConfigError`, before anything is written, when a field is
+        missing that the mapping cannot do without.
+        """
+
+    def data_from(self, instant: datetime) -> None:
+        """Tell how old the data is (a file's modification time); it counts where `fresh_for` is configured."""
+
+
+class Connector:
+    """The base of everything that a plugin's `connectors` hook returns.
+
+    The host makes one instance per ``[[connector]]`` table and registers it as a plugin under its configured name. The
+    hooks that an instance offers are methods marked with `hookimpl`.
+    """
+
+    name: ClassVar[str]
+    """What ``type = "..."`` says in the configuration; the same as the entry point's name."""
+
+    api: ClassVar[int] = API_VERSION
+    """The contract that the connector was written for."""
+
+    Config: ClassVar[type[ConnectorConfig]] = ConnectorConfig
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        self.config = config
+
+
+class Source(Connector):
+    """A connector that is read: it offers one `read_<stream>` hook for each of its `streams`."""
+
+    Config: ClassVar[type[ConnectorConfig]] = SourceConfig
+    streams: tuple[StreamSpec, ...] = ()
+    """The streams of this instance; an instance may set its own in `__init__`."""
+
+    def mapping_for(self, stream: str) -> str | Mapping[str, object] | None:
+        """Return the mapping that the configuration names for `stream`, if it names one."""
+        mapping = getattr(self.config, "mapping", None)
+        if isinstance(mapping, Mapping):
+            named = mapping.get(stream)
+            return named if isinstance(named, str) else None
+        return mapping if isinstance(mapping, str) else None
+
+
+class Enricher(Connector):
+    """A connector that adds facts which are not about a learner, such as labour market information."""
+
+
+class Channel(Connector):
+    """A connector that delivers: it offers `render`, `deliver` and, where it can look, `reconcile`."""
+
+    accepts: ClassVar[Literal["digest", "gap_item"]] = "digest"
+    """The kind of item that this channel delivers."""

@@ -1,0 +1,165 @@
+"""What a channel is given to deliver, and what it answers.
+
+A channel gets items, never strings: a `Digest` for a person or a `GapItem` for a learner's page in the ILP. It renders
+an item once to a `Payload` whose bytes are frozen in the outbox, and delivers payloads against receipts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+Change: TypeAlias = Literal["new", "changed", "open", "reminder", "closed"]
+"""Why a line is told: it is new, it changed, it is listed for completeness, it is due again, or it is done."""
+
+ReceiptStatus: TypeAlias = Literal["sent", "temporary", "permanent", "unknown"]
+"""What became of a payload: it went, try again, never try again, or nobody can tell."""
+
+
+class Person(NamedTuple):
+    """Name a member of staff who is written to."""
+
+    name: str
+    email: str
+
+    def __repr__(self) -> str:
+        """Show nobody's name or address."""
+        return "Person(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestLine:
+    """One thing that one learner still needs (or has now done), in words for a tutor.
+
+    `needs` says what is missing ("1 of 2 meetings with employers this year"), `closes` what would settle it ("A talk,
+    visit or project with one more employer"), `booked` the next planned activity that would count, `due` the last day,
+    `overdue` whether that day has passed. `gap_key` and `content_hash` identify what was told; they are not shown.
+    """
+
+    gap_key: str
+    content_hash: str
+    change: Change
+    criterion: str
+    needs: str
+    closes: str
+    due: date | None = None
+    overdue: bool = False
+    booked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestLearner:
+    """One learner in a digest, with every line about them, most urgent first.
+
+    `link` is the learner's page in the ILP, `in_mind` a line about the occupation that they have in mind, with year and
+    source.
+    """
+
+    name: str = field(repr=False)
+    reference: str
+    group: str | None
+    lines: tuple[DigestLine, ...]
+    link: str | None = None
+    in_mind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSource:
+    """Say how fresh one source was when the digest was made; `as_of` is in college time."""
+
+    name: str
+    as_of: str
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One message to one person about their own learners.
+
+    `key` is stable: the same digest planned again has the same key. `on_track` of `group_size` learners need nothing
+    now; `cannot_tell` counts learners for whom no system records something we need, so that nothing is claimed about
+    them; `not_listed` counts learners who need something and did not fit, and who come next week. `role` is
+    ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
+    """
+
+    key: str
+    recipient: Person
+    role: Literal["tutor", "cover", "careers_leader"]
+    college: str
+    academic_year: str
+    as_of: date
+    learners: tuple[DigestLearner, ...]
+    closed: tuple[DigestLearner, ...] = ()
+    on_track: int = 0
+    group_size: int = 0
+    cannot_tell: int = 0
+    not_listed: int = 0
+    sources: tuple[DigestSource, ...] = ()
+    careers_leader: Person | None = None
+    record_where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GapItem:
+    """One learner's open gaps as one item on the learner's page in the ILP.
+
+    `key` is the item's own and stays the same through its life; `operation` says what becomes of it, and
+    `external_ref` what the ILP calls it, if an earlier delivery told. `text` is what the learner, and a parent who may
+    look, is to read: plain lines without a mark (`mark_item` puts it in front). `lines` are the same gaps one by one.
+    """
+
+    key: str
+    operation: Literal["open", "update", "close"]
+    learner_reference: str
+    text: str = field(repr=False)
+    lines: tuple[DigestLine, ...]
+    as_of: date
+    external_ref: str | None = None
+
+
+class ListedItem(NamedTuple):
+    """Name one open item that a channel found in the ILP, by its mark: its key, and the learner on whose page it is."""
+
+    key: str
+    learner_reference: str
+
+    def __repr__(self) -> str:
+        """Show nobody's reference."""
+        return f"ListedItem(key={self.key!r})"
+
+
+Item: TypeAlias = Digest | GapItem
+"""What a channel may be asked to render."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The frozen bytes of one item: rendered once, stored, delivered, and resent unchanged.
+
+    `message_id` identifies the delivery outside (an e-mail's Message-ID); `recipient` is the one address or reference
+    that it goes to; `subject` holds no personal name.
+    """
+
+    key: str
+    recipient: str = field(repr=False)
+    content: bytes = field(repr=False)
+    content_type: str
+    message_id: str
+    subject: str
+
+
+class Receipt(NamedTuple):
+    """Answer what became of one payload.
+
+    ``sent`` and ``permanent`` are final; ``temporary`` is tried again; ``unknown`` means that the other side may have
+    taken it: it is reconciled or resent identically once. `detail` is a code or sentence without personal data.
+    """
+
+    key: str
+    status: ReceiptStatus
+    external_ref: str | None = None
+    detail: str = ""

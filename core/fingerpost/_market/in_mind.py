@@ -1,0 +1,79 @@
+"""Say a line about the occupation that each learner has in mind, asking each service once for each occupation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import sqlalchemy as sa
+
+from fingerpost._market.market import Market, MarketReport, market_line
+from fingerpost._market.occupations import Found, Occupations, load_occupations
+from fingerpost._store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fingerpost._config.configuration import Configuration
+    from fingerpost._contract.facts import Occupation
+
+
+InMind: TypeAlias = "tuple[str | None, str | None]"
+"""What a learner has in mind, as it is on record: a SOC code, and words."""
+
+
+class LearnerOccupation(NamedTuple):
+    """One occupation that learners have in mind: as it is on record, how many have it in mind, and what was found."""
+
+    soc_code: str | None
+    words: str | None
+    learners: int
+    found: Found
+
+
+def occupations_in_mind(connection: sa.Connection) -> Counter[InMind]:
+    """Count what learners have in mind; who they are stays behind."""
+    learner = schema.learner
+    select = (
+        sa.select(learner.c.soc_code, learner.c.intended_occupation, sa.func.count())
+        .where(learner.c.deleted_run.is_(None))
+        .where(sa.or_(learner.c.soc_code.is_not(None), learner.c.intended_occupation.is_not(None)))
+        .group_by(learner.c.soc_code, learner.c.intended_occupation)
+    )
+    return Counter({(code, words): count for code, words, count in connection.execute(select)})
+
+
+def occupations_of(
+    in_mind: Mapping[InMind, int], config: Configuration, crosswalk: Mapping[str, Occupation], market: Market
+) -> list[LearnerOccupation]:
+    """Find the occupation behind everything that learners have in mind, the most frequent first."""
+    known = Occupations(crosswalk, config.settings.labour_market.soc_version, market.titles())
+    found = [LearnerOccupation(code, words, count, known.of(code, words)) for (code, words), count in in_mind.items()]
+    return sorted(found, key=lambda one: (-one.learners, one.words or "", one.soc_code or ""))
+
+
+def line_report(market: Market, occupation: Occupation, region: str | None) -> MarketReport:
+    """Ask for what the line about an occupation needs; the title, which may be a learner's own words, stays here."""
+    return market.report(occupation._replace(title=""), region=region, kinds=("occupation", "pay", "vacancy"))
+
+
+def occupation_lines(in_mind: Mapping[InMind, int], config: Configuration, market: Market) -> dict[InMind, str]:
+    """Return the line for everything that learners have in mind of which there is something honest to say.
+
+    It asks services, which may take minutes: no transaction may be open meanwhile.
+    """
+    settings = config.settings.labour_market
+    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
+    reports: dict[tuple[str, int], MarketReport] = {}
+    lines: dict[InMind, str] = {}
+    for one in occupations_of(in_mind, config, crosswalk, market):
+        occupation = one.found.occupation
+        if occupation is None:
+            continue
+        code = (occupation.soc, int(occupation.soc_version))
+        if code not in reports:
+            reports[code] = line_report(market, occupation, settings.region)
+        line = market_line(reports[code])
+        if line is not None:
+            lines[one.soc_code, one.words] = line
+    return lines

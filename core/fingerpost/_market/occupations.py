@@ -1,0 +1,157 @@
+"""Find the occupation that a learner has in mind, by what is written down somewhere, and never by a guess.
+
+In this order: the college's crosswalk file; the SOC code on the learner's record; a title that a service lists, if it
+is the very word. What none of them knows is left for a person, who gets suggestions.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from fingerpost._contract.facts import Occupation, SocVersion
+from fingerpost._words.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+How: TypeAlias = Literal["crosswalk", "code", "title", "several", "unknown"]
+"""How an occupation was found; `several` means that a title is that of more than one, and nobody chose yet."""
+
+_SOC = re.compile(r"[1-9][0-9]{3}")
+_NEC = re.compile(r"[\s,]*\bn\.?e\.?c\.?\s*$")
+_BRACKETS = re.compile(r"\s*\([^)]*\)")
+_TURNED = re.compile(r"([^,(]+), ([^,(]+?)((?: \(.*)?)")
+_COLUMNS = ("occupation", "soc")
+
+
+class Found(NamedTuple):
+    """Hand over the occupation, or None, and how that came about."""
+
+    occupation: Occupation | None
+    how: How
+
+
+def fold_title(title: str) -> str:
+    """Return a title in the form in which two spellings of it are equal: case, blanks and "n.e.c." do not matter."""
+    return _NEC.sub("", " ".join(title.casefold().split()))
+
+
+class Titles:
+    """The titles that services list, and whose they are.
+
+    An index of occupations lists "Teacher, nursery": it is found by "nursery teacher" as well.
+    """
+
+    def __init__(self, listed: Iterable[Occupation]) -> None:
+        self._codes: dict[str, set[Occupation]] = defaultdict(set)
+        self._wider: dict[str, set[Occupation]] = defaultdict(set)
+        self._shown: dict[str, str] = {}
+        self._titles: dict[tuple[str, SocVersion], str] = {}
+        for occupation in listed:
+            if occupation.title:
+                self._titles.setdefault((occupation.soc, occupation.soc_version), occupation.title)
+                for form in _forms(occupation.title):
+                    self._codes[form].add(occupation._replace(title=""))
+                    self._wider[_BRACKETS.sub("", form)].add(occupation._replace(title=""))
+                    self._shown.setdefault(form, occupation.title)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def codes(self, title: str) -> set[Occupation]:
+        """Return the occupations with exactly this title, in each edition of the SOC.
+
+        Where another is listed under it with something in brackets, such as "Jointer (cable)", that one is as well:
+        who wrote "Jointer" may mean either.
+        """
+        folded = fold_title(title)
+        return self._codes[folded] | self._wider[folded] if folded in self._codes else set()
+
+    def title(self, occupation: Occupation) -> str:
+        """Return the first title that is listed with an occupation's code; "" where there is none."""
+        return self._titles.get((occupation.soc, occupation.soc_version), "")
+
+    def near(self, words: str, *, count: int = 8) -> list[Occupation]:
+        """Return occupations whose titles resemble some words, the likeliest first: those that hold all of the words.
+
+        "Electrician" is held by "Electricians and electrical fitters".
+        """
+        folded = fold_title(words)
+        parts = {word for word in _singulars(folded) if len(word) > 2}
+        holding = [title for title in self._codes if parts and parts <= _singulars(title)]
+        alike = difflib.get_close_matches(folded, self._codes, n=count, cutoff=0.6)
+        found: dict[Occupation, None] = {}
+        for title in dict.fromkeys([*sorted(holding, key=len), *alike]):
+            for code in sorted(self._codes[title]):
+                found.setdefault(code._replace(title=self._shown[title]))
+        return list(found)[:count]
+
+
+def _singulars(words: str) -> set[str]:
+    return {word.removesuffix("s") for word in re.findall(r"\w+", words)}
+
+
+def _forms(title: str) -> set[str]:
+    """Return a title as it is listed, and as people say it where it is turned round.
+
+    What stands in brackets is kept: "Teacher (further education)" is not every teacher.
+    """
+    folded = fold_title(title)
+    turned = _TURNED.fullmatch(folded)
+    return {folded, f"{turned[2]} {turned[1]}{turned[3]}"} if turned else {folded}
+
+
+class Occupations:
+    """Find the occupations of learners for one college."""
+
+    def __init__(self, crosswalk: Mapping[str, Occupation], version: SocVersion, titles: Titles) -> None:
+        self._crosswalk = crosswalk
+        self._version = version
+        self.titles = titles
+
+    def of(self, soc_code: str | None, words: str | None) -> Found:
+        """Return the occupation that a learner's SOC code and words mean."""
+        for said in (words, soc_code):
+            if said and (known := self._crosswalk.get(fold_title(said))):
+                return Found(known, "crosswalk")
+        if soc_code:
+            return Found(Occupation(soc_code, self._version), "code")
+        codes = self.titles.codes(words) if words else set()
+        editions = {code.soc_version for code in codes}
+        if codes and len(codes) == len(editions):
+            # The same title in both editions: the one that the college uses.
+            best = min(codes, key=lambda code: code.soc_version != self._version)
+            return Found(best._replace(title=words or ""), "title")
+        return Found(None, "several" if codes else "unknown")
+
+
+def load_occupations(path: Path | None, version: SocVersion) -> dict[str, Occupation]:
+    """Read the college's crosswalk of what learners write to SOC codes; without a path there is none.
+
+    Raises `ConfigError` naming file and line.
+    """
+    if path is None:
+        return {}
+    where = f"[labour_market] crosswalk {path.name}"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{where} cannot be read: it must be a CSV file in UTF-8 ({type(error).__name__}).") from None
+    if rows and not set(_COLUMNS) <= rows[0].keys():
+        raise ConfigError(f"{where} needs the columns {' and '.join(_COLUMNS)} in its first line.")
+    found: dict[str, Occupation] = {}
+    for number, row in enumerate(rows, start=2):
+        words, soc = fold_title(row["occupation"] or ""), (row["soc"] or "").strip()
+        if not words or not _SOC.fullmatch(soc):
+            raise ConfigError(f"{where}, line {number}: write an occupation and a SOC code of four digits.")
+        if words in found and found[words].soc != soc:
+            raise ConfigError(f"{where}, line {number}: this occupation stands above with another code; keep one.")
+        found[words] = Occupation(soc, version, " ".join((row["occupation"] or "").split()))
+    return found

@@ -1,0 +1,359 @@
+"""Recognise the learners of several systems as one, link every row to its learner, and merge what sources say.
+
+Identity is deterministic: the provider's reference first; then the ULN, where it is valid, permanent and unique among
+live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity that its source gave it;
+that two identities are one learner is a row of its own, with its evidence, so that it can be undone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+import xxhash
+
+from fingerpost._record.models import TEMPORARY_ULN
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.failpoints import hit
+from fingerpost._sync.identities import Identities, batches
+from fingerpost._sync.marks import Touched, mark_dirty
+from fingerpost._sync.merge import merge_marked
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from fingerpost._contract.messages import StreamName
+    from fingerpost._sync.run import Run
+
+
+LISTED_UNKNOWN = 1_000
+"""Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
+
+_LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations", "responses")
+
+
+def link(run: Run, identities: Identities) -> None:
+    """Bring identities, links and merged learners up to date with what was read."""
+    unit = run.unit
+    with unit.transaction() as connection:
+        run.store.ensure_indexes(connection)
+        _merge_all_if_trust_changed(run, identities)
+        named = _named_by_rows(connection)
+        if named or _merges_pending(connection):
+            _bridge(run, identities, named)
+        for stream in _LINKED:
+            _link_stream(run, stream)
+        hit("link_written")
+    hit("link_committed")
+    merge_marked(run)
+    with unit.transaction():
+        _list_unknown(run)
+
+
+def _merges_pending(connection: sa.Connection) -> bool:
+    dirty = schema.dirty
+    return connection.scalar(sa.select(dirty.c.learner_id).where(dirty.c.merge).limit(1)) is not None
+
+
+def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
+    """Merge every learner again where the order of trust or the crosswalk is not what it was."""
+    connection, store, settings = run.unit.connection, run.store, run.config.settings
+    decides = repr((run.config.order, sorted(settings.precedence.items()), sorted(identities.crosswalk.items())))
+    merged_by = xxhash.xxh3_64_hexdigest(decides.encode())
+    before = store.get_state(connection, "merged_by")
+    if before == merged_by:
+        return
+    store.set_state(connection, "merged_by", merged_by)
+    if before is not None:
+        connection.execute(sa.update(schema.dirty).values(merge=True))
+        # Without a WHERE SQLite takes the ON CONFLICT that follows for a join.
+        everybody = sa.select(schema.learner.c.id, sa.true()).where(schema.learner.c.id.is_not(None))
+        connection.execute(store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], everybody))
+
+
+# -- who is the same as whom -------------------------------------------------------------------------------------
+
+
+def _usable(rows: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(rows.c.deleted_run.is_(None), rows.c.uln.is_not(None), rows.c.uln != TEMPORARY_ULN)
+
+
+def _unlinked(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.learner_id.is_(None), table.c.identity.is_not(None))
+
+
+def _named_by_rows(connection: sa.Connection) -> dict[str, set[str]]:
+    """Return the identities, and their ULNs, of rows that name a learner by a reference that no learner has."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for stream in _LINKED:
+        rows = schema.SOURCE_TABLES[stream]
+        select = sa.select(rows.c.identity, rows.c.uln).distinct().where(_unlinked(rows), _usable(rows))
+        for identity, uln in connection.execute(select):
+            named[identity].add(uln)
+    return named
+
+
+def _bridge(run: Run, identities: Identities, named: dict[str, set[str]]) -> None:
+    """Decide which identities are one learner, under the name that the most trusted source gives them.
+
+    Learners who share a usable ULN are one; so are those whom the crosswalk joins. A row that names nobody by its
+    reference is for the learner who has its ULN.
+    """
+    connection, alias = run.unit.connection, schema.identity_link
+    stored = {row.identity: (row.same_as, row.evidence) for row in connection.execute(sa.select(alias))}
+    _add_linked_rows(connection, stored, named)
+    people = _People(run, identities.crosswalk, {uln for ulns in named.values() for uln in ulns})
+    _warn_ambiguous(run, people.ambiguous)
+    wanted = {identity: (same_as, "uln") for identity, same_as in people.same_as.items()}
+    known = _held(connection, named)
+    for identity, ulns in named.items():
+        owners = {people.owner[uln] for uln in ulns if uln in people.owner}
+        if identity not in known and len(owners) == 1:
+            wanted[identity] = (owners.pop(), "uln")
+    ours = identities.own({*identities.crosswalk, *identities.crosswalk.values()})
+    for identity, same_as in identities.crosswalk.items():
+        if identity in ours or same_as in ours:
+            wanted[identity] = (people.same_as.get(same_as, same_as), "crosswalk")
+        else:
+            wanted.pop(identity, None)
+    _rewrite_links(run, identities, stored, {name: link for name, link in wanted.items() if name != link[0]})
+
+
+def _add_linked_rows(
+    connection: sa.Connection, stored: Mapping[str, tuple[str, str]], named: dict[str, set[str]]
+) -> None:
+    """Add what was linked by the ULN of a row before, so that it is decided again."""
+    alias, learner = schema.identity_link, schema.learner
+    for identity in stored:
+        if identity.startswith("uln:"):
+            named[identity].add(identity.removeprefix("uln:"))
+    for stream in _LINKED:
+        rows = schema.SOURCE_TABLES[stream]
+        select = (
+            sa.select(rows.c.identity, rows.c.uln)
+            .distinct()
+            .join_from(alias, learner, learner.c.identity == alias.c.same_as)
+            .join(rows, sa.and_(rows.c.learner_id == learner.c.id, rows.c.identity == alias.c.identity))
+            .where(alias.c.identity.not_like("uln:%"), _usable(rows))
+        )
+        for identity, uln in connection.execute(select):
+            named[identity].add(uln)
+
+
+def _held(connection: sa.Connection, identities: Collection[str]) -> set[str]:
+    """Return which of these identities a source holds as a learner."""
+    rows = schema.source_learner
+    found: set[str] = set()
+    for some in batches(identities):
+        select = sa.select(rows.c.identity).where(rows.c.identity.in_(some), rows.c.deleted_run.is_(None))
+        found.update(connection.scalars(select))
+    return found
+
+
+class _People:
+    """Know which learners the sources' ULNs show to be one.
+
+    `same_as` maps an identity to the one that names the learner, `owner` a ULN to the name of the learner who has it,
+    `ambiguous` holds the ULNs that identify nobody: one source gives them to two learners, or they would make two of
+    its learners one. `wanted` are ULNs to look up beside those that learners share.
+    """
+
+    def __init__(self, run: Run, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
+        self._ranks = {number: run.rank(name) for name, number in run.connector_ids.items()}
+        self._members: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        self._read(run.unit.connection, crosswalk, wanted)
+        self.ambiguous = {uln for uln, members in self._members.items() if _clash([members])}
+        self.same_as: dict[str, str] = {}
+        self.owner: dict[str, str] = {}
+        for ulns in self._groups():
+            if _clash([self._members[uln] for uln in ulns]):
+                self.ambiguous.update(ulns)
+            else:
+                self._settle(ulns)
+        for identity, same_as in crosswalk.items():
+            if same_as in self.same_as:
+                self.same_as[identity] = self.same_as[same_as]
+
+    def _read(self, connection: sa.Connection, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
+        rows = schema.source_learner
+        shared = (
+            sa.select(rows.c.uln)
+            .where(_usable(rows))
+            .group_by(rows.c.uln)
+            .having(sa.func.count(sa.distinct(rows.c.identity)) > 1)
+        )
+        select = sa.select(rows.c.uln, rows.c.identity, rows.c.connector).where(_usable(rows))
+        for condition in (rows.c.uln.in_(shared), *(rows.c.uln.in_(some) for some in batches(wanted))):
+            for uln, identity, source in connection.execute(select.where(condition)):
+                self._members[uln][crosswalk.get(identity, identity)].add(source)
+
+    def _groups(self) -> list[list[str]]:
+        """Put ULNs together that a learner has had one after the other."""
+        group_of: dict[str, list[str]] = {}
+        for uln in sorted(self._members.keys() - self.ambiguous):
+            joined = [uln]
+            for other in {id(group): group for name in self._members[uln] if (group := group_of.get(name))}.values():
+                joined += other
+            for one in joined:
+                group_of.update(dict.fromkeys(self._members[one], joined))
+        return list({id(group): group for group in group_of.values()}.values())
+
+    def _settle(self, ulns: Collection[str]) -> None:
+        ranks: dict[str, int] = {}
+        last = len(self._ranks)
+        for uln in ulns:
+            for identity, sources in self._members[uln].items():
+                rank = min(self._ranks.get(source, last) for source in sources)
+                ranks[identity] = min(rank, ranks.get(identity, last))
+        # A reference outranks a bare ULN; then the most trusted source; then the spelling, to be deterministic.
+        first = min(ranks, key=lambda identity: (identity.startswith("uln:"), ranks[identity], identity))
+        self.same_as.update((identity, first) for identity in ranks if identity != first)
+        self.owner.update(dict.fromkeys(ulns, first))
+
+
+def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
+    """Say whether one source holds two of these identities: they cannot be one learner."""
+    held: dict[int, str] = {}
+    return any(
+        held.setdefault(source, identity) != identity
+        for identities in members
+        for identity, sources in identities.items()
+        for source in sources
+    )
+
+
+def _rewrite_links(
+    run: Run,
+    identities: Identities,
+    stored: Mapping[str, tuple[str, str]],
+    wanted: Mapping[str, tuple[str, str]],
+) -> None:
+    """Store what has changed among the links, and point the rows to their learners."""
+    connection, alias = run.unit.connection, schema.identity_link
+    changed = {identity for identity in {*stored, *wanted} if stored.get(identity) != wanted.get(identity)}
+    if not changed:
+        return
+    undone = changed - wanted.keys()
+    targets = {wanted[identity][0] for identity in changed - undone}
+    learners = identities.own(targets | _held(connection, undone), make=True)
+    learners |= identities.own({*changed, *(stored[identity][0] for identity in changed & stored.keys())})
+    for some in batches(changed):
+        connection.execute(sa.delete(alias).where(alias.c.identity.in_(some)))
+    executemany(
+        connection,
+        run.store.dialect.insert_ignore(alias),
+        [(identity, *wanted[identity], run.id) for identity in sorted(changed - undone)],
+    )
+    before = {
+        identity: {learners[name] for name in (identity, stored.get(identity, ("",))[0]) if name in learners}
+        for identity in changed
+    }
+    _point_to_learners(run, before)
+    after = {learners[wanted[identity][0]] for identity in changed - undone}
+    touched = after.union(*before.values())
+    mark_dirty(connection, run.store.dialect, Touched(merges=touched))
+
+
+def _point_to_learners(run: Run, before: Mapping[str, Collection[int]]) -> None:
+    """Point the rows that bear these identities, and stand with these learners, to whom they are for now."""
+    for table in schema.SOURCE_TABLES.values():
+        learner = sa.func.coalesce(_by_link(table), _by_identity(table))
+        for some in batches(before.keys()):
+            numbers = {number for identity in some for number in before[identity]}
+            run.unit.connection.execute(
+                sa.update(table)
+                .where(table.c.learner_id.in_(sorted(numbers)), table.c.identity.in_(some))
+                .values(learner_id=learner)
+            )
+
+
+def _by_link(table: sa.Table) -> sa.ScalarSelect[int]:
+    """Find the learner whom a row's identity stands for by a link."""
+    learner, alias = schema.learner, schema.identity_link
+    return (
+        sa.select(learner.c.id)
+        .join(alias, alias.c.same_as == learner.c.identity)
+        .where(alias.c.identity == table.c.identity)
+        .scalar_subquery()
+    )
+
+
+def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
+    """Find the learner who bears a row's identity."""
+    learner = schema.learner
+    return sa.select(learner.c.id).where(learner.c.identity == table.c.identity).scalar_subquery()
+
+
+def _warn_ambiguous(run: Run, ulns: Iterable[str]) -> None:
+    """List the rows whose ULN identifies nobody; drop what was listed and no longer holds."""
+    rows = schema.source_learner
+    found: set[tuple[int, str]] = set()
+    for some in batches(list(ulns)):
+        select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), rows.c.uln.in_(some))
+        found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
+    _replace_warnings(run, "learners", "uln", "ambiguous_uln", found)
+
+
+def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
+    """Make the warnings of one code in one stream be those about `wanted`: pairs of connector and key."""
+    connection, table = run.unit.connection, schema.warning
+    stored = {
+        (row.connector, row.key): row.id
+        for row in connection.execute(
+            sa.select(table.c.id, table.c.connector, table.c.key).where(table.c.stream == stream, table.c.code == code)
+        )
+    }
+    old = [number for pair, number in stored.items() if pair not in wanted]
+    for start in range(0, len(old), 500):
+        connection.execute(sa.delete(table).where(table.c.id.in_(old[start : start + 500])))
+    new = [
+        {"connector": source, "stream": stream, "key": key, "field": field, "code": code, "where": "",
+         "first_run": run.id}
+        for source, key in sorted(wanted - stored.keys())
+    ]  # fmt: skip
+    if new:
+        connection.execute(run.store.dialect.insert(table).on_conflict_do_nothing(), new)
+
+
+# -- links -------------------------------------------------------------------------------------------------------
+
+
+def _link_stream(run: Run, stream: StreamName) -> None:
+    """Attach rows that came before their learner: by a linked identity, then by their own."""
+    connection = run.unit.connection
+    table = schema.SOURCE_TABLES[stream]
+    if connection.scalar(sa.select(table.c.id).where(_unlinked(table)).limit(1)) is None:
+        return
+    for found in (_by_link(table), _by_identity(table)):
+        linked = sa.and_(_unlinked(table), found.is_not(None))
+        marks = cast("sa.Select[Any]", sa.select(found, sa.false()).distinct().where(linked))
+        connection.execute(run.store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], marks))
+        connection.execute(sa.update(table).where(linked).values(learner_id=found))
+
+
+# -- rows without a learner --------------------------------------------------------------------------------------
+
+
+def _list_unknown(run: Run) -> None:
+    """List the rows that name a learner whom no source holds: kept, and attached when that learner appears."""
+    connection = run.unit.connection
+    names = {number: name for name, number in run.connector_ids.items()}
+    for stream in _LINKED:
+        table = schema.SOURCE_TABLES[stream]
+        lost = sa.and_(_unlinked(table), table.c.deleted_run.is_(None))
+        select = sa.select(table.c.connector, sa.func.count()).where(lost).group_by(table.c.connector)
+        counts: dict[int, int] = dict(connection.execute(select).all())
+        found = {
+            (row.connector, row.key)
+            for row in connection.execute(
+                sa.select(table.c.connector, table.c.key).where(lost).order_by(table.c.id).limit(LISTED_UNKNOWN)
+            )
+        }
+        _replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
+        for number, count in sorted(counts.items()):
+            run.report.messages.append(
+                f"{names.get(number, '(removed connector)')}: {count} {stream} name a learner whom no source holds; "
+                "they are kept, and count as soon as that learner appears."
+            )

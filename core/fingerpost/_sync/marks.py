@@ -1,0 +1,115 @@
+"""Mark the learners that must be merged or judged again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fingerpost._store.dialect import Dialect
+
+
+@dataclass(slots=True)
+class Touched:
+    """What rows touch: the learners that must be judged again, and of those the ones to be merged first."""
+
+    learners: set[int] = field(default_factory=set)
+    merges: set[int] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    programmes: set[str] = field(default_factory=set)
+
+    def add(self, other: Touched) -> None:
+        """Take in what other rows touch."""
+        self.learners |= other.learners
+        self.merges |= other.merges
+        self.groups |= other.groups
+        self.programmes |= other.programmes
+
+    def clear(self) -> None:
+        """Forget it all: it is stored."""
+        for group in (self.learners, self.merges, self.groups, self.programmes):
+            group.clear()
+
+
+class Marks:
+    """Remember who is marked in the store already, to be judged or even to be merged, in a byte a learner."""
+
+    JUDGE, MERGE = 1, 2
+
+    def __init__(self) -> None:
+        self._levels = bytearray()
+
+    def without(self, learners: Iterable[int], level: int) -> list[int]:
+        """Return, in order, those who are not yet marked for as much."""
+        levels, end = self._levels, len(self._levels)
+        return sorted(number for number in learners if number >= end or levels[number] < level)
+
+    def add(self, touched: Touched) -> None:
+        """Take in what was stored."""
+        for learners, level in ((touched.learners, self.JUDGE), (touched.merges, self.MERGE)):
+            self._levels.extend(bytes(max(0, 1 + max(learners, default=0) - len(self._levels))))
+            for number in learners:
+                self._levels[number] = max(level, self._levels[number])
+
+
+def remove_rows(
+    connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
+) -> Touched:
+    """Delete rows softly; return whom that touches."""
+    touched = Touched()
+    warning = schema.warning
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        shared = [table.c.group, table.c.programme] if stream == "activities" else []
+        gone = connection.execute(sa.select(table.c.learner_id, table.c.key, *shared).where(table.c.id.in_(some))).all()
+        touched.learners.update(row.learner_id for row in gone if row.learner_id is not None)
+        if shared:
+            touched.groups.update(row.group for row in gone if row.group is not None)
+            touched.programmes.update(row.programme for row in gone if row.programme is not None)
+        connection.execute(sa.update(table).where(table.c.id.in_(some)).values(deleted_run=run, changed_run=run))
+        connection.execute(
+            sa.delete(warning).where(
+                warning.c.connector == connector,
+                warning.c.stream == stream,
+                warning.c.key.in_([row.key for row in gone]),
+            )
+        )
+    if stream == "learners":
+        touched.merges |= touched.learners
+    return touched
+
+
+def mark_dirty(connection: sa.Connection, dialect: Dialect, touched: Touched, marks: Marks | None = None) -> None:
+    """Mark learners to be judged again, and of those in `merges` that they are to be merged first.
+
+    What `marks` remembers is marked already.
+    """
+    dirty = schema.dirty
+    marks = marks if marks is not None else Marks()
+    for learners, level, statement in (
+        (touched.learners - touched.merges, Marks.JUDGE, dialect.insert_ignore(dirty)),
+        (touched.merges, Marks.MERGE, dialect.upsert(dirty, conflict=["learner_id"])),
+    ):
+        numbers = marks.without(learners, level)
+        for start in range(0, len(numbers), 10_000):
+            some = numbers[start : start + 10_000]
+            executemany(connection, statement, [(number, level == Marks.MERGE) for number in some])
+    for values, column in (
+        (touched.groups, schema.source_assignment.c.group),
+        (touched.programmes, schema.source_programme.c.code),
+    ):
+        names = sorted(values)
+        for start in range(0, len(names), 500):
+            members = (
+                sa.select(column.table.c.learner_id, sa.false())
+                .distinct()
+                .where(column.table.c.learner_id.is_not(None), column.in_(names[start : start + 500]))
+            )
+            connection.execute(dialect.insert_from(dirty, ["learner_id", "merge"], members))

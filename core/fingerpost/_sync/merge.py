@@ -1,0 +1,120 @@
+"""Merge what the sources say of one learner into one record."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from fingerpost._record.models import TEMPORARY_ULN
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.failpoints import hit
+
+if TYPE_CHECKING:
+    from fingerpost._sync.run import Run
+
+
+MERGE_BATCH = 2_000
+"""Learners merged and stored in one transaction."""
+
+
+# -- merging -----------------------------------------------------------------------------------------------------
+
+
+def merge_marked(run: Run) -> None:
+    """Make every marked learner again from its live source rows."""
+    dirty = schema.dirty
+    while True:
+        with run.unit.transaction() as connection:
+            batch = list(
+                connection.scalars(
+                    sa.select(dirty.c.learner_id).where(dirty.c.merge).order_by(dirty.c.learner_id).limit(MERGE_BATCH)
+                )
+            )
+            if not batch:
+                return
+            for start in range(0, len(batch), 500):
+                _merge_batch(run, batch[start : start + 500])
+            connection.execute(
+                sa.update(dirty).where(dirty.c.merge, dirty.c.learner_id <= batch[-1]).values(merge=False)
+            )
+            hit("merge_written")
+        hit("merge_committed")
+        run.progress.advance(len(batch))
+
+
+_MERGED = ("uln", *schema.learner_fields)
+_fetch = attrgetter(*_MERGED)
+
+
+def _merge_batch(run: Run, batch: list[int]) -> None:
+    connection, rows, learner = run.unit.connection, schema.source_learner, schema.learner
+    said: dict[int, list[Any]] = {number: [] for number in batch}
+    for row in connection.execute(sa.select(rows).where(rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None))):
+        said[row.learner_id].append(row)
+    merger = _Merger(run)
+    updates = []
+    for known in connection.execute(sa.select(learner).where(learner.c.id.in_(batch))):
+        before = _fetch(known)
+        merged = merger.merge(said[known.id]) if said[known.id] else before
+        deleted = None if said[known.id] else (known.deleted_run or run.id)
+        if deleted != known.deleted_run or merged != before:
+            updates.append((*merged, run.id, deleted, known.id))
+    names = [*_MERGED, "changed_run", "deleted_run"]
+    statement = sa.update(learner).where(learner.c.id == sa.bindparam("number"))
+    executemany(
+        connection,
+        run.store.dialect.positional(
+            statement.values({name: sa.bindparam(f"new_{name}") for name in names}),
+            [*(f"new_{name}" for name in names), "number"],
+        ),
+        updates,
+    )
+
+
+class _Merger:
+    """Merge what sources say of one learner: the first non-null value, by the order of trust for each field."""
+
+    def __init__(self, run: Run) -> None:
+        names = {number: name for name, number in run.connector_ids.items()}
+        precedence = {name.removeprefix("learner."): order for name, order in run.config.settings.precedence.items()}
+        self._rank = {number: run.rank(name) for number, name in names.items()}
+        self._orders = {
+            field: {number: _rank_in(order, name, run.rank(name)) for number, name in names.items()}
+            for field, order in precedence.items()
+        }
+
+    def merge(self, rows: list[Any]) -> tuple[Any, ...]:
+        """Return the merged fields, in the order of `_MERGED`."""
+        if len(rows) == 1:
+            merged: tuple[Any, ...] = _fetch(rows[0])
+            return merged
+        last = len(self._rank) + 1
+        # Within one source the newest part speaks first: an ILR of this year before last year's.
+        rows = sorted(rows, key=lambda row: row.key)
+        rows.sort(key=lambda row: row.part, reverse=True)
+        rows.sort(key=lambda row: self._rank.get(row.connector, last))
+        return (
+            self._uln(self._ordered(rows, "uln")),
+            *(
+                next((value for row in self._ordered(rows, name) if (value := getattr(row, name)) is not None), None)
+                for name in schema.learner_fields
+            ),
+        )
+
+    def _ordered(self, rows: list[Any], name: str) -> list[Any]:
+        """Put rows into the order of trust that `[precedence]` sets for one field, if it sets one."""
+        order = self._orders.get(name)
+        return rows if order is None else sorted(rows, key=lambda row: order.get(row.connector, (2, 0)))
+
+    @staticmethod
+    def _uln(rows: list[Any]) -> str | None:
+        """Return the ULN; a temporary one says less than any other source's permanent one."""
+        known = [row.uln for row in rows if row.uln is not None]
+        return next((uln for uln in known if uln != TEMPORARY_ULN), known[0] if known else None)
+
+
+def _rank_in(order: tuple[str, ...], name: str, rank: int) -> tuple[int, int]:
+    return (0, order.index(name)) if name in order else (1, rank)

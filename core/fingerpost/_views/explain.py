@@ -1,0 +1,258 @@
+"""Explain one learner: what each source said, which word won, and why each criterion stands as it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from fingerpost._benchmarks.wording import explain_reason
+from fingerpost._market.in_mind import line_report, occupations_of
+from fingerpost._market.market import market_line
+from fingerpost._market.occupations import load_occupations
+from fingerpost._store import schema
+from fingerpost._sync.facts import gather
+from fingerpost._sync.judge import judge_facts
+from fingerpost._words.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from fingerpost._benchmarks.verdicts import Evidence, EvidenceUse, Verdict
+    from fingerpost._contract.facts import SocVersion
+    from fingerpost._market.occupations import How
+    from fingerpost.college import College
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBy:
+    """What one source says of one field of the learner; `counts` marks the word that stands."""
+
+    field: str
+    connector: str
+    value: Any = dataclasses.field(repr=False)
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedEvidence:
+    """One record, and what became of it for one criterion; `why` is a sentence where there is something to say."""
+
+    record: str
+    day: str
+    kind: str
+    title: str | None = dataclasses.field(repr=False)
+    state: str
+    outcome: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedCriterion:
+    """How one criterion stands for the learner, and on what records."""
+
+    criterion: str
+    title: str
+    period: str
+    status: str
+    have: int
+    need: int
+    due: str | None
+    why: str | None
+    quality_not_recorded: bool
+    evidence: tuple[ExplainedEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedOccupation:
+    """What the learner has in mind, which occupation that was found to be and how, and what is known about it.
+
+    `soc` and `title` are None where it was not found; `line` is None where there is nothing honest to say.
+    """
+
+    words: str | None = dataclasses.field(repr=False)
+    soc_code: str | None = dataclasses.field(repr=False)
+    how: How
+    soc: str | None = dataclasses.field(default=None, repr=False)
+    soc_version: SocVersion | None = None
+    title: str | None = dataclasses.field(default=None, repr=False)
+    line: str | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that is known of one learner and why it was judged as it was."""
+
+    learner: str
+    name: str = dataclasses.field(repr=False)
+    as_of: str
+    framework: str
+    said: tuple[SaidBy, ...]
+    also_known_as: tuple[str, ...] = dataclasses.field(repr=False)
+    programmes: tuple[dict[str, Any], ...]
+    assignments: tuple[dict[str, Any], ...] = dataclasses.field(repr=False)
+    tutors: tuple[str, ...] = dataclasses.field(repr=False)
+    criteria: tuple[ExplainedCriterion, ...]
+    warnings: tuple[dict[str, Any], ...]
+    in_mind: ExplainedOccupation | None = dataclasses.field(default=None, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost explain --json` prints."""
+        return asdict(self)
+
+
+def explain(college: College, who: str, as_of: date | None) -> Explanation:
+    """Explain one learner; see `College.explain`."""
+    day = college.today(as_of)
+    with college.store.reading() as connection:
+        person = _find(college, connection, who)
+        connectors = college.connector_names(connection)
+        facts = gather(connection, [person.id], college.feeds(connection), connectors)[0]
+        ranks = {name: college.config.rank(name) for name in connectors.values()}
+        unrecorded = college.config.settings.benchmarks.meaningful_unrecorded
+        verdicts = judge_facts(college.framework, facts, day, ranks, unrecorded)
+        evidence = {item.ref: item for item in facts.evidence}
+        planner = college.planner(connection, as_of)
+        tutors = tuple(audience.person.email for audience in planner.audiences() if person.id in audience.learners)
+        return Explanation(
+            learner=person.reference or person.uln or person.identity,
+            name=f"{person.given_names or ''} {person.family_name or ''}".strip(),
+            as_of=day.isoformat(),
+            framework=college.framework.name,
+            said=_said(connection, person, connectors),
+            also_known_as=_also_known_as(connection, person.identity),
+            programmes=_rows(
+                connection, schema.source_programme, person.id, connectors,
+                ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "status"),
+            ),
+            assignments=_rows(
+                connection, schema.source_assignment, person.id, connectors,
+                ("group", "tutor_name", "tutor_email", "role", "starts_on", "ends_on"),
+            ),
+            tutors=tutors,
+            criteria=tuple(_criterion(college, verdict, evidence) for verdict in verdicts),
+            warnings=_warnings(connection, person.id, connectors),
+            in_mind=_in_mind(college, person.soc_code, person.intended_occupation),
+        )  # fmt: skip
+
+
+def _find(college: College, connection: sa.Connection, who: str) -> Any:
+    """Find a learner by reference, "ukprn:reference" or ULN, also by the reference of a linked identity."""
+    learner, alias = schema.learner, schema.identity_link
+    who = who.strip()
+    names = {who, f"{college.config.settings.college.ukprn}:{who}"}
+    linked = sa.select(alias.c.same_as).where(alias.c.identity.in_(names))
+    for condition in (
+        sa.or_(learner.c.identity.in_(names), learner.c.identity.in_(linked)), learner.c.reference == who,
+        learner.c.uln == who,
+    ):  # fmt: skip
+        found = connection.execute(sa.select(learner).where(condition, learner.c.deleted_run.is_(None))).all()
+        if len(found) == 1:
+            return found[0]
+        if found:
+            known = ", ".join(sorted(row.identity for row in found)[:10])
+            raise ConfigError(
+                f"More than one learner is called that: say which, as ukprn:reference. They are: {known}."
+            )
+    raise ConfigError(
+        "No learner has this reference or ULN. Write the reference as the MIS does, ukprn:reference, or the ULN; "
+        "fingerpost status says which sources were read."
+    )
+
+
+def _in_mind(college: College, code: str | None, words: str | None) -> ExplainedOccupation | None:
+    """Say what is known of what the learner has in mind, from memory alone: explaining asks nobody."""
+    if code is None and words is None:
+        return None
+    settings = college.config.settings.labour_market
+    market = college.market(offline=True)
+    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
+    (one,) = occupations_of({(code, words): 1}, college.config, crosswalk, market)
+    occupation = one.found.occupation
+    if occupation is None:
+        return ExplainedOccupation(words, code, one.found.how)
+    report = line_report(market, occupation, settings.region)
+    return ExplainedOccupation(
+        words, code, one.found.how, occupation.soc, occupation.soc_version, report.title, market_line(report)
+    )
+
+
+def _also_known_as(connection: sa.Connection, identity: str) -> tuple[str, ...]:
+    """Return the learner's other references, as ukprn:reference."""
+    alias = schema.identity_link
+    others = connection.scalars(sa.select(alias.c.identity).where(alias.c.same_as == identity))
+    return tuple(sorted(other for other in others if not other.startswith("uln:")))
+
+
+def _said(connection: sa.Connection, person: Any, connectors: Mapping[int, str]) -> tuple[SaidBy, ...]:
+    """Return every source's word on every field, with the one that stands marked once."""
+    rows = connection.execute(
+        sa.select(schema.source_learner)
+        .where(schema.source_learner.c.learner_id == person.id, schema.source_learner.c.deleted_run.is_(None))
+        .order_by(schema.source_learner.c.connector, schema.source_learner.c.part.desc())
+    ).all()
+    said = []
+    for name in ("uln", *schema.learner_fields):
+        for row in rows:
+            value = getattr(row, name)
+            if value is not None:
+                connector = connectors.get(row.connector, "?")
+                said.append(SaidBy(name, connector, value, counts=value == getattr(person, name)))
+    return tuple(said)
+
+
+def _rows(
+    connection: sa.Connection, table: sa.Table, learner: int, connectors: Mapping[int, str], names: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"connector": connectors.get(row.connector, "?"), "key": row.key} | {name: getattr(row, name) for name in names}
+        for row in connection.execute(
+            sa.select(table)
+            .where(table.c.learner_id == learner, table.c.deleted_run.is_(None))
+            .order_by(table.c.connector, table.c.key)
+        )
+    )
+
+
+def _criterion(college: College, verdict: Verdict, evidence: Mapping[str, Evidence]) -> ExplainedCriterion:
+    criterion = college.framework.criterion(verdict.criterion)
+    return ExplainedCriterion(
+        criterion=verdict.criterion,
+        title=criterion.title,
+        period=verdict.period,
+        status=verdict.status,
+        have=verdict.have,
+        need=verdict.need,
+        due=None if verdict.due is None else verdict.due.isoformat(),
+        why=None if verdict.reason is None else explain_reason(verdict.reason),
+        quality_not_recorded=verdict.quality_not_recorded,
+        evidence=tuple(_evidence(use, evidence[use.ref]) for use in verdict.uses),
+    )
+
+
+def _evidence(use: EvidenceUse, item: Evidence) -> ExplainedEvidence:
+    why = None if use.reason is None else explain_reason(use.reason)
+    if item.duplicate_of is not None:
+        why = f"{why or ''} The other record is {item.duplicate_of}.".strip()
+    return ExplainedEvidence(use.ref, item.starts_on.isoformat(), item.kind, item.title, item.state, use.outcome, why)
+
+
+def _warnings(connection: sa.Connection, learner: int, connectors: Mapping[int, str]) -> tuple[dict[str, Any], ...]:
+    """Return what is wrong with the learner's data, for whoever can correct it at its source."""
+    warning = schema.warning
+    found = []
+    for stream, table in schema.SOURCE_TABLES.items():
+        for row in connection.execute(
+            sa.select(warning.c.connector, warning.c.key, warning.c.field, warning.c.code)
+            .join(table, sa.and_(table.c.connector == warning.c.connector, table.c.key == warning.c.key))
+            .where(warning.c.stream == stream, table.c.learner_id == learner, table.c.deleted_run.is_(None))
+            .order_by(warning.c.connector, warning.c.key, warning.c.field)
+        ):
+            found.append(
+                {"connector": connectors.get(row.connector, "?"), "stream": stream, "key": row.key, "field": row.field,
+                 "code": row.code}
+            )  # fmt: skip
+    return tuple(found)

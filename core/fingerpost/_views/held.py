@@ -1,0 +1,266 @@
+"""What waits for a person: removals that a sync held back, and rejected records."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from fingerpost._contract.messages import STREAMS, Record
+from fingerpost._store import schema
+from fingerpost._sync.crosswalk import load_crosswalk
+from fingerpost._sync.identities import Identities
+from fingerpost._sync.marks import mark_dirty, remove_rows
+from fingerpost._sync.run import SyncOptions, finish_run, start_run
+from fingerpost._sync.sync import stream_reader
+from fingerpost._version import __version__
+from fingerpost._words.days import utc_text
+from fingerpost._words.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from fingerpost._contract.messages import StreamName
+    from fingerpost._sync.run import Run
+    from fingerpost.college import College
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSweep:
+    """Rows of one stream that its source no longer holds: `rows` of `of` live ones."""
+
+    connector: str
+    stream: StreamName
+    rows: int
+    of: int
+
+    @property
+    def message(self) -> str:
+        """Say it in a sentence."""
+        return f"{self.connector} no longer holds {self.rows} of {self.of} {self.stream}."
+
+
+def held_sweeps(college: College) -> list[HeldSweep]:
+    """Return what is held, in order of connector and stream."""
+    with college.store.reading() as connection:
+        return _held(connection)
+
+
+def _held(connection: sa.Connection) -> list[HeldSweep]:
+    hold, names = schema.sweep_hold, schema.connector
+    found = []
+    for name, number, stream, rows in connection.execute(
+        sa.select(names.c.name, hold.c.connector, hold.c.stream, sa.func.count())
+        .join(names, names.c.id == hold.c.connector)
+        .group_by(names.c.name, hold.c.connector, hold.c.stream)
+        .order_by(names.c.name, hold.c.stream)
+    ):
+        table = schema.SOURCE_TABLES[stream]
+        live = connection.scalar(
+            sa.select(sa.func.count()).where(table.c.connector == number, table.c.deleted_run.is_(None))
+        )
+        found.append(HeldSweep(name, stream, rows, int(live or 0)))
+    return found
+
+
+def confirm_sweep(college: College, only: Collection[str], now: datetime) -> list[HeldSweep]:
+    """Remove what is held, softly, and mark the learners so that the next sync judges them again."""
+    store, hold = college.store, schema.sweep_hold
+    with store.dialect.lock(), store.writing() as connection:
+        numbers = {name: number for number, name in college.connector_names(connection).items()}
+        for name in only:
+            if name not in numbers:
+                raise ConfigError(f"There is no source called '{name}' whose removals wait.")
+        confirmed = [one for one in _held(connection) if not only or one.connector in only]
+        if not confirmed:
+            return []
+        run = int(
+            connection.execute(
+                sa.insert(schema.run).returning(schema.run.c.id).values(
+                    started_at=utc_text(now.astimezone(UTC)), finished_at=utc_text(now.astimezone(UTC)),
+                    status="succeeded", exit_code=0, as_of=college.today().isoformat(), version=__version__,
+                    summary='{"command": "sweep --confirm"}',
+                )
+            ).scalar_one()
+        )  # fmt: skip
+        for one in confirmed:
+            number = numbers[one.connector]
+            these = sa.and_(hold.c.connector == number, hold.c.stream == one.stream)
+            rows = list(connection.scalars(sa.select(hold.c.row_id).where(these)))
+            touched = remove_rows(
+                connection, schema.SOURCE_TABLES[one.stream], rows, run=run, connector=number, stream=one.stream
+            )
+            mark_dirty(connection, store.dialect, touched)
+            connection.execute(sa.delete(hold).where(these))
+        return confirmed
+
+
+_EMPTY = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """One rejected record, without what it says.
+
+    `reason` is a code such as ``missing_required``, `field` the canonical field it is about (empty where the connector
+    itself could not read the record), `where` a place in the source, `since` when it was first rejected, in UTC. `kept`
+    says whether its content is still there: it is removed after ``[privacy] quarantine_days``.
+    """
+
+    number: int
+    connector: str
+    stream: str
+    key: str = field(repr=False)
+    reason: str
+    field: str
+    where: str
+    since: str
+    kept: bool
+
+    @property
+    def can_be_retried(self) -> bool:
+        """Say whether a corrected mapping could help: what nobody could read must be put right in the source."""
+        return self.kept and bool(self.field)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row that `fingerpost quarantine list --json` prints."""
+        return asdict(self) | {"can_be_retried": self.can_be_retried}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRecord:
+    """One rejected record with what it says, for the person who asked; `raw` holds the columns that are mapped."""
+
+    record: QuarantinedRecord
+    raw: Mapping[str, Any] = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost quarantine show --json` prints."""
+        return self.record.as_dict() | {"raw": dict(self.raw)}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryReport:
+    """What became of rejected records under today's mappings.
+
+    `stored` are good now, `skipped` are no records at all by the mapping, `rejected` are still bad. `left` could not
+    be tried: their content is not kept, nobody could read it, or their source is not configured.
+    """
+
+    run: int
+    stored: int
+    skipped: int
+    rejected: int
+    left: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost quarantine retry --json` prints."""
+        return asdict(self)
+
+
+def quarantined(college: College) -> list[QuarantinedRecord]:
+    """Return the rejected records, oldest first."""
+    names = schema.connector
+    table = schema.quarantine
+    with college.store.reading() as connection:
+        rows = connection.execute(
+            sa.select(table, names.c.name)
+            .join(names, names.c.id == table.c.connector)
+            .order_by(table.c.since, table.c.id)
+        )
+        return [_listed(row) for row in rows]
+
+
+def show(college: College, number: int) -> ShownRecord:
+    """Return one rejected record with what it says; raise `ConfigError` where there is none of this number."""
+    table, names = schema.quarantine, schema.connector
+    with college.store.reading() as connection:
+        row = connection.execute(
+            sa.select(table, names.c.name).join(names, names.c.id == table.c.connector).where(table.c.id == number)
+        ).one_or_none()
+    if row is None:
+        raise ConfigError(
+            f"No rejected record has the number {number}; fingerpost quarantine list says which there are."
+        )
+    return ShownRecord(_listed(row), json.loads(row.raw))
+
+
+def _listed(row: Any) -> QuarantinedRecord:
+    return QuarantinedRecord(
+        row.id, row.name, row.stream, row.key, row.reason, row.field, row.where, row.since, row.raw != _EMPTY
+    )
+
+
+def discard(college: College, numbers: Sequence[int]) -> int:
+    """Forget rejected records; return how many there were. Raises `LockHeld` while a run works.
+
+    A record that its source still holds is rejected anew when it is next read.
+    """
+    table = schema.quarantine
+    with college.store.dialect.lock(), college.store.writing() as connection:
+        return sum(
+            connection.execute(sa.delete(table).where(table.c.id.in_(numbers[start : start + 500]))).rowcount
+            for start in range(0, len(numbers), 500)
+        )
+
+
+def retry(college: College, now: datetime) -> RetryReport:
+    """Read the rejected records again as if their sources had just given them, with today's mappings.
+
+    It is a run of its own in the ledger, and each stream is one transaction. The next sync judges the learners. Raises
+    `LockHeld` while a run works.
+    """
+    store, config = college.store, college.config
+    with store.dialect.lock(), store.engine.connect() as connection:
+        run = start_run(
+            store, connection, college.host, config, college.framework, college.mappings, SyncOptions(),
+            now.astimezone(UTC), college.today(), None,
+        )  # fmt: skip
+        try:
+            report = _retry(run)
+            run.report.status = "succeeded"
+        except BaseException:
+            run.report.status, run.report.exit_code = "failed", 1
+            raise
+        finally:
+            finish_run(run)
+        return report
+
+
+def _retry(run: Run) -> RetryReport:
+    identities = Identities(run, load_crosswalk(run.config))
+    waiting, total = _waiting(run)
+    read = skipped = rejected = 0
+    for name in STREAMS:
+        for instance in run.config.instances:
+            for spec in instance.streams:
+                records = waiting.get((instance.name, spec.name))
+                if spec.name == name and records:
+                    reader = stream_reader(run, instance, spec, identities, full=True)
+                    reader.retry(records)
+                    read += reader.report.read
+                    skipped += reader.report.skipped
+                    rejected += reader.report.rejected
+    report = RetryReport(run.id, read - skipped - rejected, skipped, rejected, total - read)
+    run.report.messages.append(f"quarantine retry: {report.stored:,} stored, {total - report.stored:,} not")
+    return report
+
+
+def _waiting(run: Run) -> tuple[dict[tuple[str, str], list[Record]], int]:
+    """Return what can be tried, by connector and stream, and how many records there are in all."""
+    table = schema.quarantine
+    names = {number: name for name, number in run.connector_ids.items()}
+    configured = {(instance.name, spec.name) for instance in run.config.instances for spec in instance.streams}
+    found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    total = 0
+    with run.unit.transaction() as connection:
+        for row in connection.execute(sa.select(table).order_by(table.c.id)):
+            total += 1
+            source = (names.get(row.connector, ""), row.stream)
+            if source in configured and row.field and row.raw != _EMPTY:
+                found[source].append(Record(row.key, json.loads(row.raw), row.part))
+    return found, total

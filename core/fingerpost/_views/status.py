@@ -1,0 +1,338 @@
+"""What the last runs did, how fresh each source is, and what waits for a person."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import sqlalchemy as sa
+
+from fingerpost._alerts.pages import EDITED, NO_PAGE
+from fingerpost._store import schema
+from fingerpost._sync.facts import is_fresh
+from fingerpost._views.held import HeldSweep, held_sweeps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fingerpost.college import College
+
+
+@dataclass(frozen=True, slots=True)
+class DataFault:
+    """One fault in a source's data that cost a field and no record; `key` is the record's own in that source."""
+
+    connector: str
+    stream: str
+    key: str
+    field: str
+    code: str
+    where: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One line of the ledger; instants are UTC.
+
+    `status` is ``succeeded``, ``partial``, ``failed``, ``interrupted`` or ``running``. A run that was cut short reads
+    ``running`` until the next one finds it dead. `summary` says in a line what it did.
+    """
+
+    run: int
+    started_at: str
+    finished_at: str | None
+    status: str
+    exit_code: int | None
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How one stream of one source stands.
+
+    `state` and `message` are those of its last read; `complete_at` is the last read that came to its end, `data_at` the
+    age of the data then, where the source tells. `live` counts the rows that are kept, `warnings` the faults in them
+    by code. `configured` is False for a source that the configuration no longer has, whose rows still count.
+    """
+
+    connector: str
+    stream: str
+    configured: bool
+    state: str | None
+    message: str | None
+    complete_at: str | None
+    data_at: str | None
+    stale: bool
+    live: int
+    warnings: dict[str, int]
+    quarantined: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What happened, how things stand, and in `todo` what to do next, a sentence each.
+
+    `outbox` counts the digests and `items` the changes of items on learners' pages, by state.
+    """
+
+    college: str
+    store: str
+    timezone: str
+    runs: tuple[RunStatus, ...]
+    sources: tuple[SourceStatus, ...]
+    outbox: dict[str, int]
+    items: dict[str, int]
+    todo: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `fingerpost status --json` prints."""
+        return asdict(self)
+
+
+def status(college: College, runs: int) -> StatusReport:
+    """Return the last `runs` runs and how everything stands; see `College.status`."""
+    held = held_sweeps(college)
+    now = college._clock().astimezone(UTC)  # noqa: SLF001 - the facade's own
+    with college.store.reading() as connection:
+        ledger = _runs(connection, runs)
+        sources = _sources(college, connection, held, now)
+        outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
+        lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
+    broken = [one.message for one in college.config.broken]
+    waiting = {
+        item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
+        for item, counts in (("digest", outbox), ("gap_item", items))
+    }
+    todo = _todo(ledger, sources, held, waiting)
+    return StatusReport(
+        college=college.config.settings.college.name,
+        store=college.store.where,
+        timezone=college.config.settings.college.timezone,
+        runs=ledger,
+        sources=sources,
+        outbox=outbox,
+        items=items,
+        todo=tuple(dict.fromkeys((*broken, *todo))),
+    )
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def _runs(connection: sa.Connection, limit: int) -> tuple[RunStatus, ...]:
+    table = schema.run
+    rows = connection.execute(sa.select(table).order_by(table.c.id.desc()).limit(limit))
+    return tuple(
+        RunStatus(row.id, row.started_at, row.finished_at, row.status, row.exit_code, _summary(row.summary))
+        for row in rows
+    )
+
+
+def _summary(stored: str | None) -> str:
+    """Say in a line what a run did, from the report that it left."""
+    if stored is None:
+        return "it left no report"
+    report: dict[str, Any] = json.loads(stored)
+    if "command" in report:
+        return str(report["command"])
+    streams = report.get("streams", [])
+    if not streams and report.get("messages"):
+        return str(report["messages"][0])
+    counts = {name: sum(stream[name] for stream in streams) for name in ("new", "changed", "deleted", "rejected")}
+    counts["digests sent"] = report.get("digests", {}).get("sent", 0)
+    counts["items written"] = report.get("items", {}).get("written", 0)
+    told = [f"{count:,} {name}" for name, count in counts.items() if count]
+    states = [stream["state"] for stream in streams]
+    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
+    return ", ".join([*trouble, *told]) or "nothing had changed"
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------
+
+_Key: TypeAlias = tuple[str, str]
+
+
+def _sources(
+    college: College, connection: sa.Connection, held: list[HeldSweep], now: datetime
+) -> tuple[SourceStatus, ...]:
+    names = college.connector_names(connection)
+    live = _live(connection, names)
+    last, states = _last_reads(connection, names), _states(connection, names)
+    warnings, quarantined = _warnings(connection, names), _quarantined(connection, names)
+    waiting: dict[_Key, int] = {(one.connector, one.stream): one.rows for one in held}
+    fresh_for: dict[_Key, float | None] = {
+        (instance.name, str(spec.name)): getattr(instance.config, "fresh_for", None)
+        for instance in college.config.instances
+        for spec in instance.streams
+    }
+    gone = sorted(key for key, count in live.items() if count and key not in fresh_for)
+    found = []
+    broken = {one.name: one.message for one in college.config.broken}
+    keys: tuple[_Key, ...] = (*fresh_for, *gone)
+    for key in keys:
+        read, state = last.get(key), states.get(key)
+        standing = (None, None) if read is None else (read.state, read.message)
+        if key[0] in broken:
+            standing = ("failed", broken[key[0]])
+        complete_at = state.complete_at if state is not None else None
+        data_at = state.data_at if state is not None else None
+        found.append(
+            SourceStatus(
+                connector=key[0], stream=key[1], configured=key in fresh_for or key[0] in broken,
+                state=standing[0], message=standing[1],
+                complete_at=complete_at, data_at=data_at,
+                stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], now),
+                live=live.get(key, 0), warnings=dict(sorted(warnings.get(key, {}).items())),
+                quarantined=quarantined.get(key, 0), held=waiting.get(key, 0),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _live(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int]:
+    counts: dict[_Key, int] = {}
+    for stream, table in schema.SOURCE_TABLES.items():
+        select = sa.select(table.c.connector, sa.func.count()).where(table.c.deleted_run.is_(None))
+        for number, count in connection.execute(select.group_by(table.c.connector)):
+            counts[names[number], str(stream)] = int(count)
+    return counts
+
+
+def _last_reads(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, Any]:
+    table = schema.stream_run
+    latest = sa.select(sa.func.max(table.c.run).label("run"), table.c.connector, table.c.stream).group_by(
+        table.c.connector, table.c.stream
+    )
+    newest = latest.subquery()
+    select = sa.select(table).join(
+        newest,
+        sa.and_(
+            newest.c.run == table.c.run, newest.c.connector == table.c.connector, newest.c.stream == table.c.stream
+        ),
+    )
+    return {(names[row.connector], row.stream): row for row in connection.execute(select)}
+
+
+def _states(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, Any]:
+    rows = connection.execute(sa.select(schema.stream_state))
+    return {(names[row.connector], row.stream): row for row in rows}
+
+
+def _warnings(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, dict[str, int]]:
+    table = schema.warning
+    counts: dict[_Key, dict[str, int]] = defaultdict(dict)
+    select = sa.select(table.c.connector, table.c.stream, table.c.code, sa.func.count())
+    for number, stream, code, count in connection.execute(
+        select.group_by(table.c.connector, table.c.stream, table.c.code)
+    ):
+        counts[names[number], stream][code] = int(count)
+    return counts
+
+
+def _quarantined(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int]:
+    table = schema.quarantine
+    select = sa.select(table.c.connector, table.c.stream, sa.func.count()).group_by(table.c.connector, table.c.stream)
+    return {(names[number], stream): int(count) for number, stream, count in connection.execute(select)}
+
+
+def _outbox(connection: sa.Connection, item: str, since: str) -> dict[str, int]:
+    """Count one kind of item in the outbox by state; of what is settled only what was settled since an instant.
+
+    What a tutor has made their own and who is not in the ILP needs nobody to do anything.
+    """
+    table = schema.outbox
+    select = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+    recent = sa.or_(table.c.settled_at.is_(None), table.c.settled_at >= since)
+    is_left = sa.and_(table.c.detail.is_not(None), table.c.detail.in_((EDITED, NO_PAGE)))
+    told = select.where(table.c.item == item, recent, sa.not_(is_left))
+    return {state: int(count) for state, count in connection.execute(told)}
+
+
+# -- what to do --------------------------------------------------------------------------------------------------------
+
+
+def _todo(
+    runs: tuple[RunStatus, ...],
+    sources: tuple[SourceStatus, ...],
+    held: list[HeldSweep],
+    outbox: Mapping[str, Mapping[str, int]],
+) -> Iterator[str]:
+    """Say what waits for a person, the most urgent first."""
+    if not runs:
+        yield "Nothing was read yet: run fingerpost check, then fingerpost sync."
+        return
+    yield from _todo_runs(runs[0])
+    for source in sources:
+        if source.state == "failed":
+            yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
+        elif source.stale and source.complete_at is not None:
+            yield (
+                f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from what they "
+                "lack. See that the export still runs."
+            )
+        if not source.configured:
+            yield (
+                f"{source.connector} is no longer configured, and its {source.live:,} {source.stream} still count. Put "
+                "it back, or sync it once with an empty export and confirm the removal."
+            )
+    for one in held:
+        yield f"{one.message} If that is right, run fingerpost sweep --confirm; if not, correct the export and sync."
+    rejected = sum(source.quarantined for source in sources)
+    if rejected:
+        yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list says which and why."
+    for item, counts in outbox.items():
+        yield from _todo_outbox(item, counts)
+
+
+def _todo_runs(last: RunStatus) -> Iterator[str]:
+    if last.status == "running":
+        yield (
+            f"Run {last.run} has not finished. If no sync is going on, it was cut short; the next fingerpost sync "
+            "carries on where it stopped."
+        )
+    elif last.status == "interrupted":
+        yield f"Run {last.run} was cut short: run fingerpost sync, which carries on where it stopped."
+    elif last.status == "failed":
+        yield f"Run {last.run} failed: run fingerpost --debug sync by hand to see why."
+
+
+_MANY = {"digest": ("digest is", "digests are"), "gap_item": ("item for a learner's page is", "items are")}
+_WAITING = {
+    "pending": "not delivered yet: the next fingerpost sync tries again.",
+    "held": "held back, because the address is in none of the [alerts] allowed_domains: correct the one or the other.",
+    "unknown": "sent without an answer: the next fingerpost sync finds out, or sends the same once more.",
+}
+_REFUSED = {
+    "digest": "refused for good by the mail system: correct the address.",
+    "gap_item": "refused for good by the ILP: run fingerpost check, and see that the login may write.",
+}
+
+
+def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
+    for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+        if counts.get(state):
+            yield f"{_many(counts[state], *_MANY[item])} {what}"
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def data_quality(college: College) -> list[DataFault]:
+    """List every fault in the data, for those who can correct it at its source; values are never part of it."""
+    table, names = schema.warning, schema.connector
+    select = (
+        sa.select(names.c.name, table.c.stream, table.c.key, table.c.field, table.c.code, table.c.where)
+        .join(names, names.c.id == table.c.connector)
+        .order_by(names.c.name, table.c.stream, table.c.code, table.c.field, table.c.key, table.c.where)
+    )
+    with college.store.reading() as connection:
+        return [DataFault(*row) for row in connection.execute(select)]

@@ -1,0 +1,538 @@
+"""The one way in which connectors talk to the web: limits, retries, verification and redaction are settled here.
+
+Whoever writes a connector should not have to think about what a college's network does to a nightly run: a request
+that hangs, a body that is cut, a service that asks for patience, a login page where data was expected.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+import time
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import quote, quote_plus, urljoin, urlsplit
+
+import requests
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from fingerpost._version import __version__
+from fingerpost._web.adapter import Adapter, Session, tls_context
+from fingerpost._web.address import AMBIGUOUS, address_of, host_of, is_loopback
+from fingerpost._words.errors import (
+    AuthError,
+    ConfigError,
+    ContractError,
+    FingerpostError,
+    RateLimited,
+    SourceUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self, Unpack
+
+    from requests import Response
+    from requests.auth import AuthBase
+    from structlog.typing import FilteringBoundLogger
+
+
+ATTEMPTS = 5
+"""How often one request is tried."""
+
+PATIENCE = 120.0
+"""Seconds that all waits between the attempts of one request may take together."""
+
+MAX_BYTES = 100 * 1024 * 1024
+"""The most that one answer may hold, after decompression."""
+
+MAX_PAGES = 10_000
+"""The most pages that `Http.pages` reads."""
+
+_MAX_REDIRECTS = 5
+_CHUNK = 64 * 1024
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_PASSING = frozenset({429, 500, 502, 503, 504})
+_BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)
+
+
+class RequestOptions(TypedDict, total=False):
+    """What a request may be given beside its method and address."""
+
+    params: Mapping[str, str | int]
+    headers: Mapping[str, str]
+    json: Any
+    data: Mapping[str, str] | bytes
+    auth: AuthBase | tuple[str, str]
+    accept: Collection[int]
+    """Statuses that come back to the caller beside success; 404 unless told otherwise."""
+    expect_json: bool
+    """Refuse a successful answer that is not JSON."""
+    retry: bool
+    """Whether trying again is harmless; true for every method but POST and PATCH."""
+    renew: Callable[[], None]
+    """Called once after a 401, before the request is sent once more: it gets the new key that `auth` then sends."""
+    pace: Callable[[], None]
+    """Called before every request that is sent, repeats and redirects included; what it waits counts for no limit."""
+    timeout: float
+    """Seconds, in place of ``[network] timeout``."""
+    max_bytes: int
+
+
+class _Again(Exception):  # noqa: N818 - a request to the retry loop, never seen outside
+    """Carry the error that ends the request unless another attempt mends it."""
+
+    def __init__(self, error: FingerpostError, retry_after: float | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.retry_after = retry_after
+
+
+class _KeyRefusedError(AuthError):
+    """Report a 401: a new key may mend it, where there is a way to get one."""
+
+
+class Http:
+    """Fetch from the web for a connector.
+
+    Time limits are always set, certificates always verified, proxies and authorities come from ``[network]`` and from
+    nowhere else. What a passing fault can break is tried again, with growing pauses and as ``Retry-After`` asks, but
+    only where trying again is harmless. Errors are those of `fingerpost` and name the host; neither they nor the log
+    hold a secret, a query or what the host said.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_hosts: Collection[str] = (),
+        timeout: float = 30.0,
+        proxy: str | None = None,
+        ca_file: Path | None = None,
+        secrets: Collection[str] = (),
+        log: FilteringBoundLogger,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        attempts: int = ATTEMPTS,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Set up for one connector.
+
+        `base_hosts` are the only hosts that may be asked; empty means any. `timeout` is in seconds and holds for one
+        whole attempt, from connecting to the last byte, redirects included; only finding the host's addresses is not
+        within it, and where it has several that do not answer, each is tried for as long. `secrets` are blotted out
+        wherever they would be shown. Raises `ConfigError` where `ca_file` cannot be used.
+        """
+        self._hosts = frozenset(
+            host_of(f"https://[{host}]" if ":" in host else f"https://{host}") for host in base_hosts
+        )
+        self._timeout = timeout
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._hidden = _spellings(secrets)
+        self._log = log
+        self._sleep = sleep
+        self._clock = clock
+        self._attempts = attempts
+        self._patience = patience
+        self._session = Session()
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = f"fingerpost/{__version__}"
+        adapter = Adapter(tls_context(ca_file))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        # urllib3 logs whole addresses, and a query may hold a key.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept open between requests."""
+        self._session.close()
+
+    def get(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+        """Fetch `url`; see `request`."""
+        return self.request("GET", url, **options)
+
+    def post(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+        """Post to `url`, once only unless `retry` says that doing it twice is harmless; see `request`."""
+        return self.request("POST", url, **options)
+
+    def json(self, url: str, *, method: str = "GET", **options: Unpack[RequestOptions]) -> Any:
+        """Fetch `url` and return the JSON that it answers with.
+
+        Raises what `request` raises, and `SourceUnavailable` where the answer is no JSON or the address is not there.
+        """
+        options.setdefault("accept", ())
+        options["expect_json"] = True
+        return json.loads(self.request(method, url, **options).content)
+
+    def pages(
+        self,
+        first_url: str,
+        next_of: Callable[[Response], str | None],
+        *,
+        max_pages: int = MAX_PAGES,
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[Response]:
+        """Yield a page after the other; `next_of` finds the address of the next one in a page, or None at the end.
+
+        `params` go with the first request only: what a service calls its next page holds them already. A page on
+        another host is refused, since our key would go there; a page that was read before, and more than `max_pages`
+        of them, raise `SourceUnavailable`, or a run would never end. The pages are JSON unless `expect_json` is false.
+        """
+        options.setdefault("accept", ())
+        options.setdefault("expect_json", True)
+        seen: set[str] = set()
+        url = first_url
+        while True:
+            response = self.get(url, **options)
+            host = host_of(url)
+            if response.url in seen:
+                raise SourceUnavailable(f"{host} points back to a page that was read already; reading stopped.")
+            seen.add(response.url)
+            yield response
+            following = next_of(response)
+            if not following:
+                return
+            if len(seen) >= max_pages:
+                raise SourceUnavailable(
+                    f"{host} offers more than {max_pages:,} pages; reading stopped. Ask for more records on one page "
+                    "(size), or allow more pages (max_pages)."
+                )
+            options.pop("params", None)
+            url = self._on_same_host(response.url, following, what="the next page")
+
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
+        """Send a request and return the answer, its body read completely.
+
+        Success and the statuses in `accept` (404 unless told otherwise) come back. Raises `AuthError` on 401 and 403,
+        `RateLimited` where the host asks for more patience than a run has, `SourceUnavailable` where the host cannot be
+        reached or answers with something else than what was asked for, `ConfigError` where the address cannot be used,
+        and `ContractError` where the connector asks a host that is not its own.
+        """
+        method = method.upper()
+        self._admit(url)
+        renew = options.get("renew")
+        if renew is not None:
+            try:
+                return self._send(method, url, options)
+            except _KeyRefusedError:
+                renew()
+        return self._send(method, url, options)
+
+    def _send(self, method: str, url: str, options: RequestOptions) -> Response:
+        """Send a request as often as it takes and may."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Again),
+            stop=self._stop(options.get("retry", method in _REPEATABLE)),
+            wait=_pause,
+            before_sleep=lambda state: self._log_retry(method, url, state),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            response = retrying(self._once, method, url, options)
+        except _Again as again:
+            raise again.error from None
+        self._log.debug(
+            "http_request",
+            method=method,
+            **self._place(url),
+            status=response.status_code,
+            attempt=retrying.statistics["attempt_number"],
+        )
+        return response
+
+    def _stop(self, repeatable: bool) -> Callable[[RetryCallState], bool]:
+        tries = stop_after_attempt(self._attempts if repeatable else 1)
+        return lambda state: tries(state) or state.idle_for + state.upcoming_sleep > self._patience
+
+    def _once(self, method: str, url: str, options: RequestOptions) -> Response:
+        """Make one attempt and judge the status of its answer."""
+        timeout = options.get("timeout", self._timeout)
+        try:
+            response = self._fetch(method, url, options, timeout)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            # Never `from error`: its text may hold an address with a key, or the header that could not be sent.
+            raise _trouble(host_of(url), timeout, error) from None
+        self._judge(method, response, options)
+        return response
+
+    def _fetch(self, method: str, url: str, options: RequestOptions, left: float) -> Response:
+        """Send, follow redirects that stay on the host, and read the body, in `left` seconds."""
+        params = options.get("params")
+        for _ in range(_MAX_REDIRECTS + 1):
+            if (pace := options.get("pace")) is not None:
+                pace()
+            began = self._clock()
+            with closing(self._ask(method, url, params, options, left)) as response:
+                target = requests.Session.get_redirect_target(self._session, response)
+                if target is None:
+                    self._read(response, began + left, options.get("max_bytes", MAX_BYTES))
+                    return response
+            if method not in {"GET", "HEAD"}:
+                raise SourceUnavailable(f"{host_of(url)} redirected a {method}, which is refused; check the address.")
+            url = self._on_same_host(response.url, target, what="a redirect")
+            params = None
+            left -= self._clock() - began
+            if left <= 0:
+                raise requests.exceptions.ReadTimeout
+        raise SourceUnavailable(f"{host_of(url)} redirected more than {_MAX_REDIRECTS} times; check the address.")
+
+    def _ask(
+        self, method: str, url: str, params: Mapping[str, str | int] | None, options: RequestOptions, left: float
+    ) -> Response:
+        """Send one request; of the answer, only the headers are read."""
+        return self._session.request(
+            method,
+            url,
+            params=params,
+            headers=options.get("headers"),
+            json=options.get("json"),
+            data=options.get("data"),
+            auth=options.get("auth"),
+            timeout=urllib3.Timeout(total=left),  # type: ignore[arg-type]  # requests hands it on as it is
+            stream=True,
+            proxies={} if is_loopback(host_of(url)) else self._proxies,
+        )
+
+    def _read(self, response: Response, deadline: float, limit: int) -> None:
+        """Read the body within the limits."""
+        host = host_of(response.url)
+        declared = response.headers.get("Content-Length", "")
+        size = int(declared) if declared.isascii() and declared.isdigit() else 0
+        body = bytearray()
+        while size <= limit and (chunk := response.raw.read1(_CHUNK, decode_content=True)):
+            body += chunk
+            size = len(body)
+            if self._clock() > deadline:
+                raise requests.exceptions.ReadTimeout
+        if size > limit:
+            raise SourceUnavailable(
+                f"{host} sent more than {limit:,} bytes in one answer, which is refused; check the address."
+            )
+        # The documented way to a body reads without limits; this is what it would set.
+        response._content = bytes(body)  # noqa: SLF001
+        response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def _judge(self, method: str, response: Response, options: RequestOptions) -> None:
+        """Return where the answer may go to the caller, else raise what it means."""
+        host, status = host_of(response.url), response.status_code
+        detail = self._clean(f"{method} {urlsplit(response.url).path}: status {status}")
+        if status in options.get("accept", (404,)):
+            return
+        if status == 304 and options.get("expect_json", False):
+            raise SourceUnavailable(
+                f"{host} answered that nothing has changed (status 304), though we did not ask that; the next run "
+                "tries again.",
+                detail=detail,
+            )
+        if 200 <= status < 300 or status == 304:
+            if options.get("expect_json", False):
+                _demand_json(host, response, detail)
+        elif status in {401, 403}:
+            refused = _KeyRefusedError if status == 401 else AuthError
+            raise refused(
+                f"{host} refused our credentials (status {status}); check the key or account in the configuration.",
+                detail=detail,
+            )
+        elif status == 407:
+            raise AuthError("The web proxy asks for credentials; check [network] proxy.", detail=detail)
+        elif status in _PASSING:
+            raise _passing(host, response, detail)
+        else:
+            raise SourceUnavailable(
+                f"{host} answered with status {status}, which was not expected; check the address.", detail=detail
+            )
+
+    def _admit(self, url: str) -> None:
+        """Refuse an address before anything is sent to it."""
+        place = address_of(url)
+        if place is None:
+            raise ConfigError(
+                "An address in the configuration is no web address; write one that begins with https:// and has no "
+                "user, backslash or blank in it."
+            )
+        if place.scheme == "http" and not is_loopback(place.host):
+            raise ConfigError(f"{place.host} would be asked without encryption; write https:// in its address.")
+        if self._hosts and place.host not in self._hosts:
+            raise ContractError(f"The connector asked {place.host}, which is not a host that it may ask.")
+
+    def _on_same_host(self, base: str, target: str, *, what: str) -> str:
+        """Resolve `target` and refuse it where our key would go to another server, or go there unencrypted.
+
+        A service that does not know that it is asked through https calls its own pages http: they are asked for by
+        https, at the address that `base` has.
+        """
+        before, after, url = address_of(base), None, ""
+        if not AMBIGUOUS.search(target):
+            with suppress(ValueError):
+                url = urljoin(base, target)
+                after = address_of(url)
+        if before is None or after is None:
+            raise SourceUnavailable(
+                f"{host_of(base)} sent an address for {what} that cannot be read; it must begin with https:// and have "
+                "no user, backslash or blank in it."
+            )
+        if after == before:
+            return url
+        if (before.scheme, after.scheme, after.host) != ("https", "http", before.host):
+            there = self._clean(after.host if after.host != before.host else f"{after.host}:{after.port}")
+            raise SourceUnavailable(
+                f"{before.host} pointed {what} to another host ({there}), which is refused; is the address right and "
+                "the key valid?"
+            )
+        if before.port != after.port and (before.port, after.port) != (443, 80):
+            raise SourceUnavailable(
+                f"{before.host} pointed {what} to an unencrypted address, which is refused; ask whoever runs it to "
+                "have it send addresses that begin with https://."
+            )
+        return urlsplit(url)._replace(scheme="https", netloc=urlsplit(base).netloc).geturl()
+
+    def _log_retry(self, method: str, url: str, state: RetryCallState) -> None:
+        again = state.outcome.exception() if state.outcome else None
+        self._log.warning(
+            "http_retry",
+            method=method,
+            **self._place(url),
+            attempt=state.attempt_number,
+            reason=str(again.error) if isinstance(again, _Again) else "",
+            wait_seconds=round(state.upcoming_sleep, 1),
+        )
+
+    def _place(self, url: str) -> dict[str, str]:
+        return {"host": host_of(url), "path": self._clean(urlsplit(url).path)}
+
+    def _clean(self, text: str) -> str:
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _spellings(secrets: Collection[str]) -> list[str]:
+    """Return the secrets as they may stand in an address, the longest first, so that no rest of one is left over."""
+    spelt = {
+        spelling
+        for secret in secrets
+        if secret
+        for spelling in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    }
+    return sorted(spelt, key=len, reverse=True)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return how long to wait: as long as we were asked to, and never less than the growing pause."""
+    again = state.outcome.exception() if state.outcome else None
+    asked = again.retry_after if isinstance(again, _Again) else None
+    return max(asked or 0.0, _BACKOFF(state))
+
+
+def _passing(host: str, response: Response, detail: str) -> _Again:
+    """Return the error of a status that may pass."""
+    asked = retry_after(response.headers)
+    status = response.status_code
+    if status != 429:
+        return _Again(
+            SourceUnavailable(f"{host} is not available (status {status}); the next run tries again.", detail=detail),
+            asked,
+        )
+    wish = "" if asked is None else f" and to come back in {asked:.0f} seconds"
+    return _Again(
+        RateLimited(f"{host} asked us to slow down{wish}; the next run tries again.", retry_after=asked, detail=detail),
+        asked,
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that ``Retry-After`` asks to wait, or None where it says nothing that can be read.
+
+    It holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the host's own ``Date`` where it sent one:
+    its clock wrote both.
+    """
+    value = headers.get("Retry-After", "").strip()
+    try:
+        if value.isascii() and value.isdigit():
+            return float(int(value))
+        wait = _instant(value) - (_instant(headers["Date"]) if "Date" in headers else datetime.now(UTC))
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def _instant(value: str) -> datetime:
+    instant = parsedate_to_datetime(value)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _demand_json(host: str, response: Response, detail: str) -> None:
+    if "html" in response.headers.get("Content-Type", "").lower() or response.content.lstrip().startswith(b"<"):
+        raise SourceUnavailable(
+            f"{host} answered with a web page instead of data; is the address right and the key valid?", detail=detail
+        )
+    try:
+        json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise SourceUnavailable(f"{host} answered with something that is not JSON.", detail=detail) from None
+
+
+def _trouble(host: str, timeout: float, error: Exception) -> Exception:
+    """Return what to raise for a request that got no whole answer."""
+    detail = type(error).__name__
+    if isinstance(error, requests.exceptions.SSLError) and _is_bad_certificate(error):
+        return SourceUnavailable(
+            f"The certificate of {host} could not be verified. If your network inspects encrypted traffic, name its "
+            "authority in [network] ca_file.",
+            detail=detail,
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        sentence = f"{host} could not be reached through the web proxy; check [network] proxy."
+    elif isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
+        sentence = f"{host} did not answer within {timeout:g} seconds; the next run tries again."
+    elif isinstance(error, ValueError):
+        return ConfigError(
+            f"A request to {host} could not be made; check the address and the key in the configuration for blanks, "
+            "line breaks and letters that do not belong there.",
+            detail=detail,
+        )
+    else:
+        sentence = f"{host} could not be reached, or the connection broke; the next run tries again."
+    return _Again(SourceUnavailable(sentence, detail=detail))
+
+
+def _is_bad_certificate(error: BaseException) -> bool:
+    """Say whether a certificate was refused; the ssl module's own error lies somewhere inside the wrappers."""
+    layers: list[object] = [error]
+    seen: set[int] = set()
+    while layers:
+        layer = layers.pop()
+        if isinstance(layer, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(layer, BaseException) and id(layer) not in seen:
+            seen.add(id(layer))
+            layers += [layer.__cause__, layer.__context__, getattr(layer, "reason", None), *layer.args]
+    return False
+
+
+def json_of(response: Response) -> Any:
+    """Return the JSON of an answer, or None where it is empty: so some services say that they have nothing.
+
+    Raises `SourceUnavailable` for anything else, such as the page that has taken the place of a service.
+    """
+    if not response.content.strip():
+        return None
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        host = host_of(response.url) or "The service"
+        raise SourceUnavailable(f"{host} answered with something that is not JSON.") from None

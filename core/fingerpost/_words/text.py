@@ -1,0 +1,25 @@
+"""Make plain text of what a service answers: it may hold markup, entities and characters that nobody can see."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Final
+
+_MOST_READ: Final = 20_000
+_INVISIBLE: Final = re.compile(r"(?is)<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)")
+_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
+
+
+def plain_text(value: object, most: int = 200) -> str:
+    """Return text without markup, entities and surplus blanks, cut where it is longer than `most` characters.
+
+    What is no text comes out empty: a service that answers with the wrong type has nothing to say.
+    """
+    if not isinstance(value, str):
+        return ""
+    # Entities first: what was escaped once too often holds tags as well.
+    text = _TAG.sub(" ", _INVISIBLE.sub(" ", unescape(value[:_MOST_READ])))
+    text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
