@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def academic_year_bounds(year: str) -> tuple[date, date]:
 
 
 def utc_text(instant: datetime) -> str:
-    """Spell an instant in UTC as the store does: to the second, sortable."""
-    return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    """Spell an instant in UTC as the store does: to the second, sortable; raise ValueError where it names no zone."""
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 _MONTHS = (
