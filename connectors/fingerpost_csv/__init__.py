@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from fingerpost import (
@@ -11,14 +10,15 @@ from fingerpost import (
     Context,
     Cursor,
     Finding,
+    ManyStreamSource,
     Message,
-    Source,
+    StreamName,
     StreamSpec,
     hookimpl,
 )
+from fingerpost.files import chunks, digest, find_files, open_texts
 from fingerpost_csv._check import check_files
 from fingerpost_csv._config import CsvConfig
-from fingerpost_csv._files import digest, find_files, open_texts
 from fingerpost_csv._rows import read_rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CsvConfig", "CsvSource", "connectors"]
 
 
-class CsvSource(Source):
+class CsvSource(ManyStreamSource):
     """Read one stream from every file that a pattern matches, the last name first.
 
     Files are streamed: memory does not grow with their size. A row that cannot be read is handed over as `Rejected`
@@ -41,54 +41,25 @@ class CsvSource(Source):
     def __init__(self, config: CsvConfig) -> None:
         super().__init__(config)
         self._options = config
-        self.streams = (StreamSpec(name=config.stream, mode=config.kept, mapping=config.mapping),)
+        self.streams = (StreamSpec(name=config.stream, mode=config.kept(config.stream), mapping=config.mapping),)
 
     @hookimpl
     def check(self, context: Context) -> Iterable[Finding]:
         """Say which files were found, and whether their encoding, delimiter, header and first rows can be read."""
         return check_files(self._options, context)
 
-    @hookimpl
-    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as learners."""
-        return self._read(context)
-
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as enrolments on programmes."""
-        return self._read(context)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as assignments of tutors and groups."""
-        return self._read(context)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as careers activities."""
-        return self._read(context)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as destinations."""
-        return self._read(context)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the rows as what tutors answered in the ILP."""
-        return self._read(context)
-
-    def _read(self, context: Context) -> Iterator[Message]:
+    def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the rows of every file, unless no file has changed."""
         options = self._options
         files = find_files(options.path, context)
         context.data_from(max(file.modified for file in files))
         # A corrected option must reach files that did not change, so it is part of their digests.
         seed = options.fingerprint(context.key)
-        if context.unchanged({file.label: digest(file, seed, context) for file in files}):
+        if context.unchanged({file.label: digest(file, context, seed) for file in files}):
             return
-        texts = chain.from_iterable(open_texts(file, options.member, context) for file in files)
-        for label, chunks in texts:
-            yield from read_rows(chunks, label, options, context)
+        for file in files:
+            for label, text in open_texts(file, context, options.member):
+                yield from read_rows(chunks(text), label, options, context)
         yield Checkpoint()
 
 

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from fingerpost import Context, Finding, FingerpostError, Record, Rejected
-from fingerpost_csv._files import FoundFile, find_files, open_texts
+from fingerpost.files import FoundFile, chunks, find_files, open_texts
 from fingerpost_csv._rows import read_rows
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_files"]
 
 _ROWS = 2000
-_SAMPLE_CHUNKS = 8
+_SAMPLE_PARTS = 8
 _LISTED = 5
 _CANDIDATES = ["cp1252", "cp850", "mac_roman"]
 
@@ -30,14 +30,14 @@ def check_files(options: CsvConfig, context: Context) -> Iterator[Finding]:
     yield Finding("ok", _listing(files, context))
     for file in files:
         try:
-            for label, chunks in open_texts(file, options.member, context):
-                yield from _check_text(chunks, label, options, context)
+            for label, text in open_texts(file, context, options.member):
+                yield from _check_text(chunks(text), label, options, context)
         except FingerpostError as error:
             yield Finding("error", error.message)
     if not context.key:
         yield Finding(
             "warning",
-            "no column identifies a row, so a row that is corrected later counts as another one",
+            "no column identifies a row, so a row that is corrected later counts as a new one",
             "set key to the column or columns that identify a row",
         )
 
@@ -57,15 +57,15 @@ def _age(file: FoundFile, context: Context) -> str:
     return f"{max(hours, 0):.0f} hours old" if hours < 48 else f"{hours / 24:.0f} days old"
 
 
-def _check_text(chunks: Iterator[bytes], label: str, options: CsvConfig, context: Context) -> Iterator[Finding]:
-    sample = b"".join(islice(chunks, _SAMPLE_CHUNKS))
+def _check_text(parts: Iterator[bytes], label: str, options: CsvConfig, context: Context) -> Iterator[Finding]:
+    sample = b"".join(islice(parts, _SAMPLE_PARTS))
     if not sample.strip():
         yield Finding("warning", f"{label} is empty")
         return
     yield from _check_encoding(sample, label, options)
     rows, faults = 0, Counter[str]()
     try:
-        for message in islice(read_rows(chain([sample], chunks), label, options, context), _ROWS):
+        for message in islice(read_rows(chain([sample], parts), label, options, context), _ROWS):
             rows += isinstance(message, Record | Rejected)
             if isinstance(message, Rejected):
                 faults[message.reason] += 1
@@ -73,20 +73,20 @@ def _check_text(chunks: Iterator[bytes], label: str, options: CsvConfig, context
         yield Finding("error", error.message)
         return
     if faults:
-        told = ", ".join(f"{reason} {count}" for reason, count in faults.most_common())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in faults.most_common())
         yield Finding(
             "error" if faults.total() * 2 > rows else "warning",
-            f"{label}: {faults.total():,} of the first {rows:,} rows cannot be read ({told})",
-            "check key, delimiter and encoding, or have those rows put right where the file is made",
+            f"{label}: {faults.total():,} of the first {rows:,} rows cannot be read ({reasons})",
+            "check key, delimiter and encoding, or have those rows corrected where the file is made",
         )
     elif rows:
         yield Finding("ok", f"{label}: the first {rows:,} rows can be read")
     else:
-        yield Finding("warning", f"{label} has a header and no rows")
+        yield Finding("warning", f"{label} has a header but no rows")
 
 
 def _check_encoding(sample: bytes, label: str, options: CsvConfig) -> Iterator[Finding]:
-    """Compare what is declared with what the first bytes look like; only ASCII looks like everything."""
+    """Compare the configured encoding with what the first bytes look like; plain ASCII fits them all."""
     better = None
     if not _decodes(sample, options.encoding):
         better = _likely_encoding(sample)
@@ -96,9 +96,9 @@ def _check_encoding(sample: bytes, label: str, options: CsvConfig) -> Iterator[F
             + (f"; it looks like {better}" if better else ""),
             f'set encoding = "{better}"' if better else "ask whoever makes the file which encoding it is written in",
         )
-    elif not sample.isascii() and not _is_unicode(options.encoding) and _decodes(sample, "utf-8-sig"):
+    elif not (sample.isascii() or codecs.lookup(options.encoding).name.startswith("utf")) and _decodes(sample, "utf-8"):
         yield Finding(
-            "warning", f"{label} looks like UTF-8 and is read as {options.encoding}", 'set encoding = "utf-8-sig"'
+            "warning", f"{label} looks like UTF-8 but is read as {options.encoding}", 'set encoding = "utf-8-sig"'
         )
 
 
@@ -108,10 +108,6 @@ def _decodes(sample: bytes, encoding: str) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-def _is_unicode(encoding: str) -> bool:
-    return codecs.lookup(encoding).name.startswith("utf")
 
 
 def _likely_encoding(sample: bytes) -> str | None:

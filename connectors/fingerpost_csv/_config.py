@@ -7,12 +7,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from fingerpost import SourceConfig, StreamName
+from fingerpost import StreamName
+from fingerpost.files import FileConfig
 
 __all__ = ["CsvConfig"]
 
 
-class CsvConfig(SourceConfig):
+class CsvConfig(FileConfig):
     """The keys of a ``[[connector]]`` table with ``type = "csv"``."""
 
     stream: StreamName = Field(
@@ -26,11 +27,6 @@ class CsvConfig(SourceConfig):
     mapping: str = Field(min_length=1, description="The mapping that says what the columns mean.")
     key: tuple[str, ...] = Field(
         default=(), description="The columns that identify a row. Empty means those that the mapping names."
-    )
-    mode: Literal["snapshot", "append"] | None = Field(
-        default=None,
-        description="snapshot: a row that is gone from the files is gone. append: what was read once stays. The "
-        "default is append for activities and destinations, else snapshot.",
     )
     encoding: str = Field(default="utf-8-sig", description='The encoding of the text, such as "utf-8" or "cp1252".')
     delimiter: Literal[",", "\t", ";", "|"] = Field(
@@ -47,14 +43,14 @@ class CsvConfig(SourceConfig):
     def _known_encoding(cls, value: str) -> str:
         if value.strip().casefold() == "auto":
             raise ValueError(
-                'cannot be "auto", because a wrong guess spoils names in silence; leave it out and run '
+                'cannot be "auto", because a wrong guess silently spoils names; leave it out and run '
                 "fingerpost check, which suggests one"
             )
         try:
             codecs.getincrementaldecoder(value)
             b"a".decode(value)
         except UnicodeError:
-            pass  # one byte is no text in UTF-16, but the encoding exists
+            pass  # one byte is not a text in UTF-16, but the encoding exists
         except (LookupError, ValueError) as error:
             raise ValueError('is not a text encoding; write one such as "utf-8-sig", "cp1252" or "utf-16"') from error
         return value
@@ -73,15 +69,6 @@ class CsvConfig(SourceConfig):
             raise ValueError("names a column twice")
         return stripped
 
-    @property
-    def kept(self) -> Literal["snapshot", "append"]:
-        """How the files are kept: as configured, else what is usual for the stream.
-
-        A termly file that overwrites the last one must not erase last term's evidence, so activities and destinations
-        are appended to.
-        """
-        return self.mode or ("append" if self.stream in {"activities", "destinations"} else "snapshot")
-
     def fingerprint(self, key: tuple[str, ...]) -> bytes:
-        """Return what decides, beside their bytes, which records the files hold."""
+        """Return what decides, besides their bytes, which records the files hold."""
         return repr((self.encoding, self.delimiter, self.header, self.skip_lines, self.member, key)).encode()

@@ -1,18 +1,18 @@
 """Walk through an ILR file in flat memory, by local names alone.
 
-The namespace of the ILR changes every year and real files mix two of them, so that it is only looked at to report that.
+The namespace of the ILR changes every year and real files mix two of them, so it is only looked at to report that.
 """
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from lxml import etree
 
-from fingerpost_ilr._files import broken
+from fingerpost import SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Generator, Iterator
 
 LEARNER = "Learner"
 DESTINATIONS = "LearnerDestinationandProgression"
@@ -44,34 +44,51 @@ class _Source:
         return data
 
 
-def elements(file: IO[bytes], name: str, wanted: str, names: LocalNames) -> Iterator[etree._Element]:
-    """Yield each `wanted` element and forget it when the next one is asked for.
+def parsed(file: IO[bytes], name: str, **options: Any) -> Generator[etree._Element, None, None]:
+    """Yield elements as the parser meets them, resolving nothing that a file declares.
 
     Raises SourceUnavailable with the line where the file stops being XML.
     """
     source = _Source(file)
     events = etree.iterparse(
         source,
-        tag=(f"{{*}}{LEARNER}", f"{{*}}{DESTINATIONS}"),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         huge_tree=False,
-        remove_blank_text=True,
         remove_comments=True,
         remove_pis=True,
-        collect_ids=False,
+        **options,
     )
     try:
         for _, element in events:
-            if names[element.tag] == wanted:
-                yield element
-            element.clear()
-            parent = element.getparent()
-            while parent is not None and element.getprevious() is not None:
-                del parent[0]
+            yield element
     except etree.XMLSyntaxError as error:
-        raise broken(name, error, ended=source.ended) from None
+        raise _broken(name, error.lineno or 0, ended=source.ended) from None
+
+
+def _broken(name: str, line: int, *, ended: bool) -> SourceUnavailable:
+    """Say where a file stops being XML.
+
+    The parser's own words are kept out: they quote what it stumbled over, which may be a person's name.
+    """
+    if not line:
+        return SourceUnavailable(f"{name} is empty; ask for a new export.")
+    if ended:
+        return SourceUnavailable(f"{name} stops in the middle, at line {line}; ask for a complete export.")
+    return SourceUnavailable(f"{name} is not valid XML at line {line}; ask for a new export.")
+
+
+def elements(file: IO[bytes], name: str, wanted: str, names: LocalNames) -> Iterator[etree._Element]:
+    """Yield each `wanted` element and forget it when the next one is asked for; otherwise as `parsed`."""
+    tags = (f"{{*}}{LEARNER}", f"{{*}}{DESTINATIONS}")
+    for element in parsed(file, name, tag=tags, remove_blank_text=True, collect_ids=False):
+        if names[element.tag] == wanted:
+            yield element
+        element.clear()
+        parent = element.getparent()
+        while parent is not None and element.getprevious() is not None:
+            del parent[0]
 
 
 def texts(element: etree._Element, wanted: Collection[str], names: LocalNames) -> dict[str, str]:

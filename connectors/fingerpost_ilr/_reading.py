@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fingerpost import Record, Rejected, SourceUnavailable
+from fingerpost.files import open_text
 from fingerpost_ilr._elements import DESTINATIONS, LEARNER, LocalNames, elements, text, texts
-from fingerpost_ilr._files import IlrFile, opened
 from fingerpost_ilr._programmes import Aim, iso_day, programmes
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from fingerpost import Context, Message
+    from fingerpost_ilr._header import IlrFile
 
 _LEARNER_FIELDS = ("LearnRefNumber", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email", "EHC")
 _AIM_FIELDS = (
@@ -36,12 +37,12 @@ _EMPLOYER_UNKNOWN = "999999999"
 class Reading:
     """One pass over one file, for one stream.
 
-    A learner who stands in a file twice keeps both sets of aims and placements: the second set's keys call the
+    A learner who appears twice in a file keeps both sets of aims and placements: the second set's keys call the
     learner ``REF~2``.
     """
 
     def __init__(self, file: IlrFile, member: str, context: Context) -> None:
-        self._file = file
+        self.file = file
         self._member = member
         self._context = context
         self._names = LocalNames()
@@ -53,30 +54,30 @@ class Reading:
         """Yield learners; `newer` holds those of later years and is added to.
 
         Without the code EHC1 in their latest year a learner has no plan; an earlier year does not say what holds now.
-        Raises SourceUnavailable where the file has no learner: the schema asks for one, and a year that came empty
-        must not look as if it had been read.
+        Raises SourceUnavailable where the file has no learner: the schema requires one, and a year that came
+        empty must not look as if it had been read.
         """
         template = dict.fromkeys((*_LEARNER_FIELDS, *self._context.columns), "")
         for element in self._elements(LEARNER):
             data = self._learner(element, template)
             ref = data["LearnRefNumber"]
             if not ref:
-                key = f"{self._file.year}/record {self._count}"
+                key = f"{self.file.year}/record {self._count}"
                 yield Rejected(key, reason="missing_required", where=self._where(), raw=data)
                 continue
             if ref in newer:
                 data["EHC"] = ""
             self._seen.add(ref)
-            yield Record(f"{self._file.year}/{ref}", data, self._file.year)
+            yield Record(f"{self.file.year}/{ref}", data, self.file.year)
         if not self._count:
             raise SourceUnavailable(
-                f"{self._file.name} holds no learner, which an ILR file always does; ask for a new export."
+                f"{self.file.name} holds no learner, and an ILR file always does; ask for a new export."
             )
         newer |= self._seen
 
     def programmes(self) -> Iterator[Message]:
         """Yield the programmes that each learner's aims make up."""
-        year = self._file.year
+        year = self.file.year
         for element in self._elements(LEARNER):
             ref, who = self._who(element)
             if not ref:
@@ -112,7 +113,7 @@ class Reading:
 
     def outcomes(self) -> Iterator[Message]:
         """Yield destination outcomes, also of learners whom the file does not hold."""
-        year = self._file.year
+        year = self.file.year
         for element in self._elements(DESTINATIONS):
             ref, who = self._who(element)
             if not ref:
@@ -129,12 +130,12 @@ class Reading:
                 yield Record(f"{year}/{who}/{slug}/{slugs[slug]}", data, year)
 
     def _elements(self, wanted: str) -> Iterator[etree._Element]:
-        with opened(self._file.path, self._file.name, self._member) as source:
-            for element in elements(source, self._file.name, wanted, self._names):
+        with open_text(self.file.file, self._context, self._member) as source:
+            for element in elements(source, self.file.name, wanted, self._names):
                 self._count += 1
                 yield element
-        if len(self._names.namespaces | {self._file.namespace}) > 1:
-            self._context.warn("mixed_namespaces", where=self._file.name)
+        if len(self._names.namespaces | {self.file.namespace}) > 1:
+            self._context.warn("mixed_namespaces", where=self.file.name)
 
     def _learner(self, element: etree._Element, template: dict[str, str]) -> dict[str, str]:
         data = template.copy()
@@ -181,7 +182,7 @@ class Reading:
         )
 
     def _placements(self, delivery: etree._Element, ref: str, who: str, sequence: Counter[str]) -> Iterator[Message]:
-        year = self._file.year
+        year = self.file.year
         aim = texts(delivery, _AIM_NAME_FIELDS, self._names)
         aim_key = _numbered(aim["AimSeqNumber"] or "aim", sequence)
         number = 0
@@ -193,7 +194,7 @@ class Reading:
             data = texts(child, _PLACEMENT_FIELDS, self._names)
             employer = data["WorkPlaceEmpId"]
             if employer and not valid_employer_id(employer):
-                self._context.warn("bad_employer_id", key=key, field="WorkPlaceEmpId", where=self._file.name)
+                self._context.warn("bad_employer_id", key=key, field="WorkPlaceEmpId", where=self.file.name)
             data |= {"LearnRefNumber": ref, "LearnAimRef": aim["LearnAimRef"]}
             yield Record(key, data, year)
 
@@ -212,12 +213,12 @@ class Reading:
     def _day(self, value: str, name: str, who: str) -> str:
         day = iso_day(value)
         if value and not day:
-            self._context.warn("bad_date", key=f"{self._file.year}/{who}", field=name, where=self._file.name)
+            self._context.warn("bad_date", key=f"{self.file.year}/{who}", field=name, where=self.file.name)
         return day
 
     def _where(self) -> str:
-        """Say where we are by counting: libxml2 loses count of lines after 65,535."""
-        return f"{self._file.name}, record {self._count}"
+        """Say where we are by counting records: libxml2 loses count of lines after 65,535."""
+        return f"{self.file.name}, record {self._count}"
 
 
 def _numbered(slug: str, used: Counter[str]) -> str:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from pydantic import Field
 
 from fingerpost import Checkpoint, Finding, Source, SourceConfig, SourceUnavailable, StreamSpec, hookimpl
-from fingerpost_ilr._files import IlrFile, describe, digest, find, newest_of_each_year
+from fingerpost.files import FoundFile, digest, find_files
+from fingerpost_ilr._header import IlrFile, describe, newest_of_each_year
 from fingerpost_ilr._reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from fingerpost import Context, Cursor, Message
 
 _StreamName: TypeAlias = Literal["learners", "programmes", "activities", "destinations"]
 
 _OLD_AFTER_DAYS = 60
-"""Providers return the ILR about every four weeks; twice that without a new file deserves a word."""
+"""Providers return the ILR about every four weeks; twice that without a new file is worth a warning."""
 
 
 class IlrConfig(SourceConfig):
@@ -42,7 +42,7 @@ class IlrSource(Source):
 
     Keys begin with the academic year and the learner's reference (``2526/25000123``), and each year is a part of its
     own, so that a new file for this year removes nothing of the last one. Work placements in an ILR are *planned*
-    hours (ILR provider support manual, Work Placement entity): they come as planned activities and vouch for nothing.
+    hours (ILR provider support manual, Work Placement entity): they come as planned activities and prove nothing.
     Destinations are in files up to 2023/24 only.
     """
 
@@ -60,23 +60,23 @@ class IlrSource(Source):
     def check(self, context: Context) -> Iterator[Finding]:
         """Say which files would be read, how old they are and what is odd about them."""
         files: list[IlrFile] = []
-        for path in self._paths(context):
+        for found in self._find(context):
             try:
-                files.append(self._describe(path, context))
+                files.append(describe(found, self.config.member, context))
             except SourceUnavailable as error:
                 yield Finding("error", error.message)
         newest = newest_of_each_year(files)
         for file in newest:
             yield Finding(
                 "ok",
-                f"{file.name}: academic year {_spelt(file.year)}, {file.size / 1e6:,.1f} MB, "
+                f"{file.name}: academic year {_spelt(file.year)}, {file.file.size / 1e6:,.1f} MB, "
                 f"prepared on {file.prepared:%Y-%m-%d}.",
             )
             for field in self._disagreements(file):
                 yield Finding(
                     "warning",
-                    f"{file.name}: its name, header and content do not agree on {field}.",
-                    "The header is believed; tell the MIS team.",
+                    f"{file.name}: its name, header and content disagree on the {field}.",
+                    "The header is used; let the MIS team know.",
                 )
         if newest:
             yield from _age(newest[0], context.now.astimezone(context.timezone))
@@ -86,48 +86,39 @@ class IlrSource(Source):
         """Yield each learner of each year."""
         newer: set[str] = set()
 
-        def read(file: IlrFile) -> Iterator[Message]:
-            for field in self._disagreements(file):
-                context.warn(f"{field.lower()}_disagrees", field=field, where=file.name)
-            return Reading(file, self.config.member, context).learners(newer)
+        def read(reading: Reading) -> Iterator[Message]:
+            for field in self._disagreements(reading.file):
+                context.warn(f"{field.lower()}_disagrees", field=field, where=reading.file.name)
+            return reading.learners(newer)
 
         return self._read(context, read)
 
     @hookimpl
     def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         """Yield the programmes that each learner's aims make up."""
-        return self._read(context, lambda file: Reading(file, self.config.member, context).programmes())
+        return self._read(context, Reading.programmes)
 
     @hookimpl
     def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         """Yield each work placement as a planned activity."""
-        return self._read(context, lambda file: Reading(file, self.config.member, context).placements())
+        return self._read(context, Reading.placements)
 
     @hookimpl
     def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         """Yield each destination outcome, also of learners whom the file does not hold."""
-        return self._read(context, lambda file: Reading(file, self.config.member, context).outcomes())
+        return self._read(context, Reading.outcomes)
 
-    def _read(self, context: Context, read: Callable[[IlrFile], Iterator[Message]]) -> Iterator[Message]:
-        files = newest_of_each_year(self._describe(path, context) for path in self._paths(context))
+    def _read(self, context: Context, read: Callable[[Reading], Iterator[Message]]) -> Iterator[Message]:
+        files = newest_of_each_year(describe(found, self.config.member, context) for found in self._find(context))
         context.data_from(max(file.prepared for file in files))
-        if context.unchanged({file.name: digest(file) for file in files}):
+        if context.unchanged({file.name: digest(file.file, context) for file in files}):
             return
         for file in files:
-            yield from read(file)
+            yield from read(Reading(file, self.config.member, context))
             yield Checkpoint()
 
-    def _paths(self, context: Context) -> list[Path]:
-        paths = find(context.base_dir, self.config.path)
-        if not paths:
-            raise SourceUnavailable(
-                f"No file matches {self.config.path} (connector {context.name}); "
-                "check `path`, or put the ILR export there."
-            )
-        return paths
-
-    def _describe(self, path: Path, context: Context) -> IlrFile:
-        return describe(path, base_dir=context.base_dir, member=self.config.member, timezone=context.timezone)
+    def _find(self, context: Context) -> list[FoundFile]:
+        return find_files(self.config.path, context, any_case=True, full_labels=True)
 
     def _disagreements(self, file: IlrFile) -> Iterator[str]:
         if file.year_disagrees:
@@ -143,7 +134,7 @@ def _age(newest: IlrFile, now: datetime) -> Iterator[Finding]:
     if newest.year < current:
         yield Finding(
             "warning",
-            f"The newest ILR file is of {_spelt(newest.year)}; it is {_spelt(current)} now.",
+            f"The newest ILR file is for {_spelt(newest.year)}, but the academic year is now {_spelt(current)}.",
             "Put this year's file beside it; the old one may stay.",
         )
     elif days > _OLD_AFTER_DAYS:

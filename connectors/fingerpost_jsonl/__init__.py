@@ -12,16 +12,17 @@ from fingerpost import (
     Cursor,
     Finding,
     FingerpostError,
+    ManyStreamSource,
     Message,
     Record,
     Rejected,
-    Source,
     StreamName,
     StreamSpec,
     hookimpl,
 )
+from fingerpost.files import Readable, digest, find_files
 from fingerpost_jsonl._config import JsonlConfig
-from fingerpost_jsonl._inputs import Download, InputFile, download, find_files
+from fingerpost_jsonl._download import download
 from fingerpost_jsonl._lines import LineReader
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["JsonlConfig", "JsonlSource", "connectors"]
 
 
-class JsonlSource(Source):
+class JsonlSource(ManyStreamSource):
     """Read records that are canonical already, one JSON object a line.
 
-    The lines are those that the published JSON Schemas describe. A line that cannot be read is handed over as
+    The published JSON Schemas describe the lines. A line that cannot be read is handed over as
     `Rejected` with its file and number, and the lines after it are read all the same. Files that are byte for byte
     what the last run saw are not read again.
     """
@@ -56,61 +57,30 @@ class JsonlSource(Source):
 
     @hookimpl
     def check(self, context: Context) -> Iterable[Finding]:
-        """Read every line, and say how many records of each stream there are and how many lines are bad."""
+        """Read every line, and count the records and the bad lines of each stream."""
         for name in self._options.streams:
             try:
                 yield self._check(name, context)
             except FingerpostError as error:
                 yield Finding("error", f"{name}: {error.message}")
 
-    @hookimpl
-    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about learners."""
-        return self._read("learners", cursor, context)
-
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about enrolments on programmes."""
-        return self._read("programmes", cursor, context)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about assignments of tutors and groups."""
-        return self._read("assignments", cursor, context)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about careers activities."""
-        return self._read("activities", cursor, context)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about destinations."""
-        return self._read("destinations", cursor, context)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the lines about what tutors answered in the ILP."""
-        return self._read("responses", cursor, context)
-
-    def _read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+    def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the lines of the stream, unless nothing has changed."""
         inputs = self._inputs(stream, cursor, context)
-        # What an incremental request answers is never all there is, so that it says nothing about having seen all.
-        if self._options.since is None and context.unchanged({one.label: one.digest(context) for one in inputs}):
+        # What an incremental request answers is never everything, so it cannot say that everything was seen.
+        if self._options.since is None and context.unchanged({one.label: digest(one, context) for one in inputs}):
             return
         yield from self._messages(stream, inputs, context)
         yield Checkpoint()
 
-    def _inputs(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Sequence[InputFile | Download]:
+    def _inputs(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Sequence[Readable]:
         if self._options.path is None:
             return [download(self._options, stream, cursor, context)]
-        files = find_files(self._options.path, context)
+        files = find_files(self._options.path, context, endings=("*.jsonl", "*.jsonl.gz"))
         context.data_from(max(file.modified for file in files))
         return files
 
-    def _messages(
-        self, stream: StreamName, inputs: Sequence[InputFile | Download], context: Context
-    ) -> Iterator[Message]:
+    def _messages(self, stream: StreamName, inputs: Sequence[Readable], context: Context) -> Iterator[Message]:
         reader = LineReader(self._options, stream, context)
         for one in inputs:
             yield from reader.read(one)
@@ -122,11 +92,13 @@ class JsonlSource(Source):
             if isinstance(message, Rejected):
                 faults[message.reason] += 1
         if faults:
-            told = ", ".join(f"{reason} {count}" for reason, count in faults.most_common())
+            bad = faults.total()
+            reasons = ", ".join(f"{reason} {count}" for reason, count in faults.most_common())
             return Finding(
-                "error" if faults.total() > records else "warning",
-                f"{stream}: {records:,} records, and {faults.total():,} lines that cannot be read ({told})",
-                "have those lines put right where the file is made; docs/jsonl.md says what a line may hold",
+                "error" if bad > records else "warning",
+                f"{stream}: {records:,} records, and {bad:,} {'line' if bad == 1 else 'lines'} that cannot be read "
+                f"({reasons})",
+                "have those lines corrected where the file is made; docs/jsonl.md says what a line may hold",
             )
         return Finding("ok" if records else "warning", f"{stream}: {records:,} records")
 

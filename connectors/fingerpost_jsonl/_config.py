@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from fingerpost import STREAMS, SourceConfig, StreamName
+from fingerpost import STREAMS, StreamName
+from fingerpost.files import FileConfig
 
 __all__ = ["JsonlConfig"]
 
 
-class JsonlConfig(SourceConfig):
+class JsonlConfig(FileConfig):
     """The keys of a ``[[connector]]`` table with ``type = "jsonl"``."""
 
     path: str | None = Field(
@@ -27,17 +28,12 @@ class JsonlConfig(SourceConfig):
     streams: tuple[StreamName, ...] = Field(
         default=STREAMS,
         min_length=1,
-        description="The streams that the lines hold. Where it is one alone, its lines need not name it.",
-    )
-    mode: Literal["snapshot", "append"] | None = Field(
-        default=None,
-        description="snapshot: a record that is gone is gone. append: what was read once stays. The default is append "
-        "for activities and destinations, else snapshot.",
+        description="The streams that the lines hold. Where there is only one, its lines need not name it.",
     )
     mapping: dict[StreamName, str] = Field(
         default_factory=dict, description="Your own mapping for a stream, by the stream's name."
     )
-    token: SecretStr | None = Field(default=None, description="The key for url, if it wants one.")
+    token: SecretStr | None = Field(default=None, description="The key for url, if it needs one.")
     header: str = Field(
         default="Authorization",
         pattern=r"^[A-Za-z0-9-]+$",
@@ -60,12 +56,12 @@ class JsonlConfig(SourceConfig):
         try:
             parts = urlsplit(value)
             host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("is no web address; write one such as https://feed.example.ac.uk/fingerpost") from error
+        except ValueError:
+            parts, host = urlsplit(""), None
         if parts.scheme not in {"http", "https"} or not host:
-            raise ValueError("is no web address; write one such as https://feed.example.ac.uk/fingerpost")
+            raise ValueError("is not a web address; write one such as https://feed.example.ac.uk/fingerpost")
         if parts.username is not None:
-            raise ValueError("may hold no user and password; use token")
+            raise ValueError("must not hold a user name and password; use token")
         if parts.scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"}:
             raise ValueError("must begin with https://, or learners' data would travel unencrypted")
         return value
@@ -86,7 +82,3 @@ class JsonlConfig(SourceConfig):
         if other := [name for name in self.mapping if name not in self.streams]:
             raise ValueError(f"has a mapping for {other[0]}, which is not among streams")
         return self
-
-    def kept(self, stream: StreamName) -> Literal["snapshot", "append"]:
-        """Return how a stream is kept: as configured, else what is usual for it."""
-        return self.mode or ("append" if stream in {"activities", "destinations"} else "snapshot")

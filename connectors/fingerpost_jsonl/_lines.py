@@ -12,12 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import xxhash
 
 from fingerpost import STREAMS, Checkpoint, Context, Deleted, Message, Record, Rejected, SourceUnavailable, StreamName
+from fingerpost.files import Readable, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fingerpost_jsonl._config import JsonlConfig
-    from fingerpost_jsonl._inputs import Download, InputFile
 
 __all__ = ["LineReader"]
 
@@ -29,12 +29,12 @@ _KEYS = frozenset({"stream", "key", "record", "deleted", "cursor", "checkpoint"}
 _KEY_IN_TEXT = re.compile(rb'"(?:key|deleted)"\s*:\s*"([^"\\]{1,200})"')
 _EARLIEST_YEAR = 1900
 _FORGIVING = json.JSONDecoder(parse_int=str, strict=False)
-_BLANK = b" \t\r\n\0"  # what is left at the end of a file in UTF-16, which has faults enough, is no half of a line
+_BLANK = b" \t\r\n\0"  # what is left at the end of a file in UTF-16, which has faults enough, is not half a line
 _STREAM_IN_TEXT = re.compile(rb'"stream"\s*:\s*"([a-z]+)"')
 
 
 class _BadLine(Exception):  # noqa: N818 - it never leaves this module
-    """Say why a line cannot be read, and of what it seems to speak."""
+    """Say why a line cannot be read, and what it seems to be about."""
 
     def __init__(self, reason: str, stream: str = "", key: str = "") -> None:
         super().__init__(reason)
@@ -46,14 +46,14 @@ class _BadLine(Exception):  # noqa: N818 - it never leaves this module
 class LineReader:
     """Read the lines of one stream, from one input after the other, the newest first.
 
-    A line that cannot be read, and names no stream that is read, is told once: by the stream that `complains`.
+    A line that cannot be read, and names no stream that is read, is reported once: with the first of the streams.
     """
 
     def __init__(self, options: JsonlConfig, stream: StreamName, context: Context) -> None:
         self._streams = options.streams
         self._stream = stream
         self._context = context
-        self._complains = stream == options.streams[0]
+        self._is_first = stream == options.streams[0]
         self._cursor = options.cursor if options.since is not None else None
         # Most lines of other streams need not be taken apart to see that they are not ours.
         self._name = b'"' + stream.encode() + b'"'
@@ -63,16 +63,16 @@ class LineReader:
         self._gone: set[str] = set()
         self._warned: set[tuple[str, str]] = set()
 
-    def read(self, one: InputFile | Download) -> Iterator[Message]:
-        """Yield the messages of one input, which is gone through twice; none is kept in memory but what is deleted.
+    def read(self, one: Readable) -> Iterator[Message]:
+        """Yield the messages of one input, which is read twice; only what is deleted is kept in memory.
 
         A deletion is about the lines before it, and a line after it brings the record back. What a newer input has
         deleted, an older one does not bring back. Raises `SourceUnavailable`, before any message, where the input was
         cut off: what it lacks must not look as if it were gone.
         """
-        with one.open(self._context) as lines:
+        with open_text(one, self._context) as lines:
             gone = self._deletions(lines, one.label)
-        with one.open(self._context) as lines:
+        with open_text(one, self._context) as lines:
             for message in self._messages(lines, one.label, gone):
                 if isinstance(message, Checkpoint) or message.key not in self._gone:
                     yield message
@@ -96,11 +96,11 @@ class LineReader:
         return gone
 
     def _messages(self, lines: IO[bytes], label: str, gone: dict[str, int]) -> Iterator[Message]:
-        """Yield what the lines say that no later line deletes; take out of `gone` what a later line brings back."""
+        """Yield what no later line deletes, and take out of `gone` what a later line brings back."""
         for number, line in enumerate(_lines(lines), start=1):
             if not line or line.isspace():
                 continue
-            if not (self._alone or self._complains or self._name in line):
+            if not (self._alone or self._is_first or self._name in line):
                 continue
             message: Message | None
             try:
@@ -118,20 +118,20 @@ class LineReader:
                 yield Checkpoint()
 
     def _rejected(self, bad: _BadLine, line: bytes, where: str) -> Rejected | None:
-        """Return a bad line for quarantine; one without a key is known again by what stands in it."""
+        """Return a bad line for quarantine; one without a key is recognised by its content."""
         if not self._is_ours(bad.stream):
             return None
         return Rejected(bad.key, bad.reason, where, {} if bad.key else {"line": xxhash.xxh3_64_hexdigest(line.strip())})
 
     def _is_ours(self, stream: str) -> bool:
-        return stream == self._stream or (self._complains and stream not in self._streams)
+        return stream == self._stream or (self._is_first and stream not in self._streams)
 
     def _message(self, line: bytes, label: str) -> Message | None:
-        """Return what one line says; None where it speaks of another stream."""
+        """Return what one line says; None where it is about another stream."""
         said = _parsed(line)
         stream = said.get("stream", self._stream if self._alone else None)
         if stream != self._stream:
-            self._look_at_stranger(stream, label)
+            self._refuse_unknown(stream, label)
             return None
         for name in said.keys() - _KEYS:
             self._warn("unread_column", name, label)
@@ -161,13 +161,13 @@ class LineReader:
             raise _BadLine("bad_cursor", self._stream)
         return Checkpoint(cursor)
 
-    def _look_at_stranger(self, stream: object, label: str) -> None:
-        """Complain, once, of a stream that does not exist; warn of one that nobody reads."""
+    def _refuse_unknown(self, stream: object, label: str) -> None:
+        """Refuse a line of a stream that does not exist; warn of one that is not read."""
         if stream in self._streams:
             return
         if stream not in STREAMS:
             raise _BadLine("unknown_stream" if isinstance(stream, str) else "missing_stream")
-        if self._complains:
+        if self._is_first:
             self._warn("unread_stream", str(stream), label)
 
     def _warn(self, code: str, name: str, label: str) -> None:
@@ -177,7 +177,7 @@ class LineReader:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines, a byte order mark taken away; of a line beyond all reason only the beginning, and its end."""
+    """Yield the lines without a byte order mark; of a line that is far too long only the beginning, and its end."""
     first = True
     while line := stream.readline(_LINE_LIMIT + 1):
         rest = line
@@ -238,4 +238,4 @@ def _whole(value: Any) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from fingerpost import Finding, FingerpostError, Source, StreamSpec, hookimpl
+from fingerpost import Finding, FingerpostError, ManyStreamSource, StreamSpec, hookimpl
 from fingerpost_promonitor._catalogue import Catalogue, shown
 from fingerpost_promonitor._config import PromonitorConfig
 from fingerpost_promonitor._queries import activity_queries, query_for
@@ -33,7 +33,7 @@ _SPECS = (
 )
 
 
-class PromonitorSource(Source):
+class PromonitorSource(ManyStreamSource):
     """Read learners, programmes, tutors and destinations from ProSolution, and activities from ProMonitor.
 
     Both are read from their SQL Server database, with a login that may only read. A learner has a row for each academic
@@ -62,37 +62,8 @@ class PromonitorSource(Source):
             for database in databases:
                 yield from self._check_database(reading, database, context)
 
-    @hookimpl
-    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield each learner of each year."""
-        return self._read("learners", cursor, context)
-
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield each enrolment."""
-        return self._read("programmes", cursor, context)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield who tutors whom, by the configured rule."""
-        return self._read("assignments", cursor, context)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield meetings, comments, badges and what stands on the information screens."""
-        return self._read("activities", cursor, context)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield each destination of the learners who are read."""
-        return self._read("destinations", cursor, context)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield what tutors answered to each item that write-back put on a learner's page."""
-        return self._read("responses", cursor, context)
-
-    def _read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+    def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield one stream: learners of each year, enrolments, tutors by the configured rule, activities, answers."""
         with Reading(self.config, context) as reading:
             yield from reading.read(stream, cursor)
 

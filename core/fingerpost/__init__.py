@@ -1,6 +1,6 @@
 """Fingerpost connects a college's MIS and ILP to its careers programme.
 
-This module is the whole public interface; everything else is private.
+This module and `fingerpost.files` are the whole public interface; everything else is private.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from fingerpost._contract.items import (
     Receipt,
     ReceiptStatus,
 )
+from fingerpost._contract.many_streams import ManyStreamSource
 from fingerpost._contract.marker import MARK_PATTERN, ItemMark, item_key, mark_item, read_mark
 from fingerpost._contract.messages import (
     STREAMS,
@@ -130,6 +131,7 @@ __all__ = [
     "LearnerOccupation",
     "ListedItem",
     "LockHeld",
+    "ManyStreamSource",
     "MappingCheck",
     "MarketReport",
     "Message",

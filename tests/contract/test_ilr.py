@@ -321,7 +321,7 @@ def test_two_providers_in_one_year_are_not_silently_made_one(college: College) -
 
 
 def test_no_file_is_said_with_the_pattern(college: College) -> None:
-    with pytest.raises(SourceUnavailable, match=r"No file matches ILR-\*"):
+    with pytest.raises(SourceUnavailable, match=r"no file matches ILR-\*"):
         college.read("learners")
 
 
@@ -750,13 +750,13 @@ def test_member_says_which_file_of_a_zip(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=r"holds 2 files that match \*\.xml"):
         College(tmp_path).read("learners")
     assert College(tmp_path, member="b.xml").keys("learners") == ["2526/b"]
-    with pytest.raises(SourceUnavailable, match=r"holds no files that match c\.xml"):
+    with pytest.raises(SourceUnavailable, match=r"holds no file that matches c\.xml"):
         College(tmp_path, member="c.xml").read("learners")
 
 
 def test_a_zip_bomb_is_not_opened(college: College) -> None:
     zipped(college.folder, {NAME: ilr(learner(), before="<!--" + " " * 30_000_000 + "-->")})
-    with pytest.raises(SourceUnavailable, match="would unpack to 30,"):
+    with pytest.raises(SourceUnavailable, match="packed far more tightly"):
         college.read("learners")
 
 
@@ -780,7 +780,7 @@ def test_a_damaged_zip_is_refused(college: College, damage: str) -> None:
         for at in range(len(content) // 2, len(content) // 2 + 40):
             content[at] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(SourceUnavailable, match=r"cannot be read to its end|is not valid XML|stops in the middle"):
+    with pytest.raises(SourceUnavailable, match=r"damaged or incomplete|is not valid XML|stops in the middle"):
         college.read("learners")
 
 
@@ -796,7 +796,7 @@ def test_check_says_what_would_be_read(college: College) -> None:
 
 def test_check_says_that_last_year_s_file_is_the_newest(college: College) -> None:
     college.put(ilr(learner(), year="2425", namespace="ESFA/ILR/2024-25"), "ILR-1.xml")
-    assert ("warning", "The newest ILR file is of 2024/25; it is 2025/26 now.") in college.check()
+    assert ("warning", "The newest ILR file is for 2024/25, but the academic year is now 2025/26.") in college.check()
 
 
 def test_check_says_that_this_year_s_file_is_old(college: College) -> None:

@@ -523,8 +523,8 @@ def test_in_files_a_cursor_is_a_checkpoint_and_no_more(context: HostContext) -> 
 @pytest.mark.parametrize(
     ("said", "says"),
     [({"path": None}, "needs either path or url"), ({"path": "x", "url": URL}, "needs either path or url"),
-     ({"url": "http://feed.example.ac.uk/x"}, "must begin with https://"), ({"url": "feed"}, "no web address"),
-     ({"url": "https://[x"}, "no web address"), ({"url": "https://u:p@feed.example.ac.uk"}, "no user and password"),
+     ({"url": "http://feed.example.ac.uk/x"}, "must begin with https://"), ({"url": "feed"}, "not a web address"),
+     ({"url": "https://[x"}, "not a web address"), ({"url": "https://u:p@feed.example.ac.uk"}, "hold a user name"),
      ({"token": TOKEN}, "no use for token and since"), ({"since": "since"}, "no use for token and since"),
      ({"streams": []}, "at least 1"), ({"streams": ["learners", "learners"]}, "names a stream twice"),
      ({"streams": ["learners"], "mapping": {"activities": "x"}}, "mapping for activities"),
@@ -546,7 +546,7 @@ def test_streams_are_kept_as_is_usual_for_them() -> None:
 @pytest.mark.parametrize(
     ("lines", "level", "says"),
     [([line("A1"), line("A2")], "ok", "activities: 2 records"), ([], "warning", "activities: 0 records"),
-     ([line("A1"), line("A2"), b"x"], "warning", "2 records, and 1 lines that cannot be read (bad_json 1)"),
+     ([line("A1"), line("A2"), b"x"], "warning", "2 records, and 1 line that cannot be read (bad_json 1)"),
      ([b"x", b"y", line("A1")], "error", "cannot be read")],
 )  # fmt: skip
 def test_check_says_what_it_found(context: HostContext, lines: list[object], level: str, says: str) -> None:

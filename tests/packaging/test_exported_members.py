@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 import fingerpost
+import fingerpost.files
 from fingerpost._contract import connector, items, messages
 from fingerpost._words import errors
 
 CONTRACT = (connector, errors, items, messages)
 
 
-def test_the_public_names_are_sorted() -> None:
+@pytest.mark.parametrize("module", [fingerpost, fingerpost.files], ids=lambda module: module.__name__)
+def test_the_public_names_are_sorted(module: ModuleType) -> None:
     def order(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
-    assert fingerpost.__all__ == sorted(fingerpost.__all__, key=order)
-    assert len(set(fingerpost.__all__)) == len(fingerpost.__all__)
+    assert module.__all__ == sorted(module.__all__, key=order)
+    assert len(set(module.__all__)) == len(module.__all__)
 
 
 def test_every_public_name_is_there_and_none_is_left_out() -> None:
@@ -62,6 +64,11 @@ def explanation(name: str, member: Any) -> str:
     own = vars(member).get("__doc__") if inspect.isclass(member) else member.__doc__  # not that of a base class
     text = inspect.cleandoc(own or "")
     return "" if text.startswith(f"{name}(") else text
+
+
+@pytest.mark.parametrize("name", fingerpost.files.__all__)
+def test_every_public_name_of_files_says_what_it_is(name: str) -> None:
+    assert explanation(name, getattr(fingerpost.files, name)).partition("\n\n")[0].endswith((".", ":"))
 
 
 @pytest.mark.parametrize("name", fingerpost.__all__)

@@ -1,8 +1,8 @@
 """The import rule: who may know whom.
 
-Connectors and the command line use `fingerpost` through its public names, as a vendor must; the core knows neither; no
-connector knows another; the mappings know nothing. What is read is the source, so that an import inside a function or
-for a type checker counts as well.
+Connectors and the command line use `fingerpost` and `fingerpost.files` through their public names, as a vendor must;
+the core knows neither; no connector knows another; the mappings know nothing. What is read is the source, so that an
+import inside a function or for a type checker counts as well.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fingerpost
+import fingerpost.files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+PUBLIC = {
+    "fingerpost": {*fingerpost.__all__, "files"},
+    "fingerpost.files": {*fingerpost.files.__all__},
+}
 
 
 def packages(root: Path, folder: str) -> set[str]:
@@ -50,7 +55,8 @@ def is_refused(folder: str, package: str, module: str, name: str | None, root: P
     if folder == "core":
         return top in connectors | commands
     if top == "fingerpost":
-        return module != "fingerpost" or (name is not None and name not in fingerpost.__all__)
+        public = PUBLIC.get(module)
+        return public is None or (name is not None and name not in public)
     if folder == "connectors":
         return top in (connectors | commands) - {package}
     return False
@@ -87,6 +93,7 @@ ALLOWED = [
     ("core/fingerpost", "import fingerpost_mappings"),
     ("connectors/fingerpost_a", "import fingerpost\nfingerpost.Record"),
     ("connectors/fingerpost_a", "from fingerpost import Record, hookimpl"),
+    ("connectors/fingerpost_a", "from fingerpost.files import find_files\nimport fingerpost.files"),
     ("connectors/fingerpost_a", "from fingerpost_a._rows import rows\nfrom . import _rows\nimport csv, requests"),
     ("cli/fingerpost_cli", "import click\nfrom fingerpost import __version__"),
     ("mappings/fingerpost_mappings", "from __future__ import annotations"),
@@ -102,6 +109,7 @@ REFUSED = [
     ("connectors/fingerpost_a", "import fingerpost\nfingerpost._errors"),
     ("connectors/fingerpost_a", "if TYPE_CHECKING:\n    from fingerpost._http import Http"),
     ("connectors/fingerpost_a", "from fingerpost import NoSuchName"),
+    ("connectors/fingerpost_a", "from fingerpost.files import _worded"),
     ("connectors/fingerpost_a", "import fingerpost_b"),
     ("connectors/fingerpost_a", "from fingerpost_b._rows import rows"),
     ("connectors/fingerpost_a", "from fingerpost_cli import main"),
