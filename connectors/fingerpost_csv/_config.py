@@ -70,5 +70,10 @@ class CsvConfig(FileConfig):
         return stripped
 
     def fingerprint(self, key: tuple[str, ...]) -> bytes:
-        """Return what decides, besides their bytes, which records the files hold."""
-        return repr((self.encoding, self.delimiter, self.header, self.skip_lines, self.member, key)).encode()
+        """Return what decides, besides their bytes, which records the files hold.
+
+        A key of several columns is marked: it was once spelt otherwise, and files that have not changed since are read
+        again.
+        """
+        mark = ("escaped",) if len(key) > 1 else ()
+        return repr((self.encoding, self.delimiter, self.header, self.skip_lines, self.member, key, *mark)).encode()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from fingerpost import Checkpoint, ConfigError, Context, Message, Record, Rejected
+from fingerpost import Checkpoint, ConfigError, Context, Deleted, Message, Record, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,9 @@ _CHECKPOINT_LINES = 20_000
 _LINE_LIMIT = 1 << 20
 _ROW_LIMIT = 1 << 20
 _DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
+
+_SEPARATOR, _ESCAPE = "|", "\\"
+_ESCAPED = _ESCAPE + _SEPARATOR
 
 _UNDECODABLE = "\udcff"  # a lone surrogate: no codec makes one of good bytes
 _ON_BAD_BYTES = "fingerpost_csv.mark"
@@ -42,8 +45,8 @@ codecs.register_error(_ON_BAD_BYTES, _mark)
 class _Lines:
     """The physical lines of a text, decoded block by block, with those of an unfinished row kept for a second try.
 
-    Set `finished` to the number of the last line that is done with. `suspect` becomes true as soon as a block held
-    something undecodable or a NUL: until then nobody needs to look for any.
+    Set `finished` to the number of the last line that has been dealt with. `suspect` becomes true as soon as a block
+    held something undecodable or a NUL: until then nobody needs to look for any.
     """
 
     def __init__(self, chunks: Iterator[bytes], encoding: str) -> None:
@@ -57,7 +60,7 @@ class _Lines:
         self._started = self._ended = False
 
     def after(self, line: int) -> Iterator[str]:
-        """Iterate over the lines after number `line`: those kept, then those still to come."""
+        """Yield the lines after number `line`: those kept, then those still to come."""
         return chain(self._kept[line - self._dropped :], chain.from_iterable(iter(self._block, [])))
 
     def until(self, line: int) -> list[str]:
@@ -116,6 +119,8 @@ def read_rows(chunks: Iterator[bytes], label: str, options: CsvConfig, context: 
                 if key and row != header and not (lines.suspect and _unreadable(row)):
                     if last - lines.finished > 1 and table.swallows(lines.until(last)):
                         context.warn("quote_spans_rows", key=key, where=table.where(lines.finished + 1))
+                    if _ESCAPED in key and (former := table.former_key(row, key)):
+                        yield Deleted(former)
                     yield new(record, (key, dict(zip(names, pick(row))), ""))  # noqa: B905 - an argument costs, too
                 elif not table.is_noise(row):
                     if len(row) != width and table.swallows(lines.until(last)):
@@ -175,6 +180,17 @@ class _Table:
         """Return the place that a person can find in an editor."""
         return f"{self._label} line {line}"
 
+    def former_key(self, row: list[str], key: str) -> str:
+        """Return how a row's key was spelt before parts were escaped, or nothing if it was the same or is another's.
+
+        A store that holds the row under its former key would keep it twice. A former key that was mended has at least
+        as many separators as parts. Such a key now has one that is not escaped between each two parts; a former key
+        with more or fewer of those is the key of no row.
+        """
+        former = _SEPARATOR.join(row[position].strip() for position in self._key)
+        separators = former.replace(_ESCAPE * 2, "").replace(_ESCAPED, "").count(_SEPARATOR)
+        return former if len(self._key) > 1 and former != key and separators != len(self._key) - 1 else ""
+
     def is_noise(self, row: list[str]) -> bool:
         """Say whether a row is blank or the header once more."""
         return row == self._header or _is_blank(row)
@@ -184,7 +200,7 @@ class _Table:
         return self.width > 2 and sum(line.count(self._delimiter) == self.width - 1 for line in lines) > 1
 
     def refused(self, line: str, number: int, *, spans_lines: bool) -> Rejected:
-        """Return as `Rejected` a line at which the strict reader gave up, with the cells that can be told apart."""
+        """Return as `Rejected` a line at which the strict reader stopped, with the cells that can be made out."""
         reason = "unclosed_quote" if spans_lines else "bad_quote"
         try:
             row = next(csv.reader([line], delimiter=self._delimiter), [])
@@ -193,7 +209,7 @@ class _Table:
         return self.rejected(row, number, reason)
 
     def rejected(self, row: list[str], number: int, reason: str = "") -> Rejected:
-        """Return a row as `Rejected`, under its own key where it shows one: a sweep must not take it for gone."""
+        """Return a row as `Rejected`, under its own key where it shows one, so that no sweep takes it for gone."""
         reason = _unreadable(row) or reason or ("ragged_row" if len(row) != self.width else "missing_key")
         row = [cell.replace(_UNDECODABLE, "\ufffd").replace("\0", "\ufffd") for cell in row]
         key = self.key_of(row) if self._key and len(row) > max(self._key) else ""
@@ -204,7 +220,7 @@ class _Table:
 
 
 def _refuse_unusable(columns: list[str], label: str, options: CsvConfig, context: Context) -> None:
-    """Raise `ConfigError` for a header that was not decoded or not split, is none, or names a column twice."""
+    """Raise `ConfigError` for a header that was not decoded or split, names no known column, or names one twice."""
     if _unreadable(columns):
         raise ConfigError(
             f'Connector {context.name}: {label} is not written in the encoding "{options.encoding}"; run '
@@ -236,10 +252,22 @@ def _key_function(key: tuple[int, ...], columns: list[str]) -> Callable[[list[st
         only = key[0]
         return lambda row: row[only].strip()
     if key:
-        return lambda row: "|".join(parts) if any(parts := [row[position].strip() for position in key]) else ""
+        return lambda row: _joined(parts) if any(parts := [row[position].strip() for position in key]) else ""
     # By name, so that a file whose columns were moved about still has the same keys.
     in_order = _picker(sorted(range(len(columns)), key=columns.__getitem__))
     return lambda row: "" if _is_blank(row) else _hash(in_order(row))
+
+
+def _joined(parts: list[str]) -> str:
+    """Return parts as one key, such that other parts make another key.
+
+    Parts that hold no separator are joined as they stand. The others are escaped; the number of separators tells the
+    two kinds of key apart.
+    """
+    key = _SEPARATOR.join(parts)
+    if key.count(_SEPARATOR) < len(parts):
+        return key
+    return _SEPARATOR.join(part.replace(_ESCAPE, _ESCAPE * 2).replace(_SEPARATOR, _ESCAPED) for part in parts)
 
 
 def _picker(positions: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:

@@ -24,6 +24,7 @@ from fingerpost import (
     STREAMS,
     Checkpoint,
     ConfigError,
+    Deleted,
     Finding,
     Message,
     Record,
@@ -303,6 +304,42 @@ def test_a_large_file_is_read_back_exactly_whatever_ends_its_lines(tmp_path: Pat
 def test_the_key_is_made_of_the_stripped_key_columns(tmp_path: Path) -> None:
     context = HostContext(tmp_path, key=("kind", "id"))
     assert keys(read_text(tmp_path, "id,kind,title\n 1 , talk,A\n2,,B\n", context)) == ["talk|1", "|2"]
+
+
+PARTS = st.lists(st.tuples(*[st.text("p|\\", max_size=4)] * 3).filter(any), min_size=2, max_size=2, unique=True)
+
+
+@untimed
+@given(rows=PARTS)
+def test_other_parts_make_another_key_and_no_row_removes_another(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("keys")
+    text = "".join(f"{','.join(row)}\n" for row in rows)
+    messages = read_text(folder, f"id,kind,title\n{text}", HostContext(folder, key=("id", "kind", "title")))
+    assert len(set(keys(messages))) == 2
+    assert not {message.key for message in messages if isinstance(message, Deleted)} & set(keys(messages))
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (("p", "r"), [Record("p|r", {})]),
+        (("DOMAIN\\user\\", "r"), [Record("DOMAIN\\user\\|r", {})]),
+        (("p|q", "r"), [Deleted("p|q|r"), Record("p\\|q|r", {})]),
+        (("p", "q|r"), [Deleted("p|q|r"), Record("p|q\\|r", {})]),
+        (("p\\", "q|r"), [Record("p\\\\|q\\|r", {})]),  # the key of p|q and r
+    ],
+)
+def test_a_separator_within_a_part_is_escaped(tmp_path: Path, parts: tuple[str, str], expected: list[Message]) -> None:
+    context = HostContext(tmp_path, columns=frozenset(), key=("id", "kind"))
+    assert read_text(tmp_path, f"id,kind\n{','.join(parts)}\n", context) == [*expected, Checkpoint()]
+
+
+def test_a_key_of_one_column_is_what_stands_there(tmp_path: Path) -> None:
+    messages = read_text(tmp_path, "id,kind,title\np\\|q|r,talk,A\n")
+    assert [type(message) for message in messages] == [Record, Checkpoint]
+    assert keys(messages) == ["p\\|q|r"]
 
 
 def test_a_row_without_a_key_is_rejected(tmp_path: Path) -> None:
