@@ -87,7 +87,7 @@ class _Lines:
             if cut:
                 text = text[:cut]
                 self.suspect = self.suspect or _UNDECODABLE in text or "\0" in text
-                # str.splitlines would also split at characters that are no line ends in a CSV file.
+                # str.splitlines would also split at characters that do not end a line in a CSV file.
                 lines = StringIO(text, newline="").readlines()
                 self._kept += lines
                 return lines

@@ -70,7 +70,7 @@ class Programme(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def iso_day(text: str) -> str:
-    """Return the day of an XML date, without the time or zone that it may carry; an empty text if it is no date."""
+    """Return the day of an XML date, without the time or zone that it may carry; an empty text if it is not a date."""
     day = text[:10]
     try:
         date.fromisoformat(day)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pytest
 
 from fingerpost import SourceUnavailable
-from fingerpost.files import FoundFile, digest, find_files, open_text, open_texts
+from fingerpost.files import digest, find_files, open_text, open_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,9 @@ def zipped(**members: str) -> bytes:
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"text", gzip.compress(b"text"), zipped(a="text")])
+@pytest.mark.parametrize(
+    "content", [b"text", gzip.compress(b"text"), zipped(a="text")], ids=["plain", "gzipped", "zipped"]
+)
 def test_one_text_is_opened_however_it_is_packed(content: bytes) -> None:
     for _ in range(2):  # as often as it is asked for
         with open_text(Answer(content), context(), "*.txt") as text:
@@ -101,5 +103,5 @@ def test_files_are_found(tmp_path: Path, pattern: str, options: dict[str, Any], 
     for name in ("a.txt", "b.txt", "C.TXT", "in/a.txt", "in/c.gz", "in/d.txt"):
         (tmp_path / name).write_bytes(b"")
     found = find_files(pattern, context(tmp_path), **options)
-    assert all(isinstance(one, FoundFile) and one.path.is_file() for one in found)
+    assert all(one.path.is_file() for one in found)
     assert [one.label for one in found] == labels
