@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from fingerpost import (
-    AuthError,
-    ConnectorConfig,
-    Enricher,
-    Fact,
-    Finding,
-    NoData,
-    SourceUnavailable,
-    hookimpl,
-    json_of,
-)
+from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, hookimpl
+from fingerpost.lmi import FirstError, Inquiry, Origin, Service
 from fingerpost_apprenticeships._reading import Advert, Page, kept_page, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
     from typing import Self
-
-    from requests import Response
 
     from fingerpost import Context, LabourMarketQuestion, Occupation, Reference, Reply
 
 __all__ = ["ApprenticeshipsConfig", "ApprenticeshipsEnricher"]
 
-SOURCE = "Find an apprenticeship"
-LICENCE = "Open Government Licence v3.0"
-ATTRIBUTION = (
-    "Contains public sector information from Find an apprenticeship (Department for Education), licensed under the "
-    "Open Government Licence v3.0."
+ORIGIN = Origin(
+    source="Find an apprenticeship",
+    attribution="Contains public sector information from Find an apprenticeship (Department for Education), licensed "
+    "under the Open Government Licence v3.0.",
+    licence="Open Government Licence v3.0",
+    region="England",
 )
 PAGE_SIZE = 100
-SHOWN = 3
+NAMED_ADVERTS = 3
 """How many adverts are named for one occupation, the newest first."""
 MOST_PAGES = 5
-"""How many pages are looked through for them."""
+"""How many pages are searched for them."""
 
 _LarsCode = Annotated[int, Field(ge=1, le=99_999)]
 _SocCode = Annotated[str, Field(pattern=r"^[1-9][0-9]{3}$")]
@@ -90,18 +78,26 @@ class ApprenticeshipsEnricher(Enricher):
 
     config: ApprenticeshipsConfig
 
+    def __init__(self, config: ApprenticeshipsConfig) -> None:
+        super().__init__(config)
+        self._service = Service(
+            name=self.name,
+            origin=ORIGIN,
+            base_url=config.base_url,
+            headers={"X-Version": "2"},
+            key=("Ocp-Apim-Subscription-Key", config.key),
+            limit=self.limit,
+            not_found="refused the version of the Display Advert API that Fingerpost uses, 2",
+        )
+
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Ask for one advert, and say what the configuration leaves out."""
-        found = page(self._get(urlencode({"PageNumber": 1, "PageSize": 1}), context))
+        found = page(self._service.get(context, "vacancy", {"PageNumber": 1, "PageSize": 1}))
         if found is None:
-            yield Finding(
-                "warning",
-                f"{SOURCE} answers, but not with adverts.",
-                f"Check base_url of connector {context.name}.",
-            )
+            yield self._service.doubt(context, "not with adverts")
         else:
-            yield Finding("ok", f"{SOURCE} answers; {found.total:,} apprenticeships are advertised.")
+            yield Finding("ok", f"{ORIGIN.source} answers; {found.total:,} apprenticeships are advertised.")
         if not self.config.courses:
             yield Finding(
                 "warning",
@@ -116,106 +112,64 @@ class ApprenticeshipsEnricher(Enricher):
     ) -> Iterator[Fact | NoData]:
         """Yield the number of adverts for each occupation, then the newest; the region of a question plays no part.
 
-        Adverts have a place and no region, so that they are counted for all of England or around the college.
+        Adverts have a place and no region, so they are counted for all of England or around the college.
         """
-        failed: AuthError | SourceUnavailable | None = None
+        inquiry, first_error = Inquiry(self._service, reference, context), FirstError()
         for occupation in question.occupations if "vacancy" in question.kinds else ():
-            codes = self.config.courses.get(occupation.soc)
+            courses = self.config.courses.get(occupation.soc)
             if occupation.soc_version != self.config.soc_version:
-                yield NoData("vacancy", occupation.soc, SOURCE, "soc_version")
-            elif not codes:
-                yield NoData("vacancy", occupation.soc, SOURCE, "no_course")
+                yield ORIGIN.no_data("vacancy", occupation, "soc_version")
+            elif not courses:
+                yield ORIGIN.no_data("vacancy", occupation, "no_course")
             else:
-                try:
-                    yield from self._adverts(occupation, codes, reference, context)
-                except (AuthError, SourceUnavailable) as error:
-                    failed = failed or error  # what is remembered about others can still be said
-        if failed:
-            raise failed
+                with first_error.put_off():
+                    yield from self._adverts(occupation, courses, inquiry)
+        first_error.raise_it()
 
-    def _adverts(
-        self, occupation: Occupation, codes: Sequence[int], reference: Reference, context: Context
-    ) -> Iterator[Fact | NoData]:
+    def _adverts(self, occupation: Occupation, courses: Sequence[int], inquiry: Inquiry) -> Iterator[Fact | NoData]:
         """Yield the number of adverts, then the newest of those that one can still apply for."""
-        reply = self._page(codes, 1, reference, context)
+        reply = self._page(1, courses, inquiry)
         first = page(reply.value)
         if first is None:
-            yield NoData("vacancy", occupation.soc, SOURCE, "none")
+            yield ORIGIN.no_data("vacancy", occupation)
             return
         yield self._fact(occupation, reply, value=float(first.total), unit="adverts", statistic="count")
-        today = context.now.astimezone(context.timezone).date()
-        for advert, said in islice(self._open_adverts(first, reply, codes, today, reference, context), SHOWN):
+        for advert, said in islice(self._open_adverts(first, reply, courses, inquiry), NAMED_ADVERTS):
             wage = {} if advert.yearly is None else {"value": advert.yearly, "unit": "GBP a year"}
             yield self._fact(occupation, said, text=_line(advert), statistic="newest", link=advert.link, **wage)
 
     def _open_adverts(
-        self, first: Page, reply: Reply, codes: Sequence[int], today: date, reference: Reference, context: Context
+        self, first: Page, reply: Reply, courses: Sequence[int], inquiry: Inquiry
     ) -> Iterator[tuple[Advert, Reply]]:
         """Yield adverts, going to a further page only where those before it have too few that can be used."""
+        today = inquiry.context.now.astimezone(inquiry.context.timezone).date()
         found: Page | None = first
         for number in range(1, min(first.pages, -(-first.total // PAGE_SIZE), MOST_PAGES) + 1):
             if number > 1:
-                reply = self._page(codes, number, reference, context)
+                reply = self._page(number, courses, inquiry)
                 found = page(reply.value)
             for advert in found.adverts if found else ():
                 if advert.closes is None or advert.closes >= today:
                     yield advert, reply
 
-    def _fact(self, occupation: Occupation, reply: Reply, **said: Any) -> Fact:
+    def _page(self, number: int, courses: Sequence[int], inquiry: Inquiry) -> Reply:
+        """Ask for one page; unless asked otherwise, the service sorts the newest first."""
         config = self.config
-        around = f"within {config.distance_miles} miles of the college" if config.distance_miles else "England"
-        return Fact(
-            kind="vacancy",
-            soc=occupation.soc,
-            soc_version=occupation.soc_version,
-            source=SOURCE,
-            retrieved=reply.retrieved,
-            stale=reply.stale,
-            attribution=ATTRIBUTION,
-            licence=LICENCE,
-            region=around,
-            split=f"training provider {config.ukprn}" if config.ukprn else "",
-            **said,
-        )
-
-    # -- asking
-
-    def _page(self, codes: Sequence[int], number: int, reference: Reference, context: Context) -> Reply:
-        """Ask for one page; the service sorts the newest first unless told otherwise."""
-        config = self.config
-        asked: dict[str, Any] = {"PageNumber": number, "PageSize": PAGE_SIZE}
-        asked["StandardLarsCode"] = sorted(set(codes))
+        asked: dict[str, Any] = {"PageNumber": number, "PageSize": PAGE_SIZE, "StandardLarsCode": sorted(set(courses))}
         if config.distance_miles is not None:
             asked |= {"Lat": config.lat, "Lon": config.lon, "DistanceInMiles": config.distance_miles}
             asked["ExcludeRecruitingNationally"] = "true"  # what has no place is not within so many miles
         if config.ukprn is not None:
             asked["Ukprn"] = config.ukprn
-        query = urlencode(asked, doseq=True)
-        return reference.fetch(
-            self.name, f"vacancy?{query}", "vacancy", lambda: kept_page(self._get(query, context)), limit=self.limit
-        )
+        return inquiry.fetch("vacancy", "vacancy", asked, keep=kept_page)
 
-    def _get(self, query: str, context: Context) -> Any:
-        """Ask once: an attempt more would be a call that nobody counts."""
-        response = context.http.get(
-            f"{self.config.base_url.rstrip('/')}/vacancy?{query}",
-            headers={
-                "Ocp-Apim-Subscription-Key": self.config.key.get_secret_value(),
-                "X-Version": "2",
-                "Accept": "application/json",
-            },
-            retry=False,
-        )
-        if response.status_code == 404:
-            raise SourceUnavailable(
-                f"{_host(response)} refused the version of the Display Advert API that we speak, 2 (status 404); "
-                f"check base_url of connector {context.name}, or the API has changed."
-            )
-        return json_of(response)
-
-
-def _host(response: Response) -> str:
-    return urlsplit(response.url).hostname or SOURCE
+    def _fact(self, occupation: Occupation, reply: Reply, **said: Any) -> Fact:
+        config = self.config
+        if config.distance_miles:
+            said["region"] = f"within {config.distance_miles} miles of the college"
+        if config.ukprn:
+            said["split"] = f"training provider {config.ukprn}"
+        return ORIGIN.fact("vacancy", occupation, reply, **said)
 
 
 def _line(advert: Advert) -> str:

@@ -1,10 +1,10 @@
-"""The connector: what is asked for each kind of fact, and what is done where a figure is lacking."""
+"""The connector `lmiforall`: what is asked for each kind of fact, and what is done where a figure is lacking."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
-from urllib.parse import urlencode
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pydantic import Field
 
@@ -16,32 +16,29 @@ from fingerpost import (
     Fact,
     FactKind,
     Finding,
-    FingerpostError,
     LabourMarketQuestion,
     NoData,
     Occupation,
-    RateLimited,
     Reference,
     Reply,
     SourceUnavailable,
     hookimpl,
 )
-from fingerpost_lmiforall import _parsing as parsing
-from fingerpost_lmiforall._parsing import ADVERTS, NAME, SOURCE, About, Region, fold_region
-from fingerpost_lmiforall._service import Service
+from fingerpost.lmi import FirstError, Inquiry, fold_region
+from fingerpost_lmiforall import _reading as reading
+from fingerpost_lmiforall._reading import ADVERTS, ASHE_REGIONS, FUTURES_REGIONS, NAME, ORIGIN, SURVEY_REGIONS
+from fingerpost_lmiforall._service import LmiForAllService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["LmiForAll", "LmiForAllConfig"]
 
-Read: TypeAlias = "Callable[[object, About], list[Fact]]"
+Read: TypeAlias = "Callable[[object, reading.About], list[Fact]]"
 
 _SOC = re.compile(r"[1-9][0-9]{3}")
 _UK = {"uk", "united kingdom"}
-_ASHE, _FUTURES, _SURVEY = "ashe/filters/all", "wf/filters/info/region", "ess/regions"
-"""Where each family of endpoints lists its regions: ASHE numbers them differently from the other two."""
-
+_MOST_BYTES = 10 * 1024 * 1024
 _MOST_ADVERTS = 10
 
 
@@ -69,221 +66,174 @@ class LmiForAll(Enricher):
 
     def __init__(self, config: LmiForAllConfig) -> None:
         super().__init__(config)
-        self._vacancies = config.vacancies
-        self._service = Service(config.base_url)
+        self._asks_for_adverts = config.vacancies
+        self._service = LmiForAllService(name=NAME, origin=ORIGIN, base_url=config.base_url, max_bytes=_MOST_BYTES)
 
     @hookimpl
     def check(self, context: Context) -> Iterable[Finding]:
-        """Ask for one occupation; that the service is gone is a warning, for what it once said is still shown."""
+        """Ask for one occupation; a service that is gone is a warning, since what it once said is still shown."""
         try:
             self._service.prove_alive(context)
         except (SourceUnavailable, AuthError) as error:
             yield Finding(
                 "warning",
                 f"LMI for All cannot be asked: {error.message}",
-                "what it said before is still shown, with its date; if it stays away, take the connectors ncs, "
-                "apprenticeships and occupationalmaps instead",
+                "What it said before is still shown, with its date. If it stays away, use the connectors ncs, "
+                "apprenticeships and occupationalmaps instead.",
             )
         else:
-            yield Finding("ok", f"{self._service.host} answers; its data has not been renewed since the end of 2024")
+            yield Finding("ok", f"{self._service.host} answers; its data has not been updated since the end of 2024.")
 
     @hookimpl
     def labour_market(
         self, question: LabourMarketQuestion, reference: Reference, context: Context
     ) -> Iterator[Fact | NoData]:
-        """Yield the newest figures for each occupation.
+        """Yield the newest figures for each occupation, kind by kind.
 
         Where something cannot be asked, everything else is still said; only then comes the first error, once.
         """
-        return _Inquiry(self._service, question, reference, context, vacancies=self._vacancies).answers()
+        steps = _Steps(Inquiry(self._service, reference, context), question.region).by_kind
+        if not self._asks_for_adverts:
+            del steps["vacancy"]
+        first_error = FirstError()
+        for kind, step in steps.items():
+            for occupation in question.occupations if kind in question.kinds else ():
+                with first_error.put_off():
+                    yield from _answer(kind, step, occupation)
+        first_error.raise_it()
 
     @hookimpl
     def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:
-        """Yield what the service's search finds; the search is fuzzy and its first hit often not the right one.
+        """Yield what the service's search finds; the search is fuzzy, and its first hit often not the right one.
 
         Neither the words nor what was found is remembered.
         """
         sought = " ".join(words.casefold().split())
         if sought:
-            path, params = "soc/search", {"q": sought}
-            reply = reference.fetch(
-                NAME, _key(path, params), "codes", lambda: self._service.ask(path, params, context), remember=False
-            )
-            yield from parsing.found_occupations(reply.value)
-
-
-def _key(path: str, params: Mapping[str, str]) -> str:
-    """Return the request as it is sent, under which its answer is remembered."""
-    return f"{path}?{urlencode(params)}" if params else path
+            inquiry = Inquiry(self._service, reference, context)
+            reply = inquiry.fetch("codes", "soc/search", {"q": sought}, remember=False)
+            yield from reading.found_occupations(reply.value)
 
 
 class _UnknownRegionError(Exception):
     """Report that a family of endpoints has no region of that name."""
 
 
-class _Inquiry:
-    """Answer one question."""
+def _answer(
+    kind: FactKind, step: Callable[[str], Iterable[Fact]], occupation: Occupation
+) -> Iterator[Fact | NoData]:  # fmt: skip
+    """Yield the facts of one kind about one occupation, or why there are none."""
+    reason = "none"
+    if occupation.soc_version != 2010:
+        reason = "soc_version"
+    elif not _SOC.fullmatch(occupation.soc):
+        reason = "soc"
+    else:
+        try:
+            for fact in step(occupation.soc):
+                reason = ""
+                yield fact
+        except _UnknownRegionError:
+            reason = "region"
+    if reason:
+        yield ORIGIN.no_data(kind, occupation, reason)
 
-    def __init__(
-        self,
-        service: Service,
-        question: LabourMarketQuestion,
-        reference: Reference,
-        context: Context,
-        *,
-        vacancies: bool,
-    ) -> None:
-        self._service = service
-        self._question = question
-        self._reference = reference
-        self._context = context
-        self._failure: FingerpostError | None = None
-        region = fold_region(question.region or "")
-        self._region_name = "" if region in _UK else region
-        self._steps: dict[FactKind, Callable[[str], Iterator[Fact]]] = {
-            "occupation": self._occupation,
-            "pay": lambda soc: self._ashe("pay", "ashe/estimatePay", soc, parsing.pay),
-            "hours": lambda soc: self._ashe("hours", "ashe/estimateHours", soc, parsing.hours),
-            "annual_change": self._annual_change,
-            "unemployment": lambda soc: self._plain("unemployment", "lfs/unemployment", soc, parsing.unemployment),
+
+class _Steps:
+    """What is asked for each kind of fact, in a region or in the whole UK; `by_kind` takes the code of an occupation."""
+
+    def __init__(self, inquiry: Inquiry, region: str | None) -> None:
+        self._inquiry = inquiry
+        folded = fold_region(region or "")
+        self._region_name = "" if folded in _UK else folded
+        self.by_kind: dict[FactKind, Callable[[str], Iterable[Fact]]] = {
+            "occupation": lambda soc: self._read("occupation", reading.occupation, soc, f"soc/code/{soc}"),
+            "pay": lambda soc: self._ashe("pay", reading.pay, soc, "ashe/estimatePay", widen=True),
+            "hours": lambda soc: self._ashe("hours", reading.hours, soc, "ashe/estimateHours", widen=True),
+            "annual_change": lambda soc: self._ashe("annual_change", reading.annual_changes, soc, "ashe/annualChanges"),
+            "unemployment": lambda soc: self._read(
+                "unemployment", reading.unemployment, soc, "lfs/unemployment", {"soc": soc}
+            ),
             "employment": self._employment,
-            "replacement": lambda soc: self._plain("replacement", "wf/replacement_demand", soc, parsing.replacement),
+            "replacement": lambda soc: self._read(
+                "replacement", reading.replacement, soc, "wf/replacement_demand", {"soc": soc}
+            ),
             "shortage": self._shortage,
             "skill": self._skills,
-            "course": self._courses,
+            "course": lambda soc: self._read("course", reading.courses, soc, f"hesa/courses/{soc}"),
+            "vacancy": self._adverts,
         }
-        if vacancies:
-            self._steps["vacancy"] = self._adverts
-
-    def answers(self) -> Iterator[Fact | NoData]:
-        """Yield facts and the lack of them, kind by kind; raise the first error at the end."""
-        for kind, step in self._steps.items():
-            if kind in self._question.kinds:
-                for occupation in self._question.occupations:
-                    yield from self._answer(kind, step, occupation)
-        if self._failure is not None:
-            raise self._failure
-
-    def _answer(
-        self, kind: FactKind, step: Callable[[str], Iterator[Fact]], occupation: Occupation
-    ) -> Iterator[Fact | NoData]:
-        reason = "none"
-        if occupation.soc_version != 2010:
-            reason = "soc_version"
-        elif not _SOC.fullmatch(occupation.soc):
-            reason = "soc"
-        else:
-            try:
-                for fact in step(occupation.soc):
-                    reason = ""
-                    yield fact
-            except _UnknownRegionError:
-                reason = "region"
-            except (SourceUnavailable, AuthError) as error:
-                self._failure = self._failure or error
-                return
-        if reason:
-            yield NoData(kind, occupation.soc, SOURCE, reason)
 
     # -- the kinds
 
-    def _occupation(self, soc: str) -> Iterator[Fact]:
-        reply = self._fetch("occupation", f"soc/code/{soc}")
-        yield from parsing.occupation(reply.value, _about(soc, reply))
-
-    def _plain(self, kind: FactKind, path: str, soc: str, read: Read) -> Iterator[Fact]:
-        reply = self._fetch(kind, path, {"soc": soc})
-        yield from read(reply.value, _about(soc, reply))
-
-    def _ashe(self, kind: FactKind, path: str, soc: str, read: Read) -> Iterator[Fact]:
-        region = self._region(_ASHE)
-        return self._closest(kind, path, {"soc": soc} | _filters(region), soc, region, read)
-
-    def _annual_change(self, soc: str) -> Iterator[Fact]:
-        region = self._region(_ASHE)
-        reply = self._fetch("annual_change", "ashe/annualChanges", {"soc": soc} | _filters(region))
-        yield from parsing.annual_changes(reply.value, _about(soc, reply, region))
-
-    def _shortage(self, soc: str) -> Iterator[Fact]:
-        region = self._region(_SURVEY)
-        path = f"ess/uk/{soc}" if region is None else f"ess/region/{region.code}/{soc}"
-        return self._closest("shortage", path, {}, soc, region, parsing.shortages)
+    def _ashe(self, kind: FactKind, read: Read, soc: str, path: str, *, widen: bool = False) -> list[Fact]:
+        region = self._region(ASHE_REGIONS)
+        filters = {} if region is None else {"filters": f"region:{region.code}"}
+        return self._read(kind, read, soc, path, {"soc": soc} | filters, region, widen=widen)
 
     def _employment(self, soc: str) -> Iterator[Fact]:
         """Yield the projection of the region, or of the UK with its split by region; other splits are the UK's."""
-        region = self._region(_FUTURES)
+        region = self._region(FUTURES_REGIONS)
         if region is None:
-            yield from self._plain("employment", "wf/predict", soc, parsing.employment)
-        reply = self._split("region", soc)
-        if region is None:
-            yield from parsing.employment_by(reply.value, _about(soc, reply), "region")
+            yield from self._read("employment", reading.employment, soc, "wf/predict", {"soc": soc})
+            yield from self._employment_by("region", soc)
         else:
-            yield from parsing.employment_in(reply.value, _about(soc, reply, region), region)
+            read, path = partial(reading.employment_in, region=region), "wf/predict/breakdown/region"
+            yield from self._read("employment", read, soc, path, {"soc": soc}, region)
         for by in ("industry", "status", "qualification", "gender"):
-            reply = self._split(by, soc)
-            yield from parsing.employment_by(reply.value, _about(soc, reply), by)
+            yield from self._employment_by(by, soc)
 
-    def _split(self, by: str, soc: str) -> Reply:
-        return self._fetch("employment", f"wf/predict/breakdown/{by}", {"soc": soc})
+    def _employment_by(self, by: str, soc: str) -> list[Fact]:
+        read, path = partial(reading.employment_by, by=by), f"wf/predict/breakdown/{by}"
+        return self._read("employment", read, soc, path, {"soc": soc})
+
+    def _shortage(self, soc: str) -> list[Fact]:
+        region = self._region(SURVEY_REGIONS)
+        path = f"ess/uk/{soc}" if region is None else f"ess/region/{region.code}/{soc}"
+        return self._read("shortage", reading.shortages, soc, path, region=region, widen=True)
 
     def _skills(self, soc: str) -> Iterator[Fact]:
-        for code in parsing.onet_codes(self._fetch("codes", f"o-net/soc2onet/{soc}").value):
-            reply = self._fetch("skill", f"o-net/skills/{code}")
-            yield from parsing.skills(reply.value, _about(soc, reply), code)
+        for code in reading.onet_codes(self._inquiry.fetch("codes", f"o-net/soc2onet/{soc}").value):
+            yield from self._read("skill", partial(reading.skills, code=code), soc, f"o-net/skills/{code}")
 
-    def _courses(self, soc: str) -> Iterator[Fact]:
-        reply = self._fetch("course", f"hesa/courses/{soc}")
-        yield from parsing.courses(reply.value, _about(soc, reply))
-
-    def _adverts(self, soc: str) -> Iterator[Fact]:
+    def _adverts(self, soc: str) -> list[Fact]:
         """Search by the service's own title: never by words that came with the question."""
-        title = parsing.title(self._fetch("occupation", f"soc/code/{soc}").value)
-        if title:
-            params = {"keywords": title, "limit": str(_MOST_ADVERTS)}
-            reply = self._fetch("vacancy", "vacancies/search", params, service=ADVERTS)
-            yield from parsing.adverts(reply.value, _about(soc, reply), self._context.now.date())
+        title = reading.title(self._inquiry.fetch("occupation", f"soc/code/{soc}").value)
+        if not title:
+            return []
+        params = {"keywords": title, "limit": _MOST_ADVERTS}
+        reply = self._inquiry.fetch("vacancy", "vacancies/search", params, name=ADVERTS)
+        return reading.adverts(reply.value, _about(soc, reply), self._inquiry.context.now.date())
 
     # -- asking
 
-    def _closest(
-        self, kind: FactKind, path: str, params: Mapping[str, str], soc: str, region: Region | None, read: Read
-    ) -> Iterator[Fact]:
-        """Yield the figure for the occupation, or else for the wider group that it belongs to."""
-        reply = self._fetch(kind, path, params)
+    def _read(
+        self, kind: FactKind, read: Read, soc: str, path: str, params: Mapping[str, str] | None = None,
+        region: reading.Region | None = None, *, widen: bool = False,
+    ) -> list[Fact]:  # fmt: skip
+        """Return the figures for the occupation, or else, with `widen`, for the wider group that it belongs to."""
+        reply = self._inquiry.fetch(kind, path, params)
         facts = read(reply.value, _about(soc, reply, region))
-        if not facts:
-            reply = self._fetch(kind, path, {**params, "coarse": "true"})
+        if widen and not facts:
+            reply = self._inquiry.fetch(kind, path, {**(params or {}), "coarse": "true"})
             facts = read(reply.value, _about(soc, reply, region, coarse=True))
-        yield from facts
+        return facts
 
-    def _region(self, path: str) -> Region | None:
+    def _region(self, path: str) -> reading.Region | None:
         """Return the region that is asked for as the service numbers it there, or None for the whole UK."""
         if not self._region_name:
             return None
-        listed = self._fetch("codes", path).value
-        if not parsing.is_answer(path, listed):
+        listed = self._inquiry.fetch("codes", path).value
+        if not reading.is_answer(path, listed):
             raise SourceUnavailable(
-                f"{self._service.host} does not say how it numbers regions, so that nothing was asked about one."
+                f"{self._inquiry.service.host} does not say how it numbers regions, so it was not asked about one."
             )
-        known = parsing.regions(listed)
+        known = reading.regions(listed)
         if self._region_name not in known:
             raise _UnknownRegionError
         return known[self._region_name]
 
-    def _fetch(self, kind: str, path: str, params: Mapping[str, str] | None = None, *, service: str = NAME) -> Reply:
-        given = params or {}
-        return self._reference.fetch(service, _key(path, given), kind, lambda: self._ask(path, given))
 
-    def _ask(self, path: str, params: Mapping[str, str]) -> Any:
-        value = self._service.ask(path, params, self._context)
-        if path == "vacancies/search" and parsing.is_rate_limited(value):
-            raise RateLimited(f"{self._service.host} asked us to slow down with its adverts; the next run tries again.")
-        return value
-
-
-def _filters(region: Region | None) -> dict[str, str]:
-    return {} if region is None else {"filters": f"region:{region.code}"}
-
-
-def _about(soc: str, reply: Reply, region: Region | None = None, *, coarse: bool = False) -> About:
-    return About(soc, reply.retrieved, reply.stale, parsing.AS_SERVED if region is None else region.name, coarse)
+def _about(soc: str, reply: Reply, region: reading.Region | None = None, *, coarse: bool = False) -> reading.About:
+    where = reading.AS_SERVED if region is None else region.name
+    return reading.About(soc, reply.retrieved, reply.stale, where, coarse)

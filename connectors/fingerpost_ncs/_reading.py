@@ -1,7 +1,7 @@
-"""Read what the Job Profiles API answers; whatever JSON comes, nothing here raises.
+"""What the Job Profiles API answers; whatever JSON comes, nothing here raises.
 
-Names are in PascalCase; salaries and SOC codes are strings, hours are numbers; text may hold HTML, entities and links
-of the form ``[words | address]``.
+Names are in PascalCase; salaries and SOC codes are strings, hours are numbers, and 0 stands for none; text may hold
+HTML, entities and links of the form ``[words | address]``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from fingerpost import plain_text
+from fingerpost.lmi import Json
 
 if TYPE_CHECKING:
     from fingerpost import SocVersion
@@ -33,62 +34,59 @@ _MOST_SKILLS = 20
 class Profile:
     """One job profile: what is shown of it, and the SOC codes that it belongs to, by edition.
 
-    `pay` is in GBP a year and `hours` in hours a week, each as a statistic and its value.
+    `pay` is in GBP a year and `hours` in hours a week, each by the statistic that it is.
     """
 
     title: str
     codes: dict[SocVersion, str]
-    alternatives: tuple[str, ...] = ()
-    overview: str = ""
-    link: str | None = None
-    pay: tuple[tuple[str, float], ...] = ()
-    hours: tuple[tuple[str, float], ...] = ()
-    skills: tuple[str, ...] = ()
+    alternatives: tuple[str, ...]
+    overview: str
+    link: str | None
+    pay: dict[str, float]
+    hours: dict[str, float]
+    skills: tuple[str, ...]
 
 
 def kept_profile(value: Any) -> Any:
-    """Return what is worth remembering of a profile: what `profile` reads; None where the answer is no profile."""
-    if not _words(_in(value, "Title"), 200):
-        return None
-    return {key: value[key] for key in _KEPT if key in value}
+    """Return what is worth remembering of a profile: what `profile` reads; None where the answer is not a profile."""
+    said = Json(value)
+    return said.only(*_KEPT) if _words(said["Title"]) else None
 
 
 def profile(value: Any) -> Profile | None:
-    """Read a profile; None where the answer is none, or one that belongs to no occupation."""
-    if not isinstance(value, dict):
-        return None
-    title = _words(value.get("Title"), 200)
+    """Read a profile; None where the answer is not one, or is one that belongs to no occupation."""
+    said = Json(value)
+    title = _words(said["Title"])
     # The SOC2010 code has been seen with an extension behind its four digits.
-    found: dict[SocVersion, str] = {2010: _code(value.get("Soc")), 2020: _code(value.get("Soc2020"))}
+    found: dict[SocVersion, str] = {2010: said["Soc"].soc(), 2020: said["Soc2020"].soc()}
     codes = {version: code for version, code in found.items() if code}
     if not title or not codes:
         return None
-    salaries = (("starting", value.get("SalaryStarter")), ("experienced", value.get("SalaryExperienced")))
-    hours = (("minimum", value.get("MinimumHours")), ("maximum", value.get("MaximumHours")))
-    alternatives = (word.strip() for word in _words(value.get("AlternativeTitle"), 1000).split(","))
+    pay = {"starting": said["SalaryStarter"], "experienced": said["SalaryExperienced"]}
+    hours = {"minimum": said["MinimumHours"], "maximum": said["MaximumHours"]}
+    alternatives = (word.strip() for word in _words(said["AlternativeTitle"], 1000).split(","))
+    skills = (_words(row["Description"]) for row in said["WhatItTakes"]["Skills"])
     return Profile(
-        title,
-        codes,
-        tuple(word for word in dict.fromkeys(alternatives) if word),
-        _words(value.get("Overview"), 1000),
-        _link(value.get("Url")),
-        _amounts(salaries, 10_000_000),
-        _amounts(hours, 168),
-        _skills(value.get("WhatItTakes")),
+        title=title,
+        codes=codes,
+        alternatives=tuple(word for word in dict.fromkeys(alternatives) if word),
+        overview=_words(said["Overview"], 1000),
+        link=said["Url"].link(),
+        pay={name: amount for name, figure in pay.items() if (amount := figure.number(1, 10_000_000))},
+        hours={name: amount for name, figure in hours.items() if (amount := figure.number(0.1, 168))},
+        skills=tuple(skill for skill in dict.fromkeys(skills) if skill)[:_MOST_SKILLS],
     )
 
 
 def kept_names(value: Any) -> Any:
     """Return what is worth remembering of the list of all profiles: the title of each by its name in an address."""
-    rows = value if isinstance(value, list) else []
-    named = ((_name(_in(row, "Url")), _words(_in(row, "Title"), 200)) for row in rows)
+    named = ((_name(row["Url"]), _words(row["Title"])) for row in Json(value))
     return {name: title for name, title in named if name and title} or None
 
 
 def names(value: Any) -> dict[str, str]:
-    """Read what `kept_names` kept; an export of somebody else may have brought anything."""
-    kept = value.items() if isinstance(value, dict) else ()
-    return {name: title[:200] for name, title in kept if isinstance(title, str) and title and _NAME.fullmatch(name)}
+    """Read what `kept_names` kept; what was imported from another college's export may hold anything."""
+    return {name: title.string[:200] for name, title in Json(value).items() if title.string and _NAME.fullmatch(name)}
 
 
 def likeness(title: str, profile_title: str) -> tuple[float, int]:
@@ -103,9 +101,8 @@ def likeness(title: str, profile_title: str) -> tuple[float, int]:
 
 def search_results(value: Any) -> list[str]:
     """Read a page of search results: the names of the profiles in an address, the likeliest first."""
-    rows = _in(value, "Results")
-    names = (_name(_in(row, "ResultItemUrlName")) for row in rows) if isinstance(rows, list) else ()
-    return list(dict.fromkeys(name for name in names if name))
+    found = (_name(row["ResultItemUrlName"]) for row in Json(value)["Results"])
+    return list(dict.fromkeys(name for name in found if name))
 
 
 @lru_cache(maxsize=4096)
@@ -114,54 +111,15 @@ def _stems(title: str) -> frozenset[str]:
     return frozenset(f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s") for word in words) - _FILLERS
 
 
-def _in(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
+def _words(said: Json, most: int = 200) -> str:
+    """Return plain text; of a link within it, the words stay."""
+    return plain_text(_LINK.sub(r"\1", said.string), most)
 
 
-def _words(value: Any, most: int) -> str:
-    """Return plain text; a link within it comes as ``[words|address]``, of which the words stay."""
-    return plain_text(_LINK.sub(r"\1", value) if isinstance(value, str) else value, most)
-
-
-def _code(value: Any) -> str:
-    if isinstance(value, int) and 1000 <= value <= 9999:
-        return str(value)
-    found = re.match(r"[1-9][0-9]{3}(?=[^0-9]|$)", value.strip()) if isinstance(value, str) else None
-    return found[0] if found else ""
-
-
-def _link(value: Any) -> str | None:
-    if not isinstance(value, str) or not value.startswith("https://") or len(value) > 500 or not value.isprintable():
-        return None
-    return value if " " not in value else None
-
-
-def _name(value: Any) -> str:
+def _name(said: Json) -> str:
     """Return the last step of an address, which names a profile."""
-    if not isinstance(value, str):
-        return ""
     try:
-        step = unquote(urlsplit(value[:500]).path).rstrip("/").rpartition("/")[2].lower()
+        step = unquote(urlsplit(said.string[:500]).path).rstrip("/").rpartition("/")[2].lower()
     except ValueError:
         return ""
     return step if _NAME.fullmatch(step) else ""
-
-
-def _amounts(named: tuple[tuple[str, Any], ...], most: float) -> tuple[tuple[str, float], ...]:
-    return tuple((name, amount) for name, value in named if 0 < (amount := _number(value)) < most)
-
-
-def _number(value: Any) -> float:
-    """Return a number; 0 where there is none, which is how the service says so itself."""
-    if isinstance(value, str):
-        plain = value.strip().removeprefix("£").replace(",", "")
-        return float(plain) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,4})?", plain, re.ASCII) else 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    return float(value) if 0 < value < 1e9 else 0.0
-
-
-def _skills(value: Any) -> tuple[str, ...]:
-    rows = _in(value, "Skills")
-    named = (_words(_in(row, "Description"), 200) for row in rows) if isinstance(rows, list) else ()
-    return tuple(dict.fromkeys(name for name in named if name))[:_MOST_SKILLS]

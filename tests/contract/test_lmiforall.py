@@ -46,7 +46,7 @@ from fingerpost import (
 )
 from fingerpost._web.http import Http
 from fingerpost_lmiforall import LmiForAll, LmiForAllConfig, connectors
-from fingerpost_lmiforall import _parsing as parsing
+from fingerpost_lmiforall import _reading as parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

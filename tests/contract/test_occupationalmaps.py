@@ -35,10 +35,10 @@ from fingerpost_occupationalmaps._reading import (
     kept_products,
     kept_progression,
     lars_code,
-    next_standards,
     products,
-    standards,
 )
+from fingerpost_occupationalmaps._reading import map_occupations as standards
+from fingerpost_occupationalmaps._reading import next_occupations as next_standards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

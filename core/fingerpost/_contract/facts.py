@@ -38,7 +38,7 @@ REGIONS: Final = (
 """The names by which services know regions: those of England, and the countries."""
 
 
-def _fold_region(name: str) -> str:
+def fold_region(name: str) -> str:
     """Return a region's name in the form in which two spellings of it are equal: "Yorkshire & Humber" has several."""
     words = re.findall(r"\w+", name.casefold().replace("&", " and "))
     return " ".join(word for word in words if word != "the")
@@ -46,13 +46,13 @@ def _fold_region(name: str) -> str:
 
 def same_region(one: str, other: str) -> bool:
     """Say whether two names are spellings of one region."""
-    return _fold_region(one) == _fold_region(other)
+    return fold_region(one) == fold_region(other)
 
 
 def doubt_region(name: str) -> str | None:
     """Return which regions may be meant by a name that is no region's, as a sentence; None where it is one."""
-    known = {_fold_region(region): region for region in REGIONS}
-    folded = _fold_region(name)
+    known = {fold_region(region): region for region in REGIONS}
+    folded = fold_region(name)
     if folded in known:
         return None
     words = set(folded.split())

@@ -1,0 +1,269 @@
+"""What an enricher needs, whichever service of labour market information it speaks to.
+
+* `Json` reads an answer in which anything may stand, and never raises.
+* `Origin` makes facts that carry who says so and on what terms.
+* `Service` is an address and how it is asked; `Inquiry` asks it through what is remembered, on behalf of one hook.
+* `FirstError` puts a failure off until everything else has been said.
+
+This module is public: the built-in enrichers use it, and so may a vendor's.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+from fingerpost._contract.connector import Finding
+from fingerpost._words.errors import AuthError, SourceUnavailable
+from fingerpost._web.http import MAX_BYTES, json_of
+from fingerpost._contract.facts import Fact, FactKind, NoData
+from fingerpost._labour_market import fold_region
+from fingerpost._words.text import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from pydantic import SecretStr
+
+    from fingerpost._contract.connector import Context
+    from fingerpost._contract.facts import Occupation
+    from fingerpost._market.answers import Reference, Reply
+
+__all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Service", "fold_region"]
+
+AS_SERVED: Final = "UK (as served)"
+"""The region of a figure that a service gives without being asked for one: it may not be that of the whole UK."""
+
+AnswerKind: TypeAlias = FactKind | Literal["codes"]
+"""What an answer is about, which decides how long it is kept: a kind of fact, or `codes` for lists that lead to some."""
+
+_FIGURE = re.compile(r"[+-]?£?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,15})?")
+_SOC = re.compile(r"[1-9][0-9]{3}(?![0-9])")
+_LONGEST_LINK = 500
+
+
+class Json:
+    """Read JSON in which anything may stand: what is not as expected reads as nothing, and nothing here raises.
+
+    Indexing leads to the value at a key or place, and iterating to the items of a list; each is a `Json` again, of None
+    where there is nothing. So a path needs no questions on its way: ``Json(advert)["wage"]["text"].text()``.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value: Any = value.value if isinstance(value, Json) else value
+
+    def __getitem__(self, place: str | int) -> Json:
+        try:
+            return Json(self.value[place] if isinstance(self.value, dict | list) else None)
+        except (LookupError, TypeError):
+            return Json(None)
+
+    def __contains__(self, key: str) -> bool:
+        return isinstance(self.value, dict) and key in self.value
+
+    def __iter__(self) -> Iterator[Json]:
+        return map(Json, self.value if isinstance(self.value, list) else ())
+
+    def items(self) -> Iterator[tuple[str, Json]]:
+        """Yield the keys of an object with their values."""
+        for key, value in self.value.items() if isinstance(self.value, dict) else ():
+            yield key, Json(value)
+
+    def only(self, *keys: str) -> dict[str, Any]:
+        """Return what an object holds at these keys: of an answer, no more need be remembered than is read."""
+        return {key: self.value[key] for key in keys if key in self}
+
+    @property
+    def string(self) -> str:
+        """A text as it was sent; "" where it is not one."""
+        return self.value if isinstance(self.value, str) else ""
+
+    def text(self, most: int = 200) -> str:
+        """Return words that can be shown; see `plain_text`."""
+        return plain_text(self.value, most)
+
+    def number(self, low: float, high: float) -> float | None:
+        """Return a number from `low` to `high`; some services write theirs as text, as in "£18,500"."""
+        value = self.value
+        if isinstance(value, str) and _FIGURE.fullmatch(value.strip()):
+            value = float(value.replace("£", "").replace(",", ""))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if low <= value <= high else None
+
+    def whole(self, low: int, high: int) -> int | None:
+        """Return a whole number from `low` to `high`."""
+        figure = self.number(low, high)
+        return int(figure) if figure is not None and figure.is_integer() else None
+
+    def soc(self) -> str:
+        """Return a SOC code, or ""; what some services append to its four digits is left out."""
+        found = _SOC.match(self.string.strip() or str(self.whole(1000, 9999)))
+        return found[0] if found else ""
+
+    def day(self) -> date | None:
+        """Return the day that a text begins with, as in "2026-11-30T23:59:59Z"."""
+        try:
+            return date.fromisoformat(self.string[:10])
+        except ValueError:
+            return None
+
+    def link(self) -> str | None:
+        """Return an address that a reader may follow: https, with nothing in it that hides where it leads."""
+        url = self.string
+        if len(url) > _LONGEST_LINK or not re.fullmatch(r"https://[!-~]+", url):
+            return None
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        return url if parts.hostname and parts.username is None else None
+
+
+class Origin(NamedTuple):
+    """Who states facts, the line to show with them, on what terms, and of which region they are unless they say so."""
+
+    source: str
+    attribution: str
+    licence: str
+    region: str = "UK"
+
+    def fact(self, kind: FactKind, occupation: Occupation, reply: Reply, **said: Any) -> Fact:
+        """Make a fact of an answer: it is as old as the answer, and `said` goes before what is common to this origin."""
+        return Fact(
+            kind=kind, soc=occupation.soc, soc_version=occupation.soc_version, retrieved=reply.retrieved,
+            stale=reply.stale, **(self._asdict() | said),
+        )  # fmt: skip
+
+    def no_data(self, kind: FactKind, occupation: Occupation, reason: str = "none") -> NoData:
+        """Say that there is nothing of a kind."""
+        return NoData(kind, occupation.soc, self.source, reason)
+
+    def answers(
+        self, kinds: Iterable[FactKind], occupation: Occupation, facts: Collection[Fact], reason: str = "none"
+    ) -> Iterator[Fact | NoData]:
+        """Yield the facts of each kind once, and where there are none of a kind, that there is nothing and why."""
+        for kind in kinds:
+            of_kind = dict.fromkeys(fact for fact in facts if fact.kind == kind)
+            yield from of_kind or [self.no_data(kind, occupation, reason)]
+
+
+@dataclass(kw_only=True)
+class Service:
+    """An address, and how it is asked.
+
+    * `name`: what its answers are remembered under; it is also left alone by that name when it is down.
+    * `key`: the header that a key goes into, and the key.
+    * `limit`: so many calls in so many seconds; see `Reference.fetch`.
+    * `not_found`: what status 404 means here, to follow "The host …".
+    """
+
+    name: str
+    origin: Origin
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, SecretStr] | None = None
+    limit: tuple[int, float] | None = None
+    max_bytes: int = MAX_BYTES
+    not_found: str = "has nothing at this address"
+
+    @property
+    def host(self) -> str:
+        """The host that is asked."""
+        return urlsplit(self.base_url).hostname or self.origin.source
+
+    def question(self, path: str, params: Mapping[str, object] | None = None) -> str:
+        """Return a question as it stands in an address, which is also what its answer is remembered by."""
+        return f"{path}?{urlencode(params, doseq=True)}" if params else path
+
+    def get(
+        self, context: Context, path: str, params: Mapping[str, object] | None = None, *, nothing: Collection[int] = ()
+    ) -> Any:
+        """Ask once, and return JSON, or None for an empty answer and for the statuses in `nothing`.
+
+        It is never tried again at once: that would be a call that nobody counts. Raises `SourceUnavailable`,
+        `RateLimited` or `AuthError`.
+        """
+        response = context.http.get(
+            f"{self.base_url.rstrip('/')}/{self.question(path, params)}",
+            headers={
+                "Accept": "application/json",
+                **self.headers,
+                **({self.key[0]: self.key[1].get_secret_value()} if self.key else {}),
+            },
+            accept=(404, *nothing),
+            retry=False,
+            max_bytes=self.max_bytes,
+        )
+        if response.status_code in nothing:
+            return None
+        if response.status_code == 404:
+            raise SourceUnavailable(
+                f"{self.host} {self.not_found} (status 404); check base_url of connector {context.name}, or the API "
+                "has changed."
+            )
+        return json_of(response)
+
+    def changed(self, but: str) -> SourceUnavailable:
+        """Return the error of an answer that this service would not give, which must not be remembered."""
+        return SourceUnavailable(f"{self.host} answers, but {but}; the service may have moved, or base_url is wrong.")
+
+    def doubt(self, context: Context, but: str) -> Finding:
+        """Return what `check` says of an answer that is of no use."""
+        return Finding(
+            "warning", f"{self.origin.source} answers, but {but}.", f"Check base_url of connector {context.name}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Ask a service on behalf of one hook, through what is remembered of it."""
+
+    service: Service
+    reference: Reference
+    context: Context
+
+    def fetch(
+        self, kind: AnswerKind, path: str, params: Mapping[str, object] | None = None, *,
+        keep: Callable[[Any], Any] = lambda value: value, nothing: Collection[int] = (), remember: bool = True,
+        name: str | None = None,
+    ) -> Reply:  # fmt: skip
+        """Return what the service says; `keep` makes of an answer what is remembered, and raises where it is not one.
+
+        `name` is for a part of a service that is left alone by itself when it is down. See `Service.get` for `nothing`,
+        and `Reference.fetch` for the rest.
+        """
+        return self.reference.fetch(
+            name or self.service.name, self.service.question(path, params), kind,
+            lambda: keep(self.service.get(self.context, path, params, nothing=nothing)),
+            limit=self.service.limit, remember=remember,
+        )  # fmt: skip
+
+
+class FirstError:
+    """Put the first failure of a service off until the end: what is remembered about the rest can still be said.
+
+    Do each part inside ``with first_error.put_off():``, and at the end call `raise_it`.
+    """
+
+    def __init__(self) -> None:
+        self._error: AuthError | SourceUnavailable | None = None
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Leave the block where a service cannot be asked, and carry on behind it."""
+        try:
+            yield
+        except (AuthError, SourceUnavailable) as error:
+            self._error = self._error or error
+
+    def raise_it(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._error is not None:
+            raise self._error
