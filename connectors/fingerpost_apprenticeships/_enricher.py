@@ -136,7 +136,7 @@ class ApprenticeshipsEnricher(Enricher):
         yield self._fact(occupation, reply, value=float(first.total), unit="adverts", statistic="count")
         for advert, said in islice(self._open_adverts(first, reply, courses, inquiry), NAMED_ADVERTS):
             wage = {} if advert.yearly is None else {"value": advert.yearly, "unit": "GBP a year"}
-            yield self._fact(occupation, said, text=_line(advert), statistic="newest", link=advert.link, **wage)
+            yield self._fact(occupation, said, text=advert.line, statistic="newest", link=advert.link, **wage)
 
     def _open_adverts(
         self, first: Page, reply: Reply, courses: Sequence[int], inquiry: Inquiry
@@ -170,8 +170,3 @@ class ApprenticeshipsEnricher(Enricher):
         if config.ukprn:
             said["split"] = f"training provider {config.ukprn}"
         return ORIGIN.fact("vacancy", occupation, reply, **said)
-
-
-def _line(advert: Advert) -> str:
-    closes = f"closes {advert.closes.day} {advert.closes:%B %Y}" if advert.closes else ""
-    return "; ".join(part for part in (advert.title, advert.employer, advert.place, closes, advert.wage) if part)

@@ -29,13 +29,11 @@ _LONGEST_TEXT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Advert:
-    """One advert; `wage` is what the advert says in words, and `yearly` the GBP a year where it says so plainly."""
+    """One advert: what is shown of it in a line, and the GBP a year where it says so plainly."""
 
     title: str
-    employer: str
-    place: str
+    line: str
     closes: date | None
-    wage: str
     yearly: float | None
     link: str | None
 
@@ -80,7 +78,7 @@ def _count(said: Json) -> int | None:
 def _kept_advert(row: Json) -> dict[str, Any]:
     kept = _short(row.only(*_KEPT))
     kept["wage"] = _short(row["wage"].only(*_KEPT_OF_WAGE))
-    kept["addresses"] = [_short(row["addresses"][0].only(*_KEPT_OF_ADDRESS))]
+    kept["addresses"] = [_short(row["addresses"].first.only(*_KEPT_OF_ADDRESS))]
     return kept
 
 
@@ -94,13 +92,12 @@ def _advert(row: Json) -> Advert | None:
     title, wage = row["title"].text(), row["wage"]["wageAdditionalInformation"].text()
     if not title:
         return None
-    yearly = _YEARLY.fullmatch(wage)
+    closes, yearly = row["closingDate"].day(), _YEARLY.fullmatch(wage)
+    until = f"closes {closes.day} {closes:%B %Y}" if closes else ""
     return Advert(
         title=title,
-        employer=row["employerName"].text(),
-        place=_place(row),
-        closes=row["closingDate"].day(),
-        wage=wage,
+        line="; ".join(part for part in (title, row["employerName"].text(), _place(row), until, wage) if part),
+        closes=closes,
         yearly=Json(yearly[1]).number(100, 999_999) if yearly else None,
         link=_link_to_advert(row["vacancyUrl"]) or row["applicationUrl"].link(),
     )
@@ -110,7 +107,7 @@ def _place(row: Json) -> str:
     """Return the town and the postcode; the town is the last line of an address that holds anything."""
     if row["isNationalVacancy"].value is True:
         return "across England"
-    address = row["addresses"][0]
+    address = row["addresses"].first
     lines = (address[f"addressLine{number}"].text() for number in (4, 3, 2, 1))
     town = next((line for line in lines if line), "")
     return " ".join(part for part in (town, address["postcode"].text()) if part)

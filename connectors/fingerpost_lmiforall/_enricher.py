@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pydantic import Field
 
-from fingerpost import (
-    AuthError,
-    ConnectorConfig,
-    Context,
-    Enricher,
-    Fact,
-    FactKind,
-    Finding,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    Reference,
-    Reply,
-    SourceUnavailable,
-    hookimpl,
-)
+from fingerpost import AuthError, ConnectorConfig, Enricher, Fact, Finding, NoData, SourceUnavailable, hookimpl
 from fingerpost.lmi import FirstError, Inquiry, fold_region
 from fingerpost_lmiforall import _reading as reading
 from fingerpost_lmiforall._reading import ADVERTS, ASHE_REGIONS, FUTURES_REGIONS, NAME, ORIGIN, SURVEY_REGIONS
 from fingerpost_lmiforall._service import LmiForAllService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fingerpost import Context, FactKind, LabourMarketQuestion, Occupation, Reference, Reply
+    from fingerpost.lmi import Params
 
 __all__ = ["LmiForAll", "LmiForAllConfig"]
 
@@ -119,9 +107,7 @@ class _UnknownRegionError(Exception):
     """Report that a family of endpoints has no region of that name."""
 
 
-def _answer(
-    kind: FactKind, step: Callable[[str], Iterable[Fact]], occupation: Occupation
-) -> Iterator[Fact | NoData]:  # fmt: skip
+def _answer(kind: FactKind, step: Callable[[str], Iterable[Fact]], occupation: Occupation) -> Iterator[Fact | NoData]:
     """Yield the facts of one kind about one occupation, or why there are none."""
     reason = "none"
     if occupation.soc_version != 2010:
@@ -140,7 +126,7 @@ def _answer(
 
 
 class _Steps:
-    """What is asked for each kind of fact, in a region or in the whole UK; `by_kind` takes the code of an occupation."""
+    """What is asked for each kind of fact about an occupation with this code, in a region or in the whole UK."""
 
     def __init__(self, inquiry: Inquiry, region: str | None) -> None:
         self._inquiry = inquiry
@@ -148,16 +134,12 @@ class _Steps:
         self._region_name = "" if folded in _UK else folded
         self.by_kind: dict[FactKind, Callable[[str], Iterable[Fact]]] = {
             "occupation": lambda soc: self._read("occupation", reading.occupation, soc, f"soc/code/{soc}"),
-            "pay": lambda soc: self._ashe("pay", reading.pay, soc, "ashe/estimatePay", widen=True),
-            "hours": lambda soc: self._ashe("hours", reading.hours, soc, "ashe/estimateHours", widen=True),
-            "annual_change": lambda soc: self._ashe("annual_change", reading.annual_changes, soc, "ashe/annualChanges"),
-            "unemployment": lambda soc: self._read(
-                "unemployment", reading.unemployment, soc, "lfs/unemployment", {"soc": soc}
-            ),
+            "pay": partial(self._ashe, "pay", reading.pay, "ashe/estimatePay", widen=True),
+            "hours": partial(self._ashe, "hours", reading.hours, "ashe/estimateHours", widen=True),
+            "annual_change": partial(self._ashe, "annual_change", reading.annual_changes, "ashe/annualChanges"),
+            "unemployment": partial(self._plain, "unemployment", reading.unemployment, "lfs/unemployment"),
             "employment": self._employment,
-            "replacement": lambda soc: self._read(
-                "replacement", reading.replacement, soc, "wf/replacement_demand", {"soc": soc}
-            ),
+            "replacement": partial(self._plain, "replacement", reading.replacement, "wf/replacement_demand"),
             "shortage": self._shortage,
             "skill": self._skills,
             "course": lambda soc: self._read("course", reading.courses, soc, f"hesa/courses/{soc}"),
@@ -166,26 +148,26 @@ class _Steps:
 
     # -- the kinds
 
-    def _ashe(self, kind: FactKind, read: Read, soc: str, path: str, *, widen: bool = False) -> list[Fact]:
+    def _plain(self, kind: FactKind, read: Read, path: str, soc: str) -> list[Fact]:
+        return self._read(kind, read, soc, path, {"soc": soc})
+
+    def _ashe(self, kind: FactKind, read: Read, path: str, soc: str, *, widen: bool = False) -> list[Fact]:
         region = self._region(ASHE_REGIONS)
         filters = {} if region is None else {"filters": f"region:{region.code}"}
         return self._read(kind, read, soc, path, {"soc": soc} | filters, region, widen=widen)
 
     def _employment(self, soc: str) -> Iterator[Fact]:
         """Yield the projection of the region, or of the UK with its split by region; other splits are the UK's."""
-        region = self._region(FUTURES_REGIONS)
+        region, path = self._region(FUTURES_REGIONS), "wf/predict"
+        splits = ["industry", "status", "qualification", "gender"]
         if region is None:
-            yield from self._read("employment", reading.employment, soc, "wf/predict", {"soc": soc})
-            yield from self._employment_by("region", soc)
+            yield from self._plain("employment", reading.employment, path, soc)
+            splits.insert(0, "region")
         else:
-            read, path = partial(reading.employment_in, region=region), "wf/predict/breakdown/region"
-            yield from self._read("employment", read, soc, path, {"soc": soc}, region)
-        for by in ("industry", "status", "qualification", "gender"):
-            yield from self._employment_by(by, soc)
-
-    def _employment_by(self, by: str, soc: str) -> list[Fact]:
-        read, path = partial(reading.employment_by, by=by), f"wf/predict/breakdown/{by}"
-        return self._read("employment", read, soc, path, {"soc": soc})
+            read = partial(reading.employment_in, region=region)
+            yield from self._read("employment", read, soc, f"{path}/breakdown/region", {"soc": soc}, region)
+        for by in splits:
+            yield from self._plain("employment", partial(reading.employment_by, by=by), f"{path}/breakdown/{by}", soc)
 
     def _shortage(self, soc: str) -> list[Fact]:
         region = self._region(SURVEY_REGIONS)
@@ -208,7 +190,7 @@ class _Steps:
     # -- asking
 
     def _read(
-        self, kind: FactKind, read: Read, soc: str, path: str, params: Mapping[str, str] | None = None,
+        self, kind: FactKind, read: Read, soc: str, path: str, params: Params | None = None,
         region: reading.Region | None = None, *, widen: bool = False,
     ) -> list[Fact]:  # fmt: skip
         """Return the figures for the occupation, or else, with `widen`, for the wider group that it belongs to."""

@@ -116,14 +116,9 @@ def _finite(text: str) -> float | None:
 
 def _is_deep(value: Any) -> bool:
     """Say whether a value is nested deeper than any answer: whoever walks through it later would run out of stack."""
-    level = [value]
+    level = [Json(value)]
     for _ in range(_MOST_DEPTH):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
+        level = [inner for one in level for inner in (*one, *dict(one.items()).values())]
         if not level:
             return False
     return True
@@ -235,36 +230,35 @@ def _year(row: Json, key: str = "year") -> int | None:
     return row[key].whole(1990, 2100)
 
 
-def _newest(
-    kind: FactKind, rows: Json, about: About, key: str, limits: tuple[float, float], unit: str, statistic: str
-) -> list[Fact]:
+def _newest(rows: Json, about: About, kind: FactKind, key: str, low: float, high: float, **said: Any) -> list[Fact]:
     """Return the figure of the newest year that has one; the order of the rows says nothing."""
-    figures = ((_year(row), row[key].number(*limits)) for row in rows)
+    figures = ((_year(row), row[key].number(low, high)) for row in rows)
     known = {year: figure for year, figure in figures if year is not None and figure is not None}
-    newest = sorted(known)[-1:]
-    return [about.fact(kind, year=str(year), value=known[year], unit=unit, statistic=statistic) for year in newest]
+    return [about.fact(kind, year=str(year), value=known[year], **said) for year in sorted(known)[-1:]]
 
 
 def pay(value: object, about: About) -> list[Fact]:
     """Read `ashe/estimatePay`: gross weekly pay in GBP, modelled."""
     rows = about.read(value)["series"]
-    return _newest("pay", rows, about, "estpay", (1, 100_000), "GBP a week", "estimate")
+    return _newest(rows, about, "pay", "estpay", 1, 100_000, unit="GBP a week", statistic="estimate")
 
 
 def hours(value: object, about: About) -> list[Fact]:
     """Read `ashe/estimateHours`: hours a week."""
-    return _newest("hours", about.read(value)["series"], about, "hours", (0.1, 168), "hours a week", "estimate")
+    rows = about.read(value)["series"]
+    return _newest(rows, about, "hours", "hours", 0.1, 168, unit="hours a week", statistic="estimate")
 
 
 def annual_changes(value: object, about: About) -> list[Fact]:
     """Read `ashe/annualChanges`: the change of pay to the year before, most likely in percent."""
     rows = about.read(value)["annual_changes"]
-    return _newest("annual_change", rows, about, "change", (-100, 1_000), "percent", "change in a year")
+    return _newest(rows, about, "annual_change", "change", -100, 1_000, unit="percent", statistic="change in a year")
 
 
 def unemployment(value: object, about: About) -> list[Fact]:
     """Read `lfs/unemployment`: the rate in percent; 0 stands for no figure."""
-    return _newest("unemployment", about.read(value)["years"], about, "unemprate", (1e-9, 100), "percent", "rate")
+    rows = about.read(value)["years"]
+    return _newest(rows, about, "unemployment", "unemprate", 1e-9, 100, unit="percent", statistic="rate")
 
 
 def shortages(value: object, about: About) -> list[Fact]:

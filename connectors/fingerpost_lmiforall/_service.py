@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from fingerpost import RateLimited, SourceUnavailable
 from fingerpost.lmi import Service
-from fingerpost_lmiforall._reading import (
-    UNREADABLE,
-    is_answer,
-    is_no_data,
-    is_occupation,
-    is_rate_limited,
-    json_value,
-)
+from fingerpost_lmiforall import _reading as reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from fingerpost import Context
+    from fingerpost.lmi import Params
 
 __all__ = ["LmiForAllService"]
 
@@ -37,7 +31,7 @@ class LmiForAllService(Service):
     _is_alive: bool = field(default=False, init=False)
 
     def get(
-        self, context: Context, path: str, params: Mapping[str, object] | None = None, *, nothing: Collection[int] = ()
+        self, context: Context, path: str, params: Params | None = None, *, nothing: Collection[int] = _NO_FIGURE
     ) -> Any:
         """Return the JSON of an answer, or None where there is nothing in it that can be read.
 
@@ -47,18 +41,18 @@ class LmiForAllService(Service):
         have.
         """
         try:
-            value, is_page = self._read(context, path, params, accept=nothing or _NO_FIGURE)
+            value, is_page = self._read(context, path, params)
         except RateLimited:
             raise
         except SourceUnavailable:
             self.prove_alive(context, retry=False)
-            value, is_page = UNREADABLE, False
-        if is_answer(path, value):
+            value, is_page = reading.UNREADABLE, False
+        if reading.is_answer(path, value):
             self._is_alive = True
-            if path == "vacancies/search" and is_rate_limited(value):
+            if path == "vacancies/search" and reading.is_rate_limited(value):
                 raise RateLimited(f"{self.host} asked us to slow down with its adverts; the next run tries again.")
             return value
-        if is_page or not self._is_alive or not is_no_data(value):
+        if is_page or not self._is_alive or not reading.is_no_data(value):
             self.prove_alive(context)
         self._is_alive = False  # a good answer just before vouches for one refusal, and not for a row of them
         return None
@@ -67,30 +61,17 @@ class LmiForAllService(Service):
         """Ask for an occupation that is always there; raises `SourceUnavailable` where it is not."""
         self._is_alive = False
         value, _ = self._read(context, f"soc/code/{_SAMPLE}", retry=retry)
-        self._is_alive = is_occupation(value, _SAMPLE)
+        self._is_alive = reading.is_occupation(value, _SAMPLE)
         if not self._is_alive:
             raise SourceUnavailable(
                 f"{self.host} answers, but not as LMI for All does; the service may have closed, or base_url is wrong."
             )
 
     def _read(
-        self,
-        context: Context,
-        path: str,
-        params: Mapping[str, object] | None = None,
-        *,
-        accept: Collection[int] = _NO_FIGURE,
-        retry: bool = True,
+        self, context: Context, path: str, params: Params | None = None, *, retry: bool = True
     ) -> tuple[Any, bool]:
         """Return the value of an answer, and whether it is a page for people."""
-        response = context.http.get(
-            f"{self.base_url.rstrip('/')}/{path}",
-            params={name: str(value) for name, value in (params or {}).items()},
-            headers={"Accept": "application/json"},
-            accept=accept,
-            retry=retry,
-            max_bytes=self.max_bytes,
-        )
+        response = self.send(context, path, params, accept=_NO_FIGURE, retry=retry)
         is_page = "html" in response.headers.get("Content-Type", "").lower()
         is_good = 200 <= response.status_code < 300 and not is_page
-        return (json_value(response.content) if is_good else UNREADABLE), is_page
+        return (reading.json_value(response.content) if is_good else reading.UNREADABLE), is_page

@@ -13,8 +13,9 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr
 
 from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, Occupation, hookimpl
-from fingerpost.lmi import AS_SERVED, FirstError, Inquiry, Origin, Service
-from fingerpost_ncs._reading import Profile, kept_names, kept_profile, likeness, names, profile, search_results
+from fingerpost.lmi import FirstError, Inquiry, Service
+from fingerpost_ncs import _reading as reading
+from fingerpost_ncs._reading import ORIGIN, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NcsConfig", "NcsEnricher"]
 
-ORIGIN = Origin(
-    source="National Careers Service",
-    attribution="Contains public sector information from the National Careers Service (licence assumed: Open "
-    "Government Licence v3.0).",
-    licence="Open Government Licence v3.0 (assumed)",
-    region=AS_SERVED,
-)
-"""On what terms job profiles may be shown could not be confirmed; most of the government's content is on these."""
-SKILLS = ORIGIN._replace(
-    attribution=f"{ORIGIN.attribution} Includes information from the O*NET Database by the U.S. Department of Labor, "
-    "Employment and Training Administration (USDOL/ETA), used under the CC BY 4.0 licence. O*NET is a trademark of "
-    "USDOL/ETA. The information has been modified; USDOL/ETA has not approved, endorsed or tested the modifications.",
-    licence=f"{ORIGIN.licence}; O*NET information: CC BY 4.0",
-)
 KINDS: tuple[FactKind, ...] = ("occupation", "pay", "hours", "skill", "profile")
 MOST_CANDIDATES = 3
 """How many profiles with likely titles are looked into for one occupation."""
@@ -86,7 +73,7 @@ class NcsEnricher(Enricher):
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Fetch the list of profiles."""
-        listed = names(kept_names(self._service.get(context, "summary")))
+        listed = reading.names(reading.kept_names(self._service.get(context, "summary")))
         if listed:
             yield Finding("ok", f"{ORIGIN.source} answers and lists {len(listed):,} job profiles.")
         else:
@@ -106,7 +93,7 @@ class NcsEnricher(Enricher):
             with first_error.put_off():
                 found = next(self._profiles(occupation, inquiry), None)
                 answered.update(found[0].codes.items() if found else ())
-                facts = list(_facts(occupation, *found)) if found else []
+                facts = list(reading.facts(found[0], occupation, found[1])) if found else []
                 yield from ORIGIN.answers(kinds, occupation, facts, "none" if found else "no_profile")
         first_error.raise_it()
 
@@ -142,9 +129,9 @@ class NcsEnricher(Enricher):
         for the service to search for. The likeliest are looked into whatever was asked before; those that other
         questions have brought to light come after them, and are all there is for an occupation without a title.
         """
-        titles = names(inquiry.fetch("codes", "summary", keep=self._kept_names).value)
+        titles = reading.names(inquiry.fetch("codes", "summary", keep=self._kept_names).value)
         self._recall(titles, inquiry)
-        ranks = {name: likeness(occupation.title, title) for name, title in titles.items()}
+        ranks = {name: reading.likeness(occupation.title, title) for name, title in titles.items()}
         by_rank = sorted(titles, key=lambda name: (-ranks[name][0], -ranks[name][1], name))
         likely = [name for name in by_rank[:MOST_CANDIDATES] if ranks[name][0] >= LIKELY]
         known = self._names_by_code.get((occupation.soc_version, occupation.soc), set())
@@ -160,7 +147,7 @@ class NcsEnricher(Enricher):
         self._has_recalled = True
         for name in listed:
             remembered = inquiry.reference.peek(self.name, name)
-            self._learn(name, profile(remembered.value) if remembered else None)
+            self._learn(name, reading.profile(remembered.value) if remembered else None)
 
     def _learn(self, name: str, found: Profile | None) -> None:
         for code in found.codes.items() if found else ():
@@ -173,42 +160,23 @@ class NcsEnricher(Enricher):
             return []
         asked = {"page": 1, "pageSize": MOST_FOUND}
         reply = inquiry.fetch("codes", f"search/{quote(term, safe='')}", asked, remember=False)
-        return search_results(reply.value)[:MOST_FOUND]
+        return reading.search_results(reply.value)[:MOST_FOUND]
 
     def _profile(self, name: str, inquiry: Inquiry) -> tuple[Profile, Reply] | None:
         reply = inquiry.fetch("profile", name, keep=self._kept_profile)
-        found = profile(reply.value)
+        found = reading.profile(reply.value)
         self._learn(name, found)
         return (found, reply) if found else None
 
     def _kept_names(self, value: Any) -> Any:
         """Return what is kept of the list of profiles; a service that lists none is not what it was."""
-        if not (kept := kept_names(value)):
+        if not (kept := reading.kept_names(value)):
             raise self._service.changed("lists no job profile")
         return kept
 
     def _kept_profile(self, value: Any) -> Any:
         """Return what is kept of a profile, or None where there is none: the service then answers with nothing."""
-        kept = kept_profile(value)
+        kept = reading.kept_profile(value)
         if kept is None and value is not None:
             raise self._service.changed("sent no job profile")
         return kept
-
-
-def _facts(occupation: Occupation, found: Profile, reply: Reply) -> Iterator[Fact]:
-    """Yield what a profile says, under its own title: it is one job, and a SOC code has several."""
-
-    def fact(kind: FactKind, text: str, origin: Origin = ORIGIN, **said: Any) -> Fact:
-        return origin.fact(kind, occupation, reply, text=text, link=found.link, **said)
-
-    yield fact("occupation", found.title, statistic="profile title")
-    for title in found.alternatives:
-        yield fact("occupation", title, statistic="alternative title")
-    for name, value in found.pay.items():
-        yield fact("pay", found.title, value=value, unit="GBP a year", statistic=name)
-    for name, value in found.hours.items():
-        yield fact("hours", found.title, value=value, unit="hours a week", statistic=name)
-    for skill in found.skills:
-        yield fact("skill", skill, SKILLS)
-    if found.overview:
-        yield fact("profile", found.overview)

@@ -7,18 +7,36 @@ HTML, entities and links of the form ``[words | address]``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from fingerpost import plain_text
-from fingerpost.lmi import Json
+from fingerpost.lmi import AS_SERVED, Json, Origin
 
 if TYPE_CHECKING:
-    from fingerpost import SocVersion
+    from collections.abc import Iterator
 
-__all__ = ["Profile", "kept_names", "kept_profile", "likeness", "names", "profile", "search_results"]
+    from fingerpost import Fact, FactKind, Occupation, Reply, SocVersion
+
+__all__ = [
+    "ORIGIN", "Profile", "facts", "kept_names", "kept_profile", "likeness", "names", "profile", "search_results",
+]  # fmt: skip
+
+ORIGIN = Origin(
+    source="National Careers Service",
+    attribution="Contains public sector information from the National Careers Service (licence assumed: Open "
+    "Government Licence v3.0).",
+    licence="Open Government Licence v3.0 (assumed)",
+    region=AS_SERVED,
+)
+"""On what terms job profiles may be shown could not be confirmed; most of the government's content is on these."""
+SKILLS = ORIGIN._replace(
+    attribution=f"{ORIGIN.attribution} Includes information from the O*NET Database by the U.S. Department of Labor, "
+    "Employment and Training Administration (USDOL/ETA), used under the CC BY 4.0 licence. O*NET is a trademark of "
+    "USDOL/ETA. The information has been modified; USDOL/ETA has not approved, endorsed or tested the modifications.",
+    licence=f"{ORIGIN.licence}; O*NET information: CC BY 4.0",
+)
 
 _KEPT = (
     "Title", "Url", "Soc", "Soc2020", "AlternativeTitle", "Overview", "SalaryStarter", "SalaryExperienced",
@@ -30,21 +48,12 @@ _FILLERS = {"", "and", "or", "of", "in", "the", "a", "n", "e", "c", "nec"}
 _MOST_SKILLS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One job profile: what is shown of it, and the SOC codes that it belongs to, by edition.
-
-    `pay` is in GBP a year and `hours` in hours a week, each by the statistic that it is.
-    """
+class Profile(NamedTuple):
+    """One job profile: its title, the SOC codes that it belongs to, by edition, and all else that it says."""
 
     title: str
     codes: dict[SocVersion, str]
-    alternatives: tuple[str, ...]
-    overview: str
-    link: str | None
-    pay: dict[str, float]
-    hours: dict[str, float]
-    skills: tuple[str, ...]
+    said: Json
 
 
 def kept_profile(value: Any) -> Any:
@@ -62,20 +71,30 @@ def profile(value: Any) -> Profile | None:
     codes = {version: code for version, code in found.items() if code}
     if not title or not codes:
         return None
-    pay = {"starting": said["SalaryStarter"], "experienced": said["SalaryExperienced"]}
-    hours = {"minimum": said["MinimumHours"], "maximum": said["MaximumHours"]}
-    alternatives = (word.strip() for word in _words(said["AlternativeTitle"], 1000).split(","))
-    skills = (_words(row["Description"]) for row in said["WhatItTakes"]["Skills"])
-    return Profile(
-        title=title,
-        codes=codes,
-        alternatives=tuple(word for word in dict.fromkeys(alternatives) if word),
-        overview=_words(said["Overview"], 1000),
-        link=said["Url"].link(),
-        pay={name: amount for name, figure in pay.items() if (amount := figure.number(1, 10_000_000))},
-        hours={name: amount for name, figure in hours.items() if (amount := figure.number(0.1, 168))},
-        skills=tuple(skill for skill in dict.fromkeys(skills) if skill)[:_MOST_SKILLS],
-    )
+    return Profile(title, codes, said)
+
+
+def facts(found: Profile, occupation: Occupation, reply: Reply) -> Iterator[Fact]:
+    """Yield what a profile says, under its own title: it is one job, and a SOC code has several."""
+    said = found.said
+
+    def fact(kind: FactKind, text: str, origin: Origin = ORIGIN, **more: Any) -> Fact:
+        return origin.fact(kind, occupation, reply, text=text, link=said["Url"].link(), **more)
+
+    yield fact("occupation", found.title, statistic="profile title")
+    for word in _words(said["AlternativeTitle"], 1000).split(","):
+        if title := word.strip():
+            yield fact("occupation", title, statistic="alternative title")
+    for key, statistic in {"SalaryStarter": "starting", "SalaryExperienced": "experienced"}.items():
+        if (pay := said[key].number(1, 10_000_000)) is not None:
+            yield fact("pay", found.title, value=pay, unit="GBP a year", statistic=statistic)
+    for key, statistic in {"MinimumHours": "minimum", "MaximumHours": "maximum"}.items():
+        if (hours := said[key].number(0.1, 168)) is not None:
+            yield fact("hours", found.title, value=hours, unit="hours a week", statistic=statistic)
+    skills = dict.fromkeys(_words(row["Description"]) for row in said["WhatItTakes"]["Skills"])
+    yield from (fact("skill", skill, SKILLS) for skill in [skill for skill in skills if skill][:_MOST_SKILLS])
+    if overview := _words(said["Overview"], 1000):
+        yield fact("profile", overview)
 
 
 def kept_names(value: Any) -> Any:

@@ -15,18 +15,7 @@ from pydantic import Field, SecretStr
 
 from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, Occupation, hookimpl
 from fingerpost.lmi import FirstError, Inquiry, Origin, Service
-from fingerpost_occupationalmaps._reading import (
-    MapOccupation,
-    Product,
-    kept_lars_code,
-    kept_list,
-    kept_products,
-    kept_progression,
-    lars_code,
-    map_occupations,
-    next_occupations,
-    products,
-)
+from fingerpost_occupationalmaps import _reading as reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +88,7 @@ class OccupationalMapsEnricher(Enricher):
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Fetch the list of occupations, and see that it names SOC codes."""
-        found = map_occupations(self._maps.get(context, "Occupations", LISTED))
+        found = reading.map_occupations(self._maps.get(context, "Occupations", LISTED))
         coded = [each for each in found if each.socs]
         if coded:
             counts = f"{len(found):,} occupations, {len(coded):,} with a SOC code"
@@ -121,8 +110,8 @@ class OccupationalMapsEnricher(Enricher):
             return
         inquiry, first_error = Inquiry(self._maps, reference, context), FirstError()
         listed = self._list(inquiry)
-        known = map_occupations(listed.value)
-        answered: list[MapOccupation] = []
+        known = reading.map_occupations(listed.value)
+        answered: list[reading.MapOccupation] = []
         for occupation in question.occupations:
             if any(each.is_coded(occupation) for each in answered):
                 continue  # the same occupation in the other edition
@@ -144,7 +133,7 @@ class OccupationalMapsEnricher(Enricher):
     @hookimpl
     def list_occupations(self, reference: Reference, context: Context) -> Iterator[Occupation]:
         """Yield the codes of every occupation under its name, its typical job titles and the titles of its codes."""
-        for each in map_occupations(self._list(Inquiry(self._maps, reference, context)).value):
+        for each in reading.map_occupations(self._list(Inquiry(self._maps, reference, context)).value):
             for version, (code, title) in each.socs.items():
                 names = dict.fromkeys((each.name, *each.job_titles, title))
                 yield from (Occupation(code, version, name) for name in names if name)
@@ -156,7 +145,7 @@ class OccupationalMapsEnricher(Enricher):
         """Yield every code that the maps give in the other edition to an occupation with this code."""
         other: SocVersion = 2010 if occupation.soc_version == 2020 else 2020
         found: dict[str, str] = {}
-        for each in map_occupations(self._list(Inquiry(self._maps, reference, context)).value):
+        for each in reading.map_occupations(self._list(Inquiry(self._maps, reference, context)).value):
             if each.is_coded(occupation) and other in each.socs:
                 code, title = each.socs[other]
                 found[code] = found.get(code) or title
@@ -169,8 +158,8 @@ class OccupationalMapsEnricher(Enricher):
 
     def _kept_list(self, value: Any) -> Any:
         """Return what is kept of the list; a service whose list has not a single SOC code is not what it was."""
-        kept = kept_list(value)
-        if not any(each.socs for each in map_occupations(kept)):
+        kept = reading.kept_list(value)
+        if not any(each.socs for each in reading.map_occupations(kept)):
             raise self._maps.changed("lists no occupation with a SOC code")
         return kept
 
@@ -183,21 +172,21 @@ class _LarsCodes:
         self._first_error = first_error
         self._left = MOST_LARS_CODES
 
-    def added_to(self, product: Product) -> Product:
+    def added_to(self, product: reading.Product) -> reading.Product:
         """Return an apprenticeship with its LARS code, as far as that can be had."""
         if product.standard and self._left:
             self._left -= 1
-            keep = partial(kept_lars_code, code=product.standard)
+            keep = partial(reading.kept_lars_code, code=product.standard)
             with self._first_error.put_off():
                 reply = self._inquiry.fetch("course", product.standard, keep=keep, nothing=(400, 404))
-                return replace(product, lars=lars_code(reply.value))
+                return replace(product, lars=reading.lars_code(reply.value))
         return product
 
 
 # -- facts about one occupation of the maps
 
 
-def _titles(occupation: Occupation, found: MapOccupation, listed: Reply) -> Iterator[Fact]:
+def _titles(occupation: Occupation, found: reading.MapOccupation, listed: Reply) -> Iterator[Fact]:
     fact = partial(ORIGIN.fact, "occupation", occupation, listed)
     if title := found.socs[occupation.soc_version][1]:
         yield fact(text=title, statistic="title")
@@ -207,15 +196,17 @@ def _titles(occupation: Occupation, found: MapOccupation, listed: Reply) -> Iter
         yield fact(text=title, statistic="alternative title")
 
 
-def _courses(occupation: Occupation, found: MapOccupation, inquiry: Inquiry, lars_codes: _LarsCodes) -> Iterator[Fact]:
+def _courses(
+    occupation: Occupation, found: reading.MapOccupation, inquiry: Inquiry, lars_codes: _LarsCodes
+) -> Iterator[Fact]:
     path, expand = f"Occupations/{found.code}", {"expand": "occupation.products"}
-    reply = inquiry.fetch("course", path, expand, keep=kept_products, nothing=(404,))
-    for product in products(reply.value):
+    reply = inquiry.fetch("course", path, expand, keep=reading.kept_products, nothing=(404,))
+    for product in reading.products(reply.value):
         yield ORIGIN.fact("course", occupation, reply, text=lars_codes.added_to(product).title)
 
 
-def _next_steps(occupation: Occupation, found: MapOccupation, inquiry: Inquiry) -> Iterator[Fact]:
+def _next_steps(occupation: Occupation, found: reading.MapOccupation, inquiry: Inquiry) -> Iterator[Fact]:
     path = f"OccupationalProgression/{found.code}"
-    reply = inquiry.fetch("profile", path, keep=kept_progression, nothing=(404,))
+    reply = inquiry.fetch("profile", path, keep=reading.kept_progression, nothing=(404,))
     fact = partial(ORIGIN.fact, "profile", occupation, reply, statistic="next occupation", split=f"from {found.name}")
-    yield from (fact(text=title) for title in next_occupations(reply.value, found.code))
+    yield from (fact(text=title) for title in reading.next_occupations(reply.value, found.code))

@@ -28,18 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from pydantic import SecretStr
+    from requests import Response
 
     from fingerpost._contract.connector import Context
     from fingerpost._contract.facts import Occupation
     from fingerpost._market.answers import Reference, Reply
 
-__all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Service", "fold_region"]
+__all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Params", "Service", "fold_region"]
 
 AS_SERVED: Final = "UK (as served)"
 """The region of a figure that a service gives without being asked for one: it may not be that of the whole UK."""
 
 AnswerKind: TypeAlias = FactKind | Literal["codes"]
-"""What an answer is about, which decides how long it is kept: a kind of fact, or `codes` for lists that lead to some."""
+"""What an answer is about, which decides how long it is kept: a kind of fact, or `codes` for lists that lead there."""
+
+Params: TypeAlias = "Mapping[str, Any]"
+"""What is asked behind the question mark of an address; a parameter with a list of values is sent once for each."""
 
 _FIGURE = re.compile(r"[+-]?£?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,15})?")
 _SOC = re.compile(r"[1-9][0-9]{3}(?![0-9])")
@@ -49,8 +53,8 @@ _LONGEST_LINK = 500
 class Json:
     """Read JSON in which anything may stand: what is not as expected reads as nothing, and nothing here raises.
 
-    Indexing leads to the value at a key or place, and iterating to the items of a list; each is a `Json` again, of None
-    where there is nothing. So a path needs no questions on its way: ``Json(advert)["wage"]["text"].text()``.
+    Indexing leads to the value at a key, and iterating to the items of a list; each is a `Json` again, of None where
+    there is nothing. So a path needs no questions on its way: ``Json(advert)["wage"]["text"].text()``.
     """
 
     __slots__ = ("value",)
@@ -58,17 +62,19 @@ class Json:
     def __init__(self, value: object) -> None:
         self.value: Any = value.value if isinstance(value, Json) else value
 
-    def __getitem__(self, place: str | int) -> Json:
-        try:
-            return Json(self.value[place] if isinstance(self.value, dict | list) else None)
-        except (LookupError, TypeError):
-            return Json(None)
+    def __getitem__(self, key: str) -> Json:
+        return Json(self.value.get(key) if isinstance(self.value, dict) else None)
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.value, dict) and key in self.value
 
     def __iter__(self) -> Iterator[Json]:
         return map(Json, self.value if isinstance(self.value, list) else ())
+
+    @property
+    def first(self) -> Json:
+        """The first item of a list."""
+        return next(iter(self), Json(None))
 
     def items(self) -> Iterator[tuple[str, Json]]:
         """Yield the keys of an object with their values."""
@@ -135,7 +141,7 @@ class Origin(NamedTuple):
     region: str = "UK"
 
     def fact(self, kind: FactKind, occupation: Occupation, reply: Reply, **said: Any) -> Fact:
-        """Make a fact of an answer: it is as old as the answer, and `said` goes before what is common to this origin."""
+        """Make a fact of an answer: as old as the answer, and with what is `said` before what is common to all."""
         return Fact(
             kind=kind, soc=occupation.soc, soc_version=occupation.soc_version, retrieved=reply.retrieved,
             stale=reply.stale, **(self._asdict() | said),
@@ -156,7 +162,7 @@ class Origin(NamedTuple):
 
 @dataclass(kw_only=True)
 class Service:
-    """An address, and how it is asked.
+    """An address, and how to ask it.
 
     * `name`: what its answers are remembered under; it is also left alone by that name when it is down.
     * `key`: the header that a key goes into, and the key.
@@ -178,29 +184,27 @@ class Service:
         """The host that is asked."""
         return urlsplit(self.base_url).hostname or self.origin.source
 
-    def question(self, path: str, params: Mapping[str, object] | None = None) -> str:
-        """Return a question as it stands in an address, which is also what its answer is remembered by."""
-        return f"{path}?{urlencode(params, doseq=True)}" if params else path
+    def send(
+        self, context: Context, path: str, params: Params | None = None, *, accept: Collection[int], retry: bool = False
+    ) -> Response:
+        """Ask, and return the answer as it came; see `fingerpost.Context.http`.
 
-    def get(
-        self, context: Context, path: str, params: Mapping[str, object] | None = None, *, nothing: Collection[int] = ()
-    ) -> Any:
+        Without `retry` it is one call: each attempt more would be a call that no limit counts.
+        """
+        headers = {"Accept": "application/json", **self.headers}
+        if self.key:
+            headers[self.key[0]] = self.key[1].get_secret_value()
+        url = f"{self.base_url.rstrip('/')}/{path}"
+        return context.http.get(
+            url, params=params or {}, headers=headers, accept=accept, retry=retry, max_bytes=self.max_bytes
+        )
+
+    def get(self, context: Context, path: str, params: Params | None = None, *, nothing: Collection[int] = ()) -> Any:
         """Ask once, and return JSON, or None for an empty answer and for the statuses in `nothing`.
 
-        It is never tried again at once: that would be a call that nobody counts. Raises `SourceUnavailable`,
-        `RateLimited` or `AuthError`.
+        Raises `SourceUnavailable`, `RateLimited` or `AuthError`.
         """
-        response = context.http.get(
-            f"{self.base_url.rstrip('/')}/{self.question(path, params)}",
-            headers={
-                "Accept": "application/json",
-                **self.headers,
-                **({self.key[0]: self.key[1].get_secret_value()} if self.key else {}),
-            },
-            accept=(404, *nothing),
-            retry=False,
-            max_bytes=self.max_bytes,
-        )
+        response = self.send(context, path, params, accept=(404, *nothing))
         if response.status_code in nothing:
             return None
         if response.status_code == 404:
@@ -230,7 +234,7 @@ class Inquiry:
     context: Context
 
     def fetch(
-        self, kind: AnswerKind, path: str, params: Mapping[str, object] | None = None, *,
+        self, kind: AnswerKind, path: str, params: Params | None = None, *,
         keep: Callable[[Any], Any] = lambda value: value, nothing: Collection[int] = (), remember: bool = True,
         name: str | None = None,
     ) -> Reply:  # fmt: skip
@@ -239,8 +243,9 @@ class Inquiry:
         `name` is for a part of a service that is left alone by itself when it is down. See `Service.get` for `nothing`,
         and `Reference.fetch` for the rest.
         """
+        question = f"{path}?{urlencode(params, doseq=True)}" if params else path
         return self.reference.fetch(
-            name or self.service.name, self.service.question(path, params), kind,
+            name or self.service.name, question, kind,
             lambda: keep(self.service.get(self.context, path, params, nothing=nothing)),
             limit=self.service.limit, remember=remember,
         )  # fmt: skip

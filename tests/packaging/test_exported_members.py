@@ -12,13 +12,14 @@ import pytest
 
 import fingerpost
 import fingerpost.files
+import fingerpost.lmi
 from fingerpost._contract import connector, items, messages
 from fingerpost._words import errors
 
 CONTRACT = (connector, errors, items, messages)
 
 
-@pytest.mark.parametrize("module", [fingerpost, fingerpost.files], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [fingerpost, fingerpost.files, fingerpost.lmi], ids=lambda module: module.__name__)
 def test_the_public_names_are_sorted(module: ModuleType) -> None:
     def order(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)

@@ -15,14 +15,16 @@ import pytest
 
 import fingerpost
 import fingerpost.files
+import fingerpost.lmi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
-    "fingerpost": {*fingerpost.__all__, "files"},
+    "fingerpost": {*fingerpost.__all__, "files", "lmi"},
     "fingerpost.files": {*fingerpost.files.__all__},
+    "fingerpost.lmi": {*fingerpost.lmi.__all__},
 }
 
 
