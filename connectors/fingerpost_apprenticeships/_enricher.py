@@ -69,12 +69,12 @@ class ApprenticeshipsConfig(ConnectorConfig):
 
 
 class ApprenticeshipsEnricher(Enricher):
-    """Say how many apprenticeships are advertised for an occupation, and which are the newest."""
+    """Count the apprenticeships that are advertised for an occupation, and name the newest."""
 
     name: ClassVar[str] = "apprenticeships"
     Config: ClassVar[type[ConnectorConfig]] = ApprenticeshipsConfig
     limit: ClassVar[tuple[int, float]] = (150, 300.0)
-    """The calls that the service allows in so many seconds."""
+    """How many calls the service allows in how many seconds."""
 
     config: ApprenticeshipsConfig
 
@@ -102,7 +102,7 @@ class ApprenticeshipsEnricher(Enricher):
             yield Finding(
                 "warning",
                 f"Connector {context.name} knows no course, so it has nothing to say about any occupation.",
-                "List the LARS codes of apprenticeships by SOC code under courses. With a connector occupationalmaps, "
+                "List the LARS codes of apprenticeships by SOC code under courses; with a connector occupationalmaps, "
                 "fingerpost lmi show CODE names them.",
             )
 

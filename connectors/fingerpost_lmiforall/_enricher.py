@@ -43,10 +43,10 @@ class LmiForAllConfig(ConnectorConfig):
 
 
 class LmiForAll(Enricher):
-    """Say what LMI for All knows about occupations, which are coded by SOC2010.
+    """Report what LMI for All knows about occupations, which it codes by SOC 2010.
 
-    The service's data ended in 2024 and it may be gone any day: everything is asked through the host's memory, which
-    goes on serving what was said.
+    The service's data ended in 2024 and it may be gone any day: everything is asked through what is remembered, which
+    then goes on being shown.
     """
 
     name: ClassVar[str] = NAME

@@ -1,7 +1,7 @@
 """Say what the National Careers Service knows about an occupation: its job profiles.
 
-Needs a key that the service gives on request. Where its hosts and keys go now that adult careers advice has moved to
-another department is not known, so that everything said here may come from memory, with its date.
+It needs a key, which the service gives on request. What becomes of its address and keys, now that adult careers advice
+has moved to another department, is not known; so everything said here may come from memory, with its date.
 """
 
 from __future__ import annotations

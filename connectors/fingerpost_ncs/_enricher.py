@@ -45,12 +45,12 @@ class NcsConfig(ConnectorConfig):
 
 
 class NcsEnricher(Enricher):
-    """Say what job profiles say about occupations: pay, hours, skills and what the work is."""
+    """Report what job profiles say about occupations: pay, hours, skills and what the work is."""
 
     name: ClassVar[str] = "ncs"
     Config: ClassVar[type[ConnectorConfig]] = NcsConfig
     limit: ClassVar[tuple[int, float]] = (150, 60.0)
-    """The calls that the service allows in so many seconds."""
+    """How many calls the service allows in how many seconds."""
 
     config: NcsConfig
 
@@ -92,9 +92,12 @@ class NcsEnricher(Enricher):
                 continue  # the same occupation in the other edition
             with first_error.put_off():
                 found = next(self._profiles(occupation, inquiry), None)
-                answered.update(found[0].codes.items() if found else ())
-                facts = list(reading.facts(found[0], occupation, found[1])) if found else []
-                yield from ORIGIN.answers(kinds, occupation, facts, "none" if found else "no_profile")
+                if found is None:
+                    yield from ORIGIN.answers(kinds, occupation, (), "no_profile")
+                    continue
+                profile, reply = found
+                answered.update(profile.codes.items())
+                yield from ORIGIN.answers(kinds, occupation, list(reading.facts(profile, occupation, reply)))
         first_error.raise_it()
 
     @hookimpl
@@ -106,8 +109,9 @@ class NcsEnricher(Enricher):
         inquiry = Inquiry(self._service, reference, context)
         for name in self._search(words, inquiry):
             if found := self._profile(name, inquiry):
-                for version in sorted(found[0].codes, reverse=True):
-                    yield Occupation(found[0].codes[version], version, found[0].title)
+                profile, _ = found
+                for version, code in sorted(profile.codes.items(), reverse=True):
+                    yield Occupation(code, version, profile.title)
 
     @hookimpl
     def convert_occupation(
@@ -116,7 +120,7 @@ class NcsEnricher(Enricher):
         """Yield the codes that profiles of this occupation name in the other edition."""
         other: SocVersion = 2010 if occupation.soc_version == 2020 else 2020
         profiles = self._profiles(occupation, Inquiry(self._service, reference, context))
-        found = [each.codes.get(other) for each, _ in profiles]
+        found = [profile.codes.get(other) for profile, _ in profiles]
         # The title is the profile's and not that of the occupation, so none is given.
         yield from (Occupation(code, other) for code in dict.fromkeys(found) if code)
 

@@ -1,7 +1,7 @@
 """Say how occupations, the two editions of the SOC and technical education belong together.
 
-From the Occupational Maps of Skills England, which name for each of its occupations the SOC codes, the products of
-technical education (apprenticeship standards, T Levels and others) and the occupations that one may go on to.
+It comes from the Occupational Maps of Skills England. For each of their occupations they name the SOC codes, the
+products of technical education (apprenticeship standards, T Levels and others) and the occupations that may come next.
 """
 
 from __future__ import annotations

@@ -59,12 +59,12 @@ class OccupationalMapsConfig(ConnectorConfig):
 
 
 class OccupationalMapsEnricher(Enricher):
-    """Say which occupations of the maps a SOC code means, how one trains for them and what may come next."""
+    """Name the occupations of the maps that a SOC code means, how to train for them and what may come next."""
 
     name: ClassVar[str] = "occupationalmaps"
     Config: ClassVar[type[ConnectorConfig]] = OccupationalMapsConfig
     limit: ClassVar[tuple[int, float]] = (120, 60.0)
-    """Calls in so many seconds to either address: no limit is documented, and this one is ours."""
+    """How many calls to either address in how many seconds: no limit is documented, and this one is ours."""
 
     config: OccupationalMapsConfig
 
@@ -165,7 +165,7 @@ class OccupationalMapsEnricher(Enricher):
 
 
 class _LarsCodes:
-    """Look up the LARS codes of a few apprenticeships; what keeps them from being had costs nothing else."""
+    """Look up the LARS codes of a few apprenticeships; where that fails, nothing else is lost."""
 
     def __init__(self, inquiry: Inquiry, first_error: FirstError) -> None:
         self._inquiry = inquiry

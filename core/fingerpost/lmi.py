@@ -21,7 +21,7 @@ from fingerpost._contract.connector import Finding
 from fingerpost._words.errors import AuthError, SourceUnavailable
 from fingerpost._web.http import MAX_BYTES, json_of
 from fingerpost._contract.facts import Fact, FactKind, NoData
-from fingerpost._labour_market import fold_region
+from fingerpost._contract.facts import fold_region
 from fingerpost._words.text import plain_text
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The import rule: who may know whom.
 
-Connectors and the command line use `fingerpost` and `fingerpost.files` through their public names, as a vendor must;
+Connectors and the command line use `fingerpost` and its public modules through their public names, as a vendor must;
 the core knows neither; no connector knows another; the mappings know nothing. What is read is the source, so that an
 import inside a function or for a type checker counts as well.
 """
