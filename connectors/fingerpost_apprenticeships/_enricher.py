@@ -141,7 +141,7 @@ class ApprenticeshipsEnricher(Enricher):
     def _open_adverts(
         self, first: Page, reply: Reply, courses: Sequence[int], inquiry: Inquiry
     ) -> Iterator[tuple[Advert, Reply]]:
-        """Yield adverts, going to a further page only where those before it have too few that can be used."""
+        """Yield adverts that are still open, going to a further page only where the ones before it have too few."""
         today = inquiry.context.now.astimezone(inquiry.context.timezone).date()
         found: Page | None = first
         for number in range(1, min(first.pages, -(-first.total // PAGE_SIZE), MOST_PAGES) + 1):

@@ -295,18 +295,16 @@ def employment_in(value: object, about: About, region: Region) -> list[Fact]:
         name = part["name"].text(_SHORT)
         return fold_region(name) == fold_region(region.name) if name else part["code"].value == region.code
 
-    rows = about.read(value)["predictedEmployment"]
-    return _projection(((_year(row), part) for row in rows for part in row["breakdown"] if is_there(part)), about)
+    return _projection(((year, part) for year, part in _breakdown(value, about) if is_there(part)), about)
 
 
 def employment_by(value: object, about: About, by: str) -> list[Fact]:
     """Read `wf/predict/breakdown`: the newest year, split by region, industry, status, qualification or gender."""
     years: dict[int, dict[str, float]] = {}
-    for row in about.read(value)["predictedEmployment"]:
-        for part in row["breakdown"]:
-            year, name, people = _year(row), part["name"].text(_SHORT), _people(part)
-            if year is not None and name and people is not None:
-                years.setdefault(year, {}).setdefault(name, people)
+    for year, part in _breakdown(value, about):
+        name, people = part["name"].text(_SHORT), _people(part)
+        if year is not None and name and people is not None:
+            years.setdefault(year, {}).setdefault(name, people)
     return [
         _projected(about._replace(region=name) if by == "region" else about, year, people, split=f"{by}: {name}")
         for year in sorted(years)[-1:]
@@ -314,10 +312,13 @@ def employment_by(value: object, about: About, by: str) -> list[Fact]:
     ]
 
 
+def _breakdown(value: object, about: About) -> Iterator[tuple[int | None, Json]]:
+    for row in about.read(value)["predictedEmployment"]:
+        yield from ((_year(row), part) for part in row["breakdown"])
+
+
 def _projection(parts: Iterable[tuple[int | None, Json]], about: About) -> list[Fact]:
-    figures = {
-        year: people for year, part in parts if year is not None and (people := _people(part)) is not None
-    }  # fmt: skip
+    figures = {year: people for year, part in parts if year is not None and (people := _people(part)) is not None}
     return [_projected(about, year, people) for year, people in sorted(figures.items())]
 
 

@@ -30,15 +30,13 @@ class LmiForAllService(Service):
 
     _is_alive: bool = field(default=False, init=False)
 
-    def get(
-        self, context: Context, path: str, params: Params | None = None, *, nothing: Collection[int] = _NO_FIGURE
-    ) -> Any:
-        """Return the JSON of an answer, or None where there is nothing in it that can be read.
+    def get(self, context: Context, path: str, params: Params | None = None, *, nothing: Collection[int] = ()) -> Any:
+        """Return the JSON of an answer, or None where nothing in it can be read.
 
-        Raises `RateLimited` where the service asks us to slow down. Raises `SourceUnavailable` where there is no
-        answer, a refusal or one of another form than is documented, and the service turns out to be gone: else whatever
-        has taken its place would wipe out what it once said. Where it is there, that is only a figure that it does not
-        have.
+        `nothing` plays no part, since almost any status may mean that. Raises `RateLimited` where the service asks us
+        to slow down. Raises `SourceUnavailable` where no answer comes, or a refusal, or one of another form than is
+        documented, and the service turns out to be gone: otherwise whatever has taken its place would wipe out what it
+        once said. Where the service is there, it merely lacks that figure.
         """
         try:
             value, is_page = self._read(context, path, params)
@@ -63,9 +61,7 @@ class LmiForAllService(Service):
         value, _ = self._read(context, f"soc/code/{_SAMPLE}", retry=retry)
         self._is_alive = reading.is_occupation(value, _SAMPLE)
         if not self._is_alive:
-            raise SourceUnavailable(
-                f"{self.host} answers, but not as LMI for All does; the service may have closed, or base_url is wrong."
-            )
+            raise self.changed("not as LMI for All does")
 
     def _read(
         self, context: Context, path: str, params: Params | None = None, *, retry: bool = True

@@ -133,9 +133,7 @@ def _map_occupation(row: Json) -> MapOccupation | None:
         2020: (soc["soc2020Code"].soc(), soc["soc2020Description"].text()),
     }
     # Consumers have seen job titles as plain text and as objects.
-    titles = (
-        each.text() or each["name"].text() or each["title"].text() for each in row["typicalJobTitles"]
-    )  # fmt: skip
+    titles = (each.text() or each["name"].text() or each["title"].text() for each in row["typicalJobTitles"])
     return MapOccupation(
         code=code,
         name=name,

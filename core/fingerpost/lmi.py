@@ -216,7 +216,9 @@ class Service:
 
     def changed(self, but: str) -> SourceUnavailable:
         """Return the error of an answer that this service would not give, which must not be remembered."""
-        return SourceUnavailable(f"{self.host} answers, but {but}; the service may have moved, or base_url is wrong.")
+        return SourceUnavailable(
+            f"{self.host} answers, but {but}; the service may have moved or closed, or base_url is wrong."
+        )
 
     def doubt(self, context: Context, but: str) -> Finding:
         """Return what `check` says of an answer that is of no use."""
