@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from fingerpost._contract.connector import Finding
-from fingerpost._words.errors import AuthError, SourceUnavailable
+from fingerpost._contract.facts import Fact, FactKind, NoData, fold_region
 from fingerpost._web.http import MAX_BYTES, json_of
-from fingerpost._contract.facts import Fact, FactKind, NoData
-from fingerpost._contract.facts import fold_region
+from fingerpost._words.errors import AuthError, SourceUnavailable
 from fingerpost._words.text import plain_text
 
 if TYPE_CHECKING:
