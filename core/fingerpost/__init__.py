@@ -70,7 +70,7 @@ from fingerpost._views.lmi import (
 )
 from fingerpost._views.mapping import MappingCheck, RowTrace
 from fingerpost._views.status import DataFault, StatusReport
-from fingerpost._web.http import json_of
+from fingerpost._web.failures import json_of
 from fingerpost._words.errors import (
     AuthError,
     ConfigError,

@@ -19,7 +19,8 @@ from urllib.parse import urlencode, urlsplit
 
 from fingerpost._contract.connector import Finding
 from fingerpost._contract.facts import Fact, FactKind, NoData, fold_region
-from fingerpost._web.http import MAX_BYTES, json_of
+from fingerpost._web.failures import json_of
+from fingerpost._web.http import MAX_BYTES
 from fingerpost._words.errors import AuthError, SourceUnavailable
 from fingerpost._words.text import plain_text
 

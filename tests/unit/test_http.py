@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
-from fingerpost._web.http import ATTEMPTS, PATIENCE, Http, retry_after
+from fingerpost._web.failures import retry_after
+from fingerpost._web.http import ATTEMPTS, PATIENCE, Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

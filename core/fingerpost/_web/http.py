@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import ssl
 import time
 from contextlib import closing, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import quote, quote_plus, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -23,14 +20,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from fingerpost._version import __version__
 from fingerpost._web.adapter import Adapter, Session, tls_context
 from fingerpost._web.address import AMBIGUOUS, address_of, host_of, is_loopback
+from fingerpost._web.failures import Again, demand_json, failure, passing
 from fingerpost._words.errors import (
     AuthError,
     ConfigError,
     ContractError,
-    FingerpostError,
-    RateLimited,
     SourceUnavailable,
 )
+from fingerpost._words.logs import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -85,15 +82,6 @@ class RequestOptions(TypedDict, total=False):
     max_bytes: int
 
 
-class _Again(Exception):  # noqa: N818 - a request to the retry loop, never seen outside
-    """Carry the error that ends the request unless another attempt mends it."""
-
-    def __init__(self, error: FingerpostError, retry_after: float | None = None) -> None:
-        super().__init__()
-        self.error = error
-        self.retry_after = retry_after
-
-
 class _KeyRefusedError(AuthError):
     """Report a 401: a new key may mend it, where there is a way to get one."""
 
@@ -133,7 +121,7 @@ class Http:
         )
         self._timeout = timeout
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._hidden = _spellings(secrets)
+        self._hidden = spellings(secrets)
         self._log = log
         self._sleep = sleep
         self._clock = clock
@@ -234,7 +222,7 @@ class Http:
     def _send(self, method: str, url: str, options: RequestOptions) -> Response:
         """Send a request as often as it takes and may."""
         retrying = Retrying(
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception_type(Again),
             stop=self._stop(options.get("retry", method in _REPEATABLE)),
             wait=_pause,
             before_sleep=lambda state: self._log_retry(method, url, state),
@@ -243,7 +231,7 @@ class Http:
         )
         try:
             response = retrying(self._once, method, url, options)
-        except _Again as again:
+        except Again as again:
             raise again.error from None
         self._log.debug(
             "http_request",
@@ -265,7 +253,7 @@ class Http:
             response = self._fetch(method, url, options, timeout)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # Never `from error`: its text may hold an address with a key, or the header that could not be sent.
-            raise _trouble(host_of(url), timeout, error) from None
+            raise failure(host_of(url), timeout, error) from None
         self._judge(method, response, options)
         return response
 
@@ -340,7 +328,7 @@ class Http:
             )
         if 200 <= status < 300 or status == 304:
             if options.get("expect_json", False):
-                _demand_json(host, response, detail)
+                demand_json(host, response, detail)
         elif status in {401, 403}:
             refused = _KeyRefusedError if status == 401 else AuthError
             raise refused(
@@ -350,7 +338,7 @@ class Http:
         elif status == 407:
             raise AuthError("The web proxy asks for credentials; check [network] proxy.", detail=detail)
         elif status in _PASSING:
-            raise _passing(host, response, detail)
+            raise passing(host, response, detail)
         else:
             raise SourceUnavailable(
                 f"{host} answered with status {status}, which was not expected; check the address.", detail=detail
@@ -407,7 +395,7 @@ class Http:
             method=method,
             **self._place(url),
             attempt=state.attempt_number,
-            reason=str(again.error) if isinstance(again, _Again) else "",
+            reason=str(again.error) if isinstance(again, Again) else "",
             wait_seconds=round(state.upcoming_sleep, 1),
         )
 
@@ -420,119 +408,8 @@ class Http:
         return text
 
 
-def _spellings(secrets: Collection[str]) -> list[str]:
-    """Return the secrets as they may stand in an address, the longest first, so that no rest of one is left over."""
-    spelt = {
-        spelling
-        for secret in secrets
-        if secret
-        for spelling in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
-    }
-    return sorted(spelt, key=len, reverse=True)
-
-
 def _pause(state: RetryCallState) -> float:
     """Return how long to wait: as long as we were asked to, and never less than the growing pause."""
     again = state.outcome.exception() if state.outcome else None
-    asked = again.retry_after if isinstance(again, _Again) else None
+    asked = again.retry_after if isinstance(again, Again) else None
     return max(asked or 0.0, _BACKOFF(state))
-
-
-def _passing(host: str, response: Response, detail: str) -> _Again:
-    """Return the error of a status that may pass."""
-    asked = retry_after(response.headers)
-    status = response.status_code
-    if status != 429:
-        return _Again(
-            SourceUnavailable(f"{host} is not available (status {status}); the next run tries again.", detail=detail),
-            asked,
-        )
-    wish = "" if asked is None else f" and to come back in {asked:.0f} seconds"
-    return _Again(
-        RateLimited(f"{host} asked us to slow down{wish}; the next run tries again.", retry_after=asked, detail=detail),
-        asked,
-    )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that ``Retry-After`` asks to wait, or None where it says nothing that can be read.
-
-    It holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the host's own ``Date`` where it sent one:
-    its clock wrote both.
-    """
-    value = headers.get("Retry-After", "").strip()
-    try:
-        if value.isascii() and value.isdigit():
-            return float(int(value))
-        wait = _instant(value) - (_instant(headers["Date"]) if "Date" in headers else datetime.now(UTC))
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, wait.total_seconds())
-
-
-def _instant(value: str) -> datetime:
-    instant = parsedate_to_datetime(value)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _demand_json(host: str, response: Response, detail: str) -> None:
-    if "html" in response.headers.get("Content-Type", "").lower() or response.content.lstrip().startswith(b"<"):
-        raise SourceUnavailable(
-            f"{host} answered with a web page instead of data; is the address right and the key valid?", detail=detail
-        )
-    try:
-        json.loads(response.content)
-    except (ValueError, RecursionError):
-        raise SourceUnavailable(f"{host} answered with something that is not JSON.", detail=detail) from None
-
-
-def _trouble(host: str, timeout: float, error: Exception) -> Exception:
-    """Return what to raise for a request that got no whole answer."""
-    detail = type(error).__name__
-    if isinstance(error, requests.exceptions.SSLError) and _is_bad_certificate(error):
-        return SourceUnavailable(
-            f"The certificate of {host} could not be verified. If your network inspects encrypted traffic, name its "
-            "authority in [network] ca_file.",
-            detail=detail,
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        sentence = f"{host} could not be reached through the web proxy; check [network] proxy."
-    elif isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
-        sentence = f"{host} did not answer within {timeout:g} seconds; the next run tries again."
-    elif isinstance(error, ValueError):
-        return ConfigError(
-            f"A request to {host} could not be made; check the address and the key in the configuration for blanks, "
-            "line breaks and letters that do not belong there.",
-            detail=detail,
-        )
-    else:
-        sentence = f"{host} could not be reached, or the connection broke; the next run tries again."
-    return _Again(SourceUnavailable(sentence, detail=detail))
-
-
-def _is_bad_certificate(error: BaseException) -> bool:
-    """Say whether a certificate was refused; the ssl module's own error lies somewhere inside the wrappers."""
-    layers: list[object] = [error]
-    seen: set[int] = set()
-    while layers:
-        layer = layers.pop()
-        if isinstance(layer, ssl.SSLCertVerificationError):
-            return True
-        if isinstance(layer, BaseException) and id(layer) not in seen:
-            seen.add(id(layer))
-            layers += [layer.__cause__, layer.__context__, getattr(layer, "reason", None), *layer.args]
-    return False
-
-
-def json_of(response: Response) -> Any:
-    """Return the JSON of an answer, or None where it is empty: so some services say that they have nothing.
-
-    Raises `SourceUnavailable` for anything else, such as the page that has taken the place of a service.
-    """
-    if not response.content.strip():
-        return None
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        host = host_of(response.url) or "The service"
-        raise SourceUnavailable(f"{host} answered with something that is not JSON.") from None

@@ -111,14 +111,18 @@ def _as_text() -> Processor:
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return `text` with every secret in it replaced, the longest first, so that none is left in part."""
-    for secret in _longest_first(secrets):
+    for secret in spellings(secrets):
         text = text.replace(secret, REDACTED)
     return text
 
 
-def _longest_first(secrets: Iterable[str]) -> list[str]:
-    """Return the secrets in each spelling in which an address may carry them."""
-    spellings = {spelling for secret in secrets for spelling in (secret, quote(secret, safe=""), quote_plus(secret))}
+def spellings(secrets: Iterable[str]) -> list[str]:
+    """Return the secrets in each spelling in which an address may carry them, the longest first."""
+    spellings = {
+        spelling
+        for secret in secrets
+        for spelling in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    }
     return sorted(spellings - {""}, key=lambda secret: (-len(secret), secret))
 
 
@@ -181,7 +185,7 @@ class _Redaction:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = _longest_first(secrets)
+        self._secrets = spellings(secrets)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         internal = {key: event.pop(key) for key in ("_record", "_from_structlog") if key in event}  # never rendered
