@@ -132,7 +132,11 @@ class Audiences:
                 if learner is not None and rows:
                     yield (learner, *self._tutors_of(rows, rank))
                 rows, learner = [], row.learner_id
-            rows += by_group.get(row.group, ()) if row.tutor_email is None else (TutorRow(*row[1:]),)
+            if row.tutor_email is not None:
+                rows.append(TutorRow(*row[1:]))
+                continue
+            heads = by_group.get(row.group, ())
+            rows += (head for head in heads if self._homes.means(row.connector, row.group, head.connector))
         if learner is not None and rows:
             yield (learner, *self._tutors_of(rows, rank))
 

@@ -174,9 +174,12 @@ class Facts:
         for row in self.connection.execute(own):
             found.setdefault(row[0], []).append(_activity_evidence(row, self.connectors))
         for homes, select in ((self._groups, _of_groups(batch)), (self._programmes, _of_programmes(batch))):
+            counted = set()  # two sources may have a learner in one group
             for holder, code, *shared in self.connection.execute(select.where(live)):
-                if homes.home(shared[1], code) == holder:
-                    found.setdefault(shared[0], []).append(_activity_evidence(shared, self.connectors))
+                learner, connector, key = shared[:3]
+                if (learner, connector, key) not in counted and homes.means(connector, code, holder):
+                    counted.add((learner, connector, key))
+                    found.setdefault(learner, []).append(_activity_evidence(shared, self.connectors))
         _add_destinations(self.connection, batch, self.connectors, found)
         return found
 

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 class GroupHomes:
     """Know whose group or programme a source means by a code.
 
-    A code belongs to a provider and a source. Where the source that uses the code has members under it, they are meant.
-    A careers log, which has none, means those of its provider: of the most trusted source where several have the code.
-    `holders` are pairs of a connector and a code under which it has members.
+    A code belongs to a provider and a source. Where the source that uses the code has members under it, they alone are
+    meant. A careers log, which has none, means those that any source of its provider has under it. `holders` are pairs
+    of a connector and a code under which it has members.
     """
 
     def __init__(self, config: Configuration, names: Mapping[int, str], holders: Iterable[tuple[int, str]]) -> None:
         own = {instance.name: getattr(instance.config, "ukprn", None) for instance in config.instances}
         college = config.settings.college.ukprn
         self._provider = {number: own.get(name) or college for number, name in names.items()}
-        self._holders: dict[str, list[int]] = defaultdict(list)
-        for number, code in sorted(holders, key=lambda one: (config.rank(names.get(one[0], "")), one[0])):
-            self._holders[code].append(number)
+        self._holders: dict[str, set[int]] = defaultdict(set)
+        for number, code in holders:
+            self._holders[code].add(number)
 
     @classmethod
     def of_groups(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
@@ -64,16 +64,14 @@ class GroupHomes:
         live = connection.execute(rows.where(table.c.deleted_run.is_(None)).distinct())
         return cls(config, names, ((number, code) for number, code in live if code is not None))
 
-    def home(self, connector: int, code: str) -> int | None:
-        """Return the connector whose group is meant by a code that `connector` uses, or None where nobody has it."""
-        holders = self._holders.get(code, ())
-        if connector in holders:
-            return connector
-        provider = self._provider.get(connector)
-        return next((number for number in holders if self._provider.get(number) == provider), None)
+    def means(self, connector: int, code: str, holder: int) -> bool:
+        """Say whether a code that `connector` uses means what `holder` has under it."""
+        if connector in self._holders.get(code, ()):
+            return holder == connector
+        return self._provider.get(holder) == self._provider.get(connector)
 
     @property
     def fingerprint(self) -> str:
         """Spell what decides between several homes of a code; empty where every code has one."""
-        several = {code: numbers for code, numbers in self._holders.items() if len(numbers) > 1}
-        return repr((sorted(several.items()), sorted(self._provider.items()))) if several else ""
+        several = sorted((code, sorted(numbers)) for code, numbers in self._holders.items() if len(numbers) > 1)
+        return repr((several, sorted(self._provider.items()))) if several else ""
