@@ -398,7 +398,7 @@ def test_without_a_careers_leader_nobody_is_told_of_them(college: SmallCollege, 
     assert set(post.sync()) == {"tutor0", "tutor1"}
     with college.open() as opened:
         findings = [finding for one in opened.check().connectors for finding in one.findings]
-    assert any("told to nobody" in finding.message for finding in findings)
+    assert any("nobody is notified" in finding.message for finding in findings)
 
 
 def test_a_careers_leader_who_tutors_gets_one_message_about_all(college: SmallCollege, post: Post) -> None:

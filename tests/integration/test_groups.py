@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from colleges import Row, SmallCollege, activity
 
 from fingerpost._store import schema
+from fingerpost._sync.groups import GroupHomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,3 +236,50 @@ def test_a_learner_who_is_gone_and_comes_back_has_their_records_again(tmp_path: 
     assert met(college) == {"L2"}
     change(college, mis=[learner(ref) for ref in REFS])
     assert met(college) == {"L1", "L2"}
+
+
+# -- codes belong to a provider and a source ---------------------------------------------------------------------
+
+
+def test_two_providers_groups_of_one_code_are_two_groups(tmp_path: Path) -> None:
+    college = group_college(tmp_path, [member("L1")], TALK)
+    college.tables["college"] = {"name": "Example College", "ukprn": 99999999, "former_ukprns": [99999998]}
+    college.add_csv("old-mis", "learners", "learners", [learner("M1")], ukprn=99999998)
+    college.add_csv("old-courses", "programmes", "programmes", [enrolled("M1")], ukprn=99999998)
+    college.add_csv("old-groups", "assignments", "assignments", [member("M1")], ukprn=99999998)
+    college.sync()
+    assert counts(college) == {"L1": 1, "M1": 0} | dict.fromkeys(REFS[1:], 0)
+
+
+def test_a_source_with_groups_of_its_own_means_these(tmp_path: Path) -> None:
+    """An ILP has groups of its own beside those of the timetable: a talk that it records is for its own G1."""
+    college = group_college(tmp_path, [member("L1")])
+    college.add_csv("ilp", "assignments", "assignments", [member("L3")])
+    with college.open() as opened:
+        homes = GroupHomes(opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
+    assert [number for number in (1, 2) if homes.means(2, "G1", number)] == [2]
+    assert [number for number in (1, 2) if homes.means(3, "G1", number)] == [1, 2]
+    assert homes.means(2, "G2", 1)
+
+
+def test_programmes_of_one_code_at_two_providers_are_two_programmes(tmp_path: Path) -> None:
+    talk = TALK | {"tutor_group": "", "programme": "CAT"}
+    college = group_college(tmp_path, [member("L1")], talk, courses=[enrolled("L1"), enrolled("L2", "BUS")])
+    college.tables["college"] = {"name": "Example College", "ukprn": 99999999, "former_ukprns": [99999998]}
+    college.add_csv("old-mis", "learners", "learners", [learner("M1")], ukprn=99999998)
+    college.add_csv("old-courses", "programmes", "programmes", [enrolled("M1")], ukprn=99999998)
+    college.sync()
+    assert met(college) == {"L1"}
+
+
+def test_the_tutor_of_another_provider_s_group_is_not_this_group_s(tmp_path: Path) -> None:
+    head = {"learner_ref": "", "tutor_group": "G1", "start_date": "", "end_date": ""}
+    college = group_college(tmp_path, [member("L1"), head | {"tutor_email": "ann@example.ac.uk"}])
+    college.tables["college"] = {"name": "Example College", "ukprn": 99999999, "former_ukprns": [99999998]}
+    college.add_csv("old-mis", "learners", "learners", [learner("M1")], ukprn=99999998)
+    heads = [member("M1"), head | {"tutor_email": "bob@example.ac.uk"}]
+    college.add_csv("old-groups", "assignments", "assignments", heads, ukprn=99999998)
+    college.sync()
+    with college.open() as opened:
+        assert opened.explain("99999999:L1").tutors == ("ann@example.ac.uk",)
+        assert opened.explain("99999998:M1").tutors == ("bob@example.ac.uk",)
