@@ -8,11 +8,10 @@ Problems are collected and told together, and none of them shows a value: it mig
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from fingerpost._config.configuration import BrokenConnector, Configuration
 from fingerpost._config.settings import Settings
@@ -21,7 +20,7 @@ from fingerpost._record.kinds import load_kinds
 from fingerpost._record.models import Learner
 from fingerpost._store.disks import refuse_network_share
 from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
-from fingerpost._words.faults import Place, config_error, place_in_file, sentence_for, union_members, unknown
+from fingerpost._words.faults import config_error, fault_sentences, inside, union_members, unknown
 from fingerpost._words.logs import mask_secrets
 from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import read_document
@@ -30,6 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fingerpost._plugins.host import Host
+
+_ADVICE = " `fingerpost init` writes one; FINGERPOST_CONFIG may name another."
+
+_HINTS = {r"^[a-z0-9][a-z0-9_-]{0,39}$": "up to 40 small letters, digits, - and _"}
+"""What a value must be, by the pattern that it does not match."""
 
 _OUTBOX = {"type": "email", "name": "outbox"}
 """The channel of a college that configures none: messages are written to files and nothing is sent."""
@@ -42,7 +46,7 @@ def load_config(path: Path, host: Host) -> Configuration:
     where a connector breaks the plugin contract.
     """
     path = path.absolute()
-    return _Reader(path, host).read(read_document(path))
+    return _Reader(path, host).read(read_document(path, "configuration file", _ADVICE))
 
 
 def _tells_tutors(connector: Connector) -> bool:
@@ -96,24 +100,23 @@ class _Reader:
         try:
             settings = Settings.model_validate(document)
         except ValidationError as error:
-            self._explain(error, Settings, document, "")
+            self.problems += fault_sentences(error, Settings, document)
             return None
-        store = settings.store.model_copy(update={"path": self._absolute(settings.store.path)})
-        network, identity = settings.network, settings.identity
-        if network.ca_file:
-            network = network.model_copy(update={"ca_file": self._file("[network] ca_file", network.ca_file)})
-        if identity.crosswalk:
-            identity = identity.model_copy(update={"crosswalk": self._file("[identity] crosswalk", identity.crosswalk)})
-        labour_market = settings.labour_market.model_copy(
-            update={"cache": self._absolute(settings.labour_market.cache)}
+        proxy, paths = (
+            settings.network.proxy,
+            {
+                "store": {"path": self._absolute(settings.store.path)},
+                "network": {"ca_file": self._file("[network] ca_file", settings.network.ca_file)},
+                "identity": {"crosswalk": self._file("[identity] crosswalk", settings.identity.crosswalk)},
+                "labour_market": {
+                    "cache": self._absolute(settings.labour_market.cache),
+                    "crosswalk": self._file("[labour_market] crosswalk", settings.labour_market.crosswalk),
+                },
+            },
         )
-        if labour_market.crosswalk:
-            path = self._file("[labour_market] crosswalk", labour_market.crosswalk)
-            labour_market = labour_market.model_copy(update={"crosswalk": path})
-        if network.proxy and urlsplit(network.proxy).password:
-            self.secrets += _url_secrets(network.proxy)
+        self.secrets += _url_secrets(proxy) if proxy else []
         return settings.model_copy(
-            update={"store": store, "network": network, "identity": identity, "labour_market": labour_market}
+            update={table: getattr(settings, table).model_copy(update=found) for table, found in paths.items()}
         )
 
     def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
@@ -132,9 +135,9 @@ class _Reader:
             return path  # a Windows share, which other systems would take for a name in this folder
         return self.base_dir / path
 
-    def _file(self, where: str, path: Path) -> Path:
-        path = self.base_dir / path
-        if not path.is_file():
+    def _file(self, where: str, path: Path | None) -> Path | None:
+        path = self.base_dir / path if path else None
+        if path and not path.is_file():
             self.problems.append(f"{where}: there is no file {path}.")
         return path
 
@@ -155,7 +158,7 @@ class _Reader:
         elif _password(url):
             self.secrets += _url_secrets(url)
             self.problems.append(
-                "[store] url holds a password, which must not stand in the file: put the whole address into an "
+                "[store] url holds a password, which must not be written in the file: put the whole address into an "
                 'environment variable or a file and write url = { env = "FINGERPOST_STORE_URL" } or { file = "PATH" }.'
             )
         if not url.startswith(("postgresql://", "postgresql+psycopg://")):
@@ -180,7 +183,7 @@ class _Reader:
             return []  # the first pass has said so
         labelled = [
             (
-                f"[[connector]] '{table['name']}'"
+                f"[[connector]] {table['name']!r}"
                 if isinstance(table.get("name"), str)
                 else f"[[connector]] number {n}",
                 table,
@@ -190,7 +193,7 @@ class _Reader:
         ]
         names = Counter(table["name"] for _, table in labelled if isinstance(table.get("name"), str))
         self.problems += [
-            f"[[connector]] '{name}' is there {count} times; give each connector a name of its own."
+            f"[[connector]] '{name}' appears {count} times; give each connector a name of its own."
             for name, count in names.items()
             if count > 1
         ]
@@ -214,11 +217,12 @@ class _Reader:
             self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message, fed))
             return None
         known = len(self.problems)
-        table = self._resolved(connector.Config, table, label)
+        table = self._with_secrets(connector.Config, table, label)
         try:
             config = connector.Config.model_validate(table)
         except ValidationError as error:
-            self._explain(error, connector.Config, table, label)
+            sentences = fault_sentences(error, connector.Config, table, label, _HINTS)
+            self.problems += [mask_secrets(sentence, self.secrets) for sentence in sentences]
             return None
         self._feeds(label, config)
         if len(self.problems) > known or not config.enabled:
@@ -250,26 +254,16 @@ class _Reader:
 
     # Secrets
 
-    def _resolved(self, model: type[BaseModel], table: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Put the secret in place of its reference wherever the model has a `SecretStr`."""
-        fields = {str(field.validation_alias or name): field.annotation for name, field in model.model_fields.items()}
-        return {
-            key: self._place(fields[key], value, f"{where} {key}") if key in fields else value
-            for key, value in table.items()
-        }
-
-    def _place(self, annotation: Any, value: Any, where: str) -> Any:
-        options = union_members(annotation)
-        if SecretStr in options:
+    def _with_secrets(self, annotation: Any, value: Any, where: str) -> Any:
+        """Put the secret in place of its reference wherever the type has a `SecretStr`."""
+        if SecretStr in union_members(annotation):
             return self._secret(where, value) or "unresolved"
-        for option in options:
-            if isinstance(value, dict) and isinstance(option, type) and issubclass(option, BaseModel):
-                return self._resolved(option, value, where)
-            arguments = get_args(option)
-            if isinstance(value, dict) and arguments and get_origin(option) in (dict, Mapping):
-                return {key: self._place(arguments[1], item, f"{where} {key}") for key, item in value.items()}
-            if isinstance(value, list) and arguments:
-                return [self._place(arguments[0], item, where) for item in value]
+        if isinstance(value, dict):
+            return {
+                key: self._with_secrets(inside(annotation, key), one, f"{where} {key}") for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [self._with_secrets(inside(annotation, n), one, where) for n, one in enumerate(value)]
         return value
 
     def _secret(self, where: str, reference: object) -> str | None:
@@ -278,7 +272,7 @@ class _Reader:
                 self.secrets.append(reference)
             key = where.rpartition(" ")[2]
             self.problems.append(
-                f"{where} is a secret and must not stand in the file; write {key} = {{ env = "
+                f"{where} is a secret and must not be written in the file; write {key} = {{ env = "
                 f'"FINGERPOST_{key.upper()}" }}, {{ file = "PATH" }} or {{ keyring = "service/user" }}.'
             )
             return None
@@ -292,26 +286,8 @@ class _Reader:
         self.secrets.append(secret)
         return secret
 
-    # Sentences
 
-    def _explain(self, error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], label: str) -> None:
-        told: dict[Place, str] = {}
-        missing: set[Place] = set()
-        for details in error.errors(include_url=False, include_input=False):
-            path = place_in_file(details, data)
-            if path not in told:  # a union complains once for each of its members
-                told[path] = sentence_for(details, path, model, label)
-                if details["type"] == "missing":
-                    missing.add(path)
-        for path, sentence in told.items():
-            # A key that is missing because it is misspelt is one problem, told where it is misspelt.
-            meant = f"Did you mean '{path[-1]}'?" if path in missing else ""
-            if not meant or not any(other.endswith(meant) for at, other in told.items() if at[:-1] == path[:-1]):
-                # A vendor's validator may quote what it refuses.
-                self.problems.append(mask_secrets(sentence, self.secrets))
-
-
-# Places and addresses
+# Addresses
 
 
 def _password(url: str) -> str | None:
