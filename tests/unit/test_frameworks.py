@@ -239,7 +239,7 @@ def test_a_circle_of_overlays_is_refused(library: FrameworkLibrary, tmp_path: Pa
         ('scope = "learner"', 'scope = "institution"', "'A': a criterion of scope institution has a question"),
         ('mark = "I"', 'mark = "I"\ntold_with = "B"', "[[criterion]] 'A': told_with needs the words"),
         ('mark = "I"', 'mark = "I"\nchecklist = ["purpose"]', "[[criterion]] 'A': a checklist says what is meaningful"),
-        ('mark = "I"', 'mark = "I"\nmeaningful = true\nchecklist = ["purpos"]', "has no element 'purpos'. Did you mean"),
+        ('mark = "I"', 'mark = "I"\nmeaningful = true\nchecklist = ["purpos"]', "no element 'purpos'. Did you mean"),
         ('mark = "I"', 'mark = "I"\nrequires = ["meaningful"]', "'A' requires item 1 must be 'via_curriculum'"),
         ('mark = "I"', 'mark = "I"\ndistinct = "kind"', "need is more than there are kinds"),
         ('A talk" }', 'A talk", together = "{first} too" }\ntold_with = "B"', "'A' told_with must be the id"),

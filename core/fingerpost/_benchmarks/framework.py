@@ -14,7 +14,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fingerpost._record.models import CHECKLIST
 from fingerpost._words.errors import ConfigError
@@ -36,6 +36,27 @@ _Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 _Value: TypeAlias = int | str
 
 
+def _only(*allowed: str) -> AfterValidator:
+    """Make a check that a text has none but these placeholders in braces."""
+    names = " and ".join(f"{{{name}}}" for name in allowed)
+
+    def check(text: str) -> str:
+        try:
+            parts = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise ValueError(f"has a brace without its partner; the placeholders are {names}") from error
+        if any(name is not None and (name not in allowed or spec or conversion) for _, name, spec, conversion in parts):
+            raise ValueError(f"has an unknown placeholder; write {names} and nothing else in braces")
+        return text
+
+    return AfterValidator(check)
+
+
+_Counting: TypeAlias = Annotated[_Text, _only("have", "need")]
+_Needing: TypeAlias = Annotated[_Text, _only("need")]
+_Following: TypeAlias = Annotated[_Text, _only("first", "have", "need")]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -49,42 +70,15 @@ class Words(_Table):
     where a parent may read it too; without it they read what the tutor reads.
     """
 
-    needs: _Text
-    needs_none: _Text | None = None
-    closes: _Text
-    closes_none: _Text | None = None
+    needs: _Counting
+    needs_none: _Counting | None = None
+    closes: _Needing
+    closes_none: _Needing | None = None
     done: _Text | None = None
-    together: _Text | None = None
-    together_none: _Text | None = None
-    learner: _Text | None = None
-    learner_none: _Text | None = None
-
-    @field_validator("needs", "needs_none", "learner", "learner_none")
-    @classmethod
-    def _counts(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"have", "need"}))
-
-    @field_validator("closes", "closes_none")
-    @classmethod
-    def _need(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"need"}))
-
-    @field_validator("together", "together_none")
-    @classmethod
-    def _first(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"first", "have", "need"}))
-
-
-def _placeholders(text: str | None, allowed: frozenset[str]) -> str | None:
-    names = " and ".join(f"{{{name}}}" for name in sorted(allowed))
-    try:
-        parts = list(string.Formatter().parse(text or ""))
-    except ValueError as error:
-        raise ValueError(f"has a brace without its partner; the placeholders are {names}") from error
-    for _, name, spec, conversion in parts:
-        if name is not None and (name not in allowed or spec or conversion):
-            raise ValueError(f"has an unknown placeholder; write {names} and nothing else in braces")
-    return text
+    together: _Following | None = None
+    together_none: _Following | None = None
+    learner: _Counting | None = None
+    learner_none: _Counting | None = None
 
 
 class Criterion(_Table):

@@ -121,9 +121,10 @@ class _Document:
         place, around = self._place(path), self._place(path[:-1])
         if kind == "extra_forbidden":
             return f"{around} has no key '{key}'.{did_you_mean(key, keys)}"
-        if kind in ("value_error", "assertion_error"):  # the words are ours, or a vendor's: a sentence about a table
-            said = f"{details['ctx']['error']}".rstrip(".")
-            return f"{place}{':' * bool(_model_in(self._annotation(path)))} {said}{'.' * (not said.endswith('?'))}"
+        if kind in ("value_error", "assertion_error"):  # the words are ours, or a vendor's
+            said = str(details["ctx"]["error"]).rstrip(".") or "is not valid"
+            about_table = _model_in(self._annotation(path)) is not None
+            return f"{place}{':' if about_table else ''} {said}{'' if said.endswith('?') else '.'}"
         hint = self.hints.get(key) or self.hints.get(f"{path[-2] if len(path) > 1 else ''}.NAME", "")
         meaning = _after_colon(hint or (key in keys and keys[key].description) or "")
         if kind == "missing":
@@ -141,8 +142,8 @@ class _Document:
         table = _table_of(name, annotation)
         if table and kind in ("missing", "too_short"):
             model = _model_in(annotation) or _model_in(inside(annotation, name))
-            needed = [key for key, field in keys_of(model).items() if field.is_required()] if model else []
-            return f"The table {table} is missing{'; it needs the keys ' * bool(needed)}{' and '.join(needed)}."
+            needed = " and ".join(key for key, field in keys_of(model).items() if field.is_required()) if model else ""
+            return f"The table {table} is missing" + (f"; it needs the keys {needed}." if needed else ".")
         if table.startswith("[[") and kind.endswith("_type"):
             return f"Each {name} is a table of its own that begins with the line {table}, with two brackets."
         if table and kind.endswith("_type"):
@@ -187,33 +188,33 @@ _MUST = {
     "bool": "must be true or false, without quotes",
     "date": "must be a date such as 2026-03-02, without quotes",
     "datetime": "must be a date and time such as 2026-03-02T08:00:00, without quotes",
+    "enum": "must be {expected}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
     "int": "must be a whole number, without quotes",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal": "must be {expected}",
     "path": "must be a path in quotes",
     "string": "must be text in quotes",
+    "string_pattern_mismatch": "must have the form {pattern}",
     "url": "must be a web address such as https://example.ac.uk",
     **dict.fromkeys(("float", "finite"), "must be a number, without quotes"),
     **dict.fromkeys(("frozen", "list", "set", "tuple"), 'must be a list, such as ["one", "two"]'),
     **dict.fromkeys(("dict", "mapping", "model"), "must be a table of keys and values"),
+    **dict.fromkeys(("string_too_long", "too_long"), "is too long; {max_length} is the most"),
+    **dict.fromkeys(("string_too_short", "too_short"), "is too short; {min_length} is the least"),
 }
-"""What to write, by the first word of pydantic's error type."""
+"""What to write, by pydantic's error type or its first word."""
 
 
 def _must(details: ErrorDetails) -> str:
     """Say what a value must be, never what it is."""
     kind, context = details["type"], details.get("ctx", {})
-    if kind in ("literal_error", "enum"):
-        return f"must be {context['expected']}"
-    if kind == "string_pattern_mismatch":
-        return f"must have the form {context['pattern']}"
-    for limit, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
-        if limit in context:
-            return f"must be {words} {context[limit]}"
-    if kind in ("string_too_short", "too_short"):
-        least = context["min_length"]
-        return "must not be empty" if least == 1 else f"must have at least {least} parts"
-    if kind in ("string_too_long", "too_long"):
-        return f"is too long; {context['max_length']} is the most"
-    return _MUST.get(kind.partition("_")[0], details["msg"].replace("Input should be", "must be"))
+    if context.get("min_length") == 1:
+        return "must not be empty"
+    said = _MUST.get(kind) or _MUST.get(kind.partition("_")[0])
+    return said.format(**context) if said else details["msg"].replace("Input should be", "must be")
 
 
 # Types
