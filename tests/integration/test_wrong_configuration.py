@@ -103,7 +103,7 @@ MISTAKES = [
             "Did you mean 'mapping'?"),
     Mistake("misspelt key of a table", "careers_leader =", "careers_lead =", ("[alerts]", "careers_lead"),
             "Did you mean 'careers_leader'?"),
-    Mistake("misspelt table", "[alerts]", "[alert]", ("[alert]",), "Did you mean 'alerts'?"),
+    Mistake("misspelt table", "[alerts]", "[alert]", ("'alert'",), "Did you mean 'alerts'?"),
     Mistake("missing required key", "ukprn = 99999999", "", ("[college]", "ukprn"), "eight digits"),
     Mistake("missing required key of a connector", 'path = "data/tutors.csv"', "", ("tutors", "path"), "needs the key"),
     Mistake("missing type", 'type = "csv"\nname = "tutors"', 'name = "tutors"', ("tutors", "type"), 'type = "csv"'),

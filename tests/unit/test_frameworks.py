@@ -220,7 +220,7 @@ def test_a_circle_of_overlays_is_refused(library: FrameworkLibrary, tmp_path: Pa
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("title = ", "titel = ", "There is no key 'titel'. Did you mean 'title'?"),
+        ("title = ", "titel = ", "There is no table or key 'titel'. Did you mean 'title'?"),
         ('kinds = ["employer_encounter"]', 'kind = ["x"]', "'A' has no key 'kind'. Did you mean 'kinds'?"),
         ('id = "A"\n', "", "[[criterion]] number 1 needs the key id: its name"),
         ('source = "Us"\nwords', "words", "[[criterion]] 'A' needs the key source: where the rule was found."),

@@ -875,8 +875,8 @@ def test_a_converter_without_source_has_a_fingerprint() -> None:
     ("text", "says"),
     [
         (f'{HEAD}{ACTIVITY}[fields.title]\nform = "t"\n', ["[fields.title] has no key 'form'. Did you mean"]),
-        (f'{HEAD}kye = ["a"]\n{ACTIVITY}', ["There is no key 'kye'.", "Did you mean 'key'?"]),
-        (f'{HEAD}name = "x"\n{ACTIVITY}', ["There is no key 'name'.", "Choose from: description"]),
+        (f'{HEAD}kye = ["a"]\n{ACTIVITY}', ["There is no table or key 'kye'.", "Did you mean 'key'?"]),
+        (f'{HEAD}name = "x"\n{ACTIVITY}', ["There is no table or key 'name'.", "Choose from: description"]),
         (HEAD, ["The table [fields.NAME] is missing."]),
         (f"{HEAD}[fields]\n", ["The table [fields.NAME] is missing."]),
         (f'schema_version = 1\n{ACTIVITY}', ["The key stream is missing: one of learners, programmes,"]),

@@ -102,22 +102,19 @@ class _Reader:
         except ValidationError as error:
             self.problems += fault_sentences(error, Settings, document)
             return None
-        proxy, paths = (
-            settings.network.proxy,
-            {
-                "store": {"path": self._absolute(settings.store.path)},
-                "network": {"ca_file": self._file("[network] ca_file", settings.network.ca_file)},
-                "identity": {"crosswalk": self._file("[identity] crosswalk", settings.identity.crosswalk)},
-                "labour_market": {
-                    "cache": self._absolute(settings.labour_market.cache),
-                    "crosswalk": self._file("[labour_market] crosswalk", settings.labour_market.crosswalk),
-                },
+        self.secrets += _url_secrets(settings.network.proxy)
+        market = settings.labour_market
+        paths = {
+            "store": {"path": self._absolute(settings.store.path)},
+            "network": {"ca_file": self._file("[network] ca_file", settings.network.ca_file)},
+            "identity": {"crosswalk": self._file("[identity] crosswalk", settings.identity.crosswalk)},
+            "labour_market": {
+                "cache": self._absolute(market.cache),
+                "crosswalk": self._file("[labour_market] crosswalk", market.crosswalk),
             },
-        )
-        self.secrets += _url_secrets(proxy) if proxy else []
-        return settings.model_copy(
-            update={table: getattr(settings, table).model_copy(update=found) for table, found in paths.items()}
-        )
+        }
+        tables = {name: getattr(settings, name).model_copy(update=found) for name, found in paths.items()}
+        return settings.model_copy(update=tables)
 
     def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
         """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""
@@ -150,17 +147,15 @@ class _Reader:
                 self.problems.append(error.message)
             return None
         if isinstance(url, dict):
-            resolved = self._secret("[store] url", url)
-            if resolved is None:
+            url = self._secret("[store] url", url)
+            if url is None:
                 return None
-            self.secrets += _url_secrets(resolved)
-            url = resolved
-        elif _password(url):
-            self.secrets += _url_secrets(url)
+        elif _url_secrets(url):
             self.problems.append(
                 "[store] url holds a password, which must not be written in the file: put the whole address into an "
                 'environment variable or a file and write url = { env = "FINGERPOST_STORE_URL" } or { file = "PATH" }.'
             )
+        self.secrets += _url_secrets(url)
         if not url.startswith(("postgresql://", "postgresql+psycopg://")):
             self.problems.append("[store] url must begin with postgresql://; for a SQLite file use `path`.")
         return url
@@ -181,16 +176,7 @@ class _Reader:
         tables = document.get("connector", [])
         if not isinstance(tables, list):
             return []  # the first pass has said so
-        labelled = [
-            (
-                f"[[connector]] {table['name']!r}"
-                if isinstance(table.get("name"), str)
-                else f"[[connector]] number {n}",
-                table,
-            )
-            for n, table in enumerate(tables, start=1)
-            if isinstance(table, dict)
-        ]
+        labelled = [(_label(n, table), table) for n, table in enumerate(tables, start=1) if isinstance(table, dict)]
         names = Counter(table["name"] for _, table in labelled if isinstance(table.get("name"), str))
         self.problems += [
             f"[[connector]] '{name}' appears {count} times; give each connector a name of its own."
@@ -287,16 +273,15 @@ class _Reader:
         return secret
 
 
-# Addresses
+def _label(number: int, table: dict[str, Any]) -> str:
+    name = table.get("name")
+    return f"[[connector]] '{name}'" if isinstance(name, str) else f"[[connector]] number {number}"
 
 
-def _password(url: str) -> str | None:
+def _url_secrets(url: str | None) -> list[str]:
+    """Return what a log must not show of an address that holds a password."""
     try:
-        return urlsplit(url).password
+        password = urlsplit(url or "").password
     except ValueError:
-        return None
-
-
-def _url_secrets(url: str) -> list[str]:
-    password = _password(url)
-    return [url, password, unquote(password)] if password else []
+        return []
+    return [url, password, unquote(password)] if url and password else []

@@ -68,7 +68,7 @@ def fault_sentences(
 
     `where` names the table that `data` is; without it, `data` is the whole file.
     """
-    document = _Document(model, data, where, hints)
+    document = _Document(model, where, hints)
     said: dict[_Path, str] = {}
     missing: set[_Path] = set()
     for details in error.errors(include_url=False, include_input=False):
@@ -108,7 +108,6 @@ class _Document:
     """What is checked, and how its places are called."""
 
     model: type[BaseModel]
-    data: Any
     where: str
     hints: Hints
 
@@ -155,11 +154,7 @@ class _Document:
         homes = [each for each, model in tables.items() if model and name in keys_of(model)]
         if homes:
             return f"The key '{name}' stands outside its table; put it below the line [{homes[0]}]."
-        value = self.data[name]
-        shown = f"table [{name}]" if isinstance(value, dict) else f"key '{name}'"
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            shown = f"table [[{name}]]"
-        return f"There is no {shown}.{did_you_mean(name, tables)}"
+        return f"There is no table or key '{name}'.{did_you_mean(name, tables)}"
 
     def _place(self, path: _Path) -> str:
         """Spell a place as the file does: its table, then the keys in it."""
@@ -250,7 +245,7 @@ def inside(annotation: Any, part: str | int) -> Any:
             return keys_of(option)[str(part)].annotation
         if get_origin(option) in (dict, Mapping):
             return get_args(option)[1]
-        if get_origin(option) in (list, tuple):
+        if get_args(option) and isinstance(part, int):
             return get_args(option)[0]
     return None
 
