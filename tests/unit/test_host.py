@@ -33,7 +33,6 @@ from fingerpost import (
 )
 from fingerpost._plugins.admission import RESERVED_NAMES, PluginInfo
 from fingerpost._plugins.host import Host
-from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -730,17 +729,3 @@ def test_a_property_of_a_connector_is_not_executed(host: Host) -> None:
             raise AssertionError("a connection was opened")
 
     assert isinstance(host.add(reader("mis", kind=Lazy)).connector, Connector)
-
-
-@pytest.mark.parametrize(
-    ("word", "answer"),
-    [
-        ("cvs", " Did you mean 'csv'?"),
-        ("careers_log", " Did you mean 'careers-log'?"),
-        ("CSV", " Did you mean 'csv'?"),
-        ("log", " Did you mean 'careers-log'?"),
-        ("x", " Choose from: careers-log, csv, ilr."),
-    ],
-)
-def test_the_nearest_word(word: str, answer: str) -> None:
-    assert did_you_mean(word, ["csv", "ilr", "careers-log"]) == answer

@@ -140,9 +140,10 @@ class _Document:
         annotation = self._annotation((name,))
         table = _table_of(name, annotation)
         if table and kind in ("missing", "too_short"):
-            model = _model_in(annotation) or _model_in(inside(annotation, name))
-            needed = " and ".join(key for key, field in keys_of(model).items() if field.is_required()) if model else ""
-            return f"The table {table} is missing" + (f"; it needs the keys {needed}." if needed else ".")
+            model = _model_in(annotation) or _model_in(inside(annotation, 0))
+            needed = [key for key, field in keys_of(model).items() if field.is_required()] if model else []
+            keys = f"; it needs the key{'s' if needed[1:] else ''} {' and '.join(needed)}" if needed else ""
+            return f"The table {table} is missing{keys}."
         if table.startswith("[[") and kind.endswith("_type"):
             return f"Each {name} is a table of its own that begins with the line {table}, with two brackets."
         if table and kind.endswith("_type"):
