@@ -337,12 +337,15 @@ def test_a_database_address_is_a_secret(
         (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
         (COLLEGE + "[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
         ('careers_leader = "x"' + COLLEGE, "stands outside its table; put it below the line [alerts]."),
-        ("[alerts]", "The table [college] is missing; it needs the keys name and ukprn."),
+        (
+            "[alerts]",
+            "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it.",
+        ),
         ('[college]\nname = "X"', "[college] needs the key ukprn: the UK provider reference number, eight digits."),
         ('[college]\nname = "X"\nukprn = "many"', "[college] ukprn must be a whole number, without quotes."),
         ('[college]\nname = "X"\nukprn = 1', "[college] ukprn must be at least 10000000: the UK provider"),
         ('[college]\nname = ""\nukprn = 99999999', "[college] name must not be empty."),
-        ("college = 3", "[college] must be a table"),
+        ("college = 3", "The table [college] is missing: write [college] on"),
         (COLLEGE + "timezone = 'London'", "[college] timezone is not a time zone; write one such as Europe/London."),
         (COLLEGE + "as_of = 'soon'", "[college] as_of must be a date such as 2026-03-02"),
         (COLLEGE + "[network]\ntimeout = 0", "[network] timeout must be more than 0"),
@@ -365,7 +368,10 @@ def test_a_database_address_is_a_secret(
         ),
         (COLLEGE + "[precedence]\nemail = []\nlearner.email = []", "'email' and 'learner.email', which are the same"),
         # Connectors
-        (COLLEGE + '[connector]\ntype = "acme"', "begins with the line [[connector]], with two brackets."),
+        (
+            COLLEGE + '[connector]\ntype = "acme"',
+            "The table [[connector]] is missing: write [[connector]] on a line of its own",
+        ),
         ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table of keys and values."),
         (
             COLLEGE + "[[connector]]\nname = 'x'",

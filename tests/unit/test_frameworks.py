@@ -243,7 +243,7 @@ def test_a_circle_of_overlays_is_refused(library: FrameworkLibrary, tmp_path: Pa
         ('mark = "I"', 'mark = "I"\nrequires = ["meaningful"]', "'A' requires item 1 must be 'via_curriculum'"),
         ('mark = "I"', 'mark = "I"\ndistinct = "kind"', "need is more than there are kinds"),
         ('A talk" }', 'A talk", together = "{first} too" }\ntold_with = "B"', "'A' told_with must be the id"),
-        ("[[criterion]]", "[criterion]", "Each criterion is a table of its own that begins with the line"),
+        ("[[criterion]]", "[criterion]", "The table [[criterion]] is missing: write [[criterion]] on a line"),
         ('title = "Ours"', 'title = "Ours', "ours.toml: not valid TOML at line"),
     ],
 )  # fmt: skip
@@ -266,7 +266,7 @@ def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:
         ("extends = 3", "extends must be the name of one framework"),
         (f'extends = "{COLLEGES}"\ndrop = ["5.3"]', "drop: the framework has no criterion '5.3'"),
         (f'extends = "{COLLEGES}"\ndrop = "5.1"', "drop must be a list"),
-        (f'extends = "{COLLEGES}"\ncriterion = 1', "begins with the line [[criterion]], with two brackets"),
+        (f'extends = "{COLLEGES}"\ncriterion = 1', "The table [[criterion]] is missing: write"),
         (f'extends = "{COLLEGES}"\n[[criterion]]\nneed = 1', "[[criterion]] number 1 needs the key id"),
         (f'extends = "{COLLEGES}"\n[[criterion]]\nid = "5.1"\nneed = 0', "[[criterion]] '5.1' need must be at least 1"),
     ],

@@ -366,14 +366,14 @@ class FrameworkLibrary(Library):
             {key: value for key, value in row.items() if key != "told_with" or value not in alone}
             for row in criteria.values()
         ]
-        return {**_deep(base, top), "criterion": rows}
+        return {**_lay_over(base, top), "criterion": rows}
 
 
-def _deep(base: Any, over: Any, levels: int = 3) -> Any:
+def _lay_over(base: Any, over: Any, levels: int = 3) -> Any:
     """Lay tables over each other: those of a file, those in them, and their keys."""
     if levels == 0 or not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    return {**base, **{key: _deep(base.get(key), value, levels - 1) for key, value in over.items()}}
+    return {**base, **{key: _lay_over(base.get(key), value, levels - 1) for key, value in over.items()}}
 
 
 def _build(name: str, label: str | Path, raw: Mapping[str, Any], given: Mapping[str, _Value]) -> Framework:

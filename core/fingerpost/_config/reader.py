@@ -72,7 +72,7 @@ class _Reader:
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
         # What did not load may have been the channel: then nothing is written to files in its place.
         if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
-            connectors += self._outbox({str(table.get("name")) for _, table in tables})
+            connectors += self._default_outbox({str(table.get("name")) for _, table in tables})
         if settings:
             self._precedence(settings, {str(table.get("name")) for _, table in tables})
         if self.problems or settings is None:
@@ -96,7 +96,7 @@ class _Reader:
     def _settings(self, document: dict[str, Any]) -> Settings | None:
         document = dict(document)
         if isinstance(document.get("precedence"), dict):
-            document["precedence"] = self._flat(document["precedence"])
+            document["precedence"] = self._without_prefix(document["precedence"])
         try:
             settings = Settings.model_validate(document)
         except ValidationError as error:
@@ -116,7 +116,7 @@ class _Reader:
         tables = {name: getattr(settings, name).model_copy(update=found) for name, found in paths.items()}
         return settings.model_copy(update=tables)
 
-    def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
+    def _without_prefix(self, precedence: dict[str, Any]) -> dict[str, Any]:
         """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""
         nested = precedence.get("learner")
         pairs = [(key, value) for key, value in precedence.items() if key != "learner" or not isinstance(value, dict)]
@@ -224,7 +224,7 @@ class _Reader:
             message = f"The connector type '{config.type}' failed while it was set up; its vendor must act."
             raise ContractError(message, detail=type(error).__name__) from error
 
-    def _outbox(self, taken: set[str]) -> list[Connector]:
+    def _default_outbox(self, taken: set[str]) -> list[Connector]:
         if _OUTBOX["type"] not in self.host.connector_types():
             return []
         name = next(name for name in (_OUTBOX["name"], "file-outbox", "fingerpost-outbox") if name not in taken)

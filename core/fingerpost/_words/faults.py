@@ -139,16 +139,12 @@ class _Document:
             return self._unknown_table(name)
         annotation = self._annotation((name,))
         table = _table_of(name, annotation)
-        if table and kind in ("missing", "too_short"):
-            model = _model_in(annotation) or _model_in(inside(annotation, 0))
-            needed = [key for key, field in keys_of(model).items() if field.is_required()] if model else []
-            keys = f"; it needs the key{'s' if needed[1:] else ''} {' and '.join(needed)}" if needed else ""
-            return f"The table {table} is missing{keys}."
-        if table.startswith("[[") and kind.endswith("_type"):
-            return f"Each {name} is a table of its own that begins with the line {table}, with two brackets."
-        if table and kind.endswith("_type"):
-            return f"{table} must be a table: write {table} on a line of its own, and its keys below it."
-        return None
+        if not table or not kind.endswith(("missing", "_short", "_type")):
+            return None
+        model = _model_in(annotation) or _model_in(inside(annotation, 0))
+        needed = [key for key, field in keys_of(model).items() if field.is_required()] if model else []
+        keys = " and ".join(needed) or "its keys"
+        return f"The table {table} is missing: write {table} on a line of its own, and {keys} below it."
 
     def _unknown_table(self, name: str) -> str:
         tables = {each: _model_in(field.annotation) for each, field in keys_of(self.model).items()}

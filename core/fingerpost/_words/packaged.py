@@ -110,7 +110,7 @@ class Library:
         for path in found:  # a college's own may extend the shipped one of its name
             if path.resolve() not in before:
                 return path
-        raise ConfigError(f"{chain[-1]}: extends leads back to this file; take one extends line away.")
+        raise ConfigError(f"{chain[-1]}: extends leads back to this file; remove one extends line.")
 
     def _extended(self, path: Path, base_dir: Path | None, chain: list[Path]) -> dict[str, Any]:
         data = read_document(path, self.what, " Begin it with schema_version = 1.")
