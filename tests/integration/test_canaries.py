@@ -381,8 +381,8 @@ def objects(college: SmallCollege) -> Iterator[tuple[str, object]]:
         yield "settings", opened.config.settings
         for instance in (*opened.config.instances, *opened.config.channels):
             yield f"instance {instance.name}", (instance, instance.connector, instance.config, vars(instance.config))
-            yield f"context {instance.name}", opened.hook_context(instance, None)
-        yield "mappings", opened.mappings
+            yield f"context {instance.name}", opened._opened.context(instance)
+        yield "mappings", opened._opened.mappings
         yield "store", (opened.store, opened.store.engine, opened.store.dialect)
         yield "report", opened.sync(deliver=False)
         yield "check", opened.check()
@@ -396,8 +396,8 @@ def objects(college: SmallCollege) -> Iterator[tuple[str, object]]:
             yield f"check of {name}", opened.check_mapping(name)
             instance = opened.source(name)
             for spec in instance.streams:
-                mapping = opened.mappings[name, spec.name]
-                messages = list(instance.read(spec.name, None, opened.hook_context(instance, mapping)))
+                mapping = opened._opened.mappings[name, spec.name]
+                messages = list(instance.read(spec.name, None, opened._opened.context(instance, mapping)))
                 yield f"messages of {name}", messages
                 rows = [message.data for message in messages if isinstance(message, Record)]
                 yield f"records of {name}", mapping.apply(rows)

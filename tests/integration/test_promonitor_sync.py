@@ -318,7 +318,7 @@ def test_memory_does_not_grow_with_the_database(tmp_path: Path, request: pytest.
         with prosuite("sqlite", folder, request, learners=500, ilp_rows=size) as made:
             with college_of(folder, made).open() as opened:
                 instance = opened.source("ilp")
-                context = opened.hook_context(instance, opened.mappings["ilp", "activities"])
+                context = opened._opened.context(instance, opened._opened.mappings["ilp", "activities"])
                 tracemalloc.start()
                 count = sum(
                     isinstance(one, Record) for one in instance.read("activities", None, cast("Context", context))

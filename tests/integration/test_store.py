@@ -194,7 +194,7 @@ def test_a_refused_write_fails_its_stream_and_the_others_go_on(college: SmallCol
 def test_two_runs_of_one_college_do_not_meet(college: SmallCollege) -> None:
     first(college)
     with college.open() as opened:
-        with opened.store.dialect.lock(), pytest.raises(LockHeld, match="Another run of this college is still going"):
+        with opened.store.locked(), pytest.raises(LockHeld, match="Another run of this college is still going"):
             opened.sync()
         assert opened.sync().exit_code == 0
 
@@ -346,7 +346,7 @@ def test_a_server_without_the_college_s_schema_is_refused(postgres: str) -> None
 def test_colleges_in_two_schemas_do_not_meet(tmp_path: Path, postgres_schema: Callable[[], str]) -> None:
     one = new_college(tmp_path / "one", postgres_schema(), learners=2)
     two = new_college(tmp_path / "two", postgres_schema(), learners=3)
-    with one.open() as opened, opened.store.dialect.lock():
+    with one.open() as opened, opened.store.locked():
         assert two.sync().records["learners"] == 3
     assert one.sync().records["learners"] == 2
     with two.open() as opened:

@@ -35,7 +35,7 @@ from fingerpost import (
     SourceUnavailable,
 )
 from fingerpost._store import schema
-from fingerpost._sync import reader
+from fingerpost._sync import reader, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -822,8 +822,8 @@ def test_the_breaker_opens_before_a_wrong_file_is_read_to_its_end(college: Small
     rows = (Record(f"b-{n}", activity(f"b-{n}", "L001", day="soon")) for n in keys)
     college.add_scripted("ilp", lambda cursor, context: rows)
     failed = stream(college.sync(), "ilp")
-    assert (failed.state, failed.read) == ("failed", reader.BREAKER_FROM)
-    assert next(keys) == reader.BREAKER_FROM  # nobody asked for more
+    assert (failed.state, failed.read) == ("failed", set_aside.BREAKER_FROM)
+    assert next(keys) == set_aside.BREAKER_FROM  # nobody asked for more
 
 
 def test_columns_that_are_never_ingested_are_nowhere(college: SmallCollege) -> None:

@@ -66,9 +66,7 @@ def learner(
     programmes: tuple[ProgrammeFacts, ...] | None = None,
     fed: Mapping[str, Literal["fresh", "stale"]] = FRESH,
 ) -> LearnerFacts:
-    return LearnerFacts(
-        1, born, plan, None, (programme(),) if programmes is None else programmes, list(evidence), dict(fed)
-    )
+    return LearnerFacts(1, born, plan, (programme(),) if programmes is None else programmes, list(evidence), dict(fed))
 
 
 def judge(
@@ -795,7 +793,6 @@ def _learners(draw: st.DrawFn) -> LearnerFacts:
         learner_id=1,
         date_of_birth=draw(st.sampled_from([date(2008, 1, 15), date(2006, 10, 1), date(2003, 5, 5), None])),
         ehc_plan=draw(_MAYBE),
-        considering_he=None,
         programmes=draw(ordinary | st.lists(_programmes(), max_size=3).map(tuple)),
         evidence=draw(st.lists(_activities(), max_size=12)),
         fed=draw(st.just(FRESH) | feeding),

@@ -216,7 +216,7 @@ def test_a_dead_service_is_one_warning_and_the_others_still_answer(college: Smal
     Service(college, {"2010:5241": [PAY]})
     dead.close_down()
     with college.open() as opened:
-        market = opened.market()
+        market = opened._services.market()
         first = market.report(Occupation("5241", 2010))
         second = market.report(Occupation("5242", 2010))
     assert [one.value for one in first.facts] == [640.0]
@@ -235,7 +235,7 @@ def test_a_code_is_converted_only_where_one_code_is_meant(
 ) -> None:
     Service(college, {"convert/2010:5241": said})
     with college.open() as opened:
-        editions = opened.market().editions(Occupation("5241", 2010, "Electricians"))
+        editions = opened._services.market().editions(Occupation("5241", 2010, "Electricians"))
     assert [one.soc for one in editions] == told
     assert [one.soc_version for one in editions] == [2010, 2020][: len(told)]
     assert {one.title for one in editions} == {"Electricians"}
@@ -257,7 +257,7 @@ def test_a_code_is_converted_only_where_all_services_together_name_one(
     for name, codes in (("first", first), ("second", second)):
         Service(college, {"convert/2010:5241": [[code, 2020] for code in codes]}, name=name)
     with college.open() as opened:
-        assert [one.soc for one in opened.market().editions(Occupation("5241", 2010))] == told
+        assert [one.soc for one in opened._services.market().editions(Occupation("5241", 2010))] == told
 
 
 def test_no_data_is_told_once_and_only_where_nothing_else_is_said(college: SmallCollege) -> None:
@@ -393,9 +393,9 @@ def test_offline_not_even_a_connector_that_goes_its_own_ways_reaches_the_network
     Service(college, {"2010:5241": [PAY]})
     college.source("bureau")["address"] = "https://example.org/figures"
     with college.open() as opened:
-        asked = opened.market().report(Occupation("5241", 2010, "Electricians"))
+        asked = opened._services.market().report(Occupation("5241", 2010, "Electricians"))
         calls = len(responses.calls)
-        offline = opened.market(offline=True).report(Occupation("5241", 2010, "Electricians"))
+        offline = opened._services.market(offline=True).report(Occupation("5241", 2010, "Electricians"))
     assert (len(asked.facts), calls) == (1, 1)
     assert (offline.facts, len(responses.calls)) == ((), 1)
     assert offline.warnings == ("bureau: No service is asked now.",)

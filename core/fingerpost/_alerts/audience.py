@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import sqlalchemy as sa
 
-    from fingerpost._contract.items import Person
+from fingerpost._contract.items import Person
+from fingerpost._store import schema
+from fingerpost._sync.groups import GroupHomes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from fingerpost._config.opened import Opened
 
 
 @dataclass(slots=True)
@@ -37,3 +45,115 @@ def allowed(address: str, domains: Sequence[str]) -> bool:
     _, _, domain = address.rpartition("@")
     domain = domain.casefold()
     return any(domain == one.casefold() or domain.endswith("." + one.casefold()) for one in domains)
+
+
+class Audiences:
+    """Know who is notified about whom on a day."""
+
+    def __init__(self, connection: sa.Connection, opened: Opened, as_of: date) -> None:
+        self.connection = connection
+        self.config = opened.config
+        self.as_of = as_of
+        self._names = opened.store.connector_names(connection)
+        self._homes = GroupHomes.of_tutors(connection, self.config, self._names)
+        alerts = self.config.settings.alerts
+        self.leader = (
+            Person(alerts.careers_leader_name, alerts.careers_leader.lower()) if alerts.careers_leader else None
+        )
+
+    def __iter__(self) -> Iterator[Audience]:
+        """Yield every recipient with their learners on the day, in order of address.
+
+        For each learner the most trusted source that names a tutor decides. While somebody covers, the digest goes to
+        them. Learners without any tutor go to the careers leader, who gets one message also where they tutor
+        themselves. Addresses that differ in case alone are one person's.
+        """
+        found: dict[str, Audience] = {}
+        owned: set[int] = set()
+        for learner, group, people in self._tutors():
+            owned.add(learner)
+            for person, role in people:
+                audience = found.setdefault(person.email, Audience(person, role))
+                audience.learners[learner] = group
+        rest = frozenset(self._live_learners()) - owned if self.leader is not None else frozenset()
+        if self.leader is not None and rest:
+            audience = found.setdefault(self.leader.email, Audience(self.leader, "careers_leader"))
+            audience.learners.update(dict.fromkeys(sorted(rest)))
+            audience.untutored = rest
+        for address in sorted(found):
+            yield found[address]
+
+    def enrolled(self) -> frozenset[int]:
+        """Return the learners who are on a programme on the day."""
+        table, today = schema.source_programme, self.as_of.isoformat()
+        return frozenset(
+            self.connection.scalars(
+                sa.select(table.c.learner_id).where(
+                    table.c.deleted_run.is_(None),
+                    table.c.learner_id.is_not(None),
+                    table.c.starts_on <= today,
+                    sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= today),
+                    sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today),
+                )
+            )
+        )
+
+    def _live_learners(self) -> list[int]:
+        learner = schema.learner
+        return list(
+            self.connection.scalars(
+                sa.select(learner.c.id).where(learner.c.deleted_run.is_(None)).order_by(learner.c.id)
+            )
+        )
+
+    def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
+        """Return for each learner that has one: group, and who is told about them today."""
+        rank = self._tutor_rank()
+        by_group: dict[str | None, list[TutorRow]] = defaultdict(list)
+        table = schema.source_assignment
+        today = self.as_of.isoformat()
+        current = sa.and_(
+            table.c.deleted_run.is_(None),
+            table.c.role != "careers_leader",
+            sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= today),
+            sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
+        )
+        select = sa.select(
+            table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
+        ).where(current)
+        heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
+        for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
+            by_group[row.group].append(TutorRow(*row[1:]))
+        rows: list[TutorRow] = []
+        learner: int | None = None
+        ordered = select.where(table.c.learner_id.is_not(None)).order_by(table.c.learner_id, table.c.key)
+        for row in self.connection.execute(ordered.execution_options(yield_per=5_000)):
+            if row.learner_id != learner:
+                if learner is not None and rows:
+                    yield (learner, *self._tutors_of(rows, rank))
+                rows, learner = [], row.learner_id
+            rows += by_group.get(row.group, ()) if row.tutor_email is None else (TutorRow(*row[1:]),)
+        if learner is not None and rows:
+            yield (learner, *self._tutors_of(rows, rank))
+
+    def _tutors_of(
+        self, rows: Sequence[TutorRow], rank: Mapping[int, tuple[int, int]]
+    ) -> tuple[str | None, list[tuple[Person, Literal["tutor", "cover"]]]]:
+        """Return the group of one learner and who is told: whom the most trusted source names for them or the group."""
+        best = min(rank[row.connector] for row in rows)
+        trusted = [row for row in rows if rank[row.connector] == best]
+        role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
+        people = {
+            row.tutor_email.lower(): Person(row.tutor_name or row.tutor_email, row.tutor_email.lower())
+            for row in trusted
+            if row.role == role
+        }
+        group = next((row.group for row in trusted if row.group), None)
+        return group, [(person, role) for person in people.values()]
+
+    def _tutor_rank(self) -> dict[int, tuple[int, int]]:
+        order = self.config.settings.precedence.get("tutor", ())
+        return {
+            number: (0, order.index(name)) if name in order else (1, self.config.rank(name))
+            for number, name in self._names.items()
+        }

@@ -1,26 +1,23 @@
-"""Plan what each tutor is told: one digest at most in a week, only when there is news, frozen in the outbox.
+"""Plan what each tutor is sent: one digest at most in a week, only when there is news, frozen in the outbox.
 
-A gap is news when the person was never told of this episode of it, when what is said of it has changed, or, once,
-when it was told and is now settled. What was told is a log of gap key and content hash for each recipient and
-channel; a digest that was dropped undelivered counts as never told.
+A gap is news when the person was never notified of this episode of it, when what is said of it has changed, or, once,
+when it was sent and is now settled. What was sent is a log of gap key and content hash for each recipient and channel;
+a digest that was dropped undelivered counts as never sent.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
-from urllib.parse import quote
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._alerts.audience import Audience, TutorRow, allowed
-from fingerpost._benchmarks.verdicts import GAP, Verdict
+from fingerpost._alerts.audience import Audience, Audiences, allowed
+from fingerpost._alerts.learners import Known, KnownLearners
 from fingerpost._benchmarks.wording import done, needs_together
-from fingerpost._contract.items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload, Person
+from fingerpost._contract.items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload
 from fingerpost._record.kinds import load_kinds
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
@@ -30,33 +27,26 @@ from fingerpost._words.days import academic_year_of, say_day
 from fingerpost._words.errors import FingerpostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from fingerpost._benchmarks.framework import Criterion, Framework
-    from fingerpost._config.configuration import Configuration
+    from fingerpost._config.opened import Opened
     from fingerpost._market.in_mind import InMind
     from fingerpost._plugins.context import HookContext
     from fingerpost._plugins.instance import Instance
-    from fingerpost._store.store import Store
     from fingerpost._sync.run import Run
 
-
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_NOT_TOLD = ("failed", "expired")
+
+_NOT_SENT = ("failed", "expired")
 """Outbox states in which a digest reached nobody, as far as we know: what it said is still to be told."""
+
 
 MAY_HAVE_ARRIVED = "may_have_arrived"
 """Why an expired digest still counts as the one of its week."""
 
+
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
 """Why a digest is held: its recipient's domain is none that may be written to."""
-
-
-SNOOZE = timedelta(days=14)
-"""How long "not now" holds where no day was named."""
-
-LONGEST_SNOOZE = timedelta(weeks=6)
-"""How long it holds at most: what is put off for longer is forgotten."""
 
 
 def iso_week(day: date) -> str:
@@ -65,171 +55,28 @@ def iso_week(day: date) -> str:
     return f"{year}-W{week:02d}"
 
 
-@dataclass(slots=True)
-class Known:
-    """What a digest or an item needs to know of one learner.
-
-    A silent one has a gap that was open and cannot be judged for now. `answer` is what a tutor last answered.
-    """
-
-    name: str = field(repr=False)
-    reference: str
-    ukprn: int | None = None
-    link: str | None = None
-    in_mind: str | None = None
-    answer: _Answer | None = None
-    gaps: list[tuple[Any, Any]] = field(default_factory=list)
-    settled: list[Any] = field(default_factory=list)
-    in_scope: bool = False
-    unknown: bool = False
-    is_silent: bool = False
-
-
-class _Answer(NamedTuple):
-    """What a tutor answered in the ILP: it speaks of what was so before the run that first read it."""
-
-    response: str
-    run: int
-    until: date | None
-
-    def hushes(self, verdict: Any, episode: Any, as_of: date) -> bool:
-        """Say whether a gap is not to be listed: known and unchanged since, or put off to a later day."""
-        if self.response == "acknowledged":
-            return bool(episode.opened_run < self.run and verdict.changed_run < self.run)
-        return self.until is not None and as_of <= self.until and bool(episode.opened_run < self.run)
-
-
 class Planner:
     """Build digests from what is stored; planning and preview use the same."""
 
     def __init__(
         self,
         connection: sa.Connection,
-        store: Store,
-        config: Configuration,
-        framework: Framework,
+        opened: Opened,
         as_of: date,
         now: datetime,
-        connectors: Mapping[int, str],
         occupations: Mapping[InMind, str] | None = None,
     ) -> None:
         self.connection = connection
-        self.store = store
-        self.config = config
-        self.alerts = config.settings.alerts
-        self.framework = framework
+        self.config = opened.config
+        self.alerts = opened.config.settings.alerts
+        self.framework = opened.framework
         self.as_of = as_of
         self.now = now
-        self.connectors = connectors
-        self.occupations = occupations or {}
+        self.audiences = Audiences(connection, opened, as_of)
+        self.known = KnownLearners(connection, opened, as_of, occupations or {})
         self.kinds = load_kinds()
         self.sources = self._sources()
-        self.leader = (
-            Person(self.alerts.careers_leader_name, self.alerts.careers_leader.lower())
-            if self.alerts.careers_leader
-            else None
-        )
-
-    # -- who is told of whom -------------------------------------------------------------------------------------
-
-    def audiences(self) -> Iterator[Audience]:
-        """Return every recipient with their learners on the day, in order of address.
-
-        For each learner the most trusted source that names a tutor decides. While somebody covers, the digest goes to
-        them. Learners without any tutor go to the careers leader, who gets one message also where they tutor
-        themselves. Addresses that differ in case alone are one person's.
-        """
-        found: dict[str, Audience] = {}
-        owned: set[int] = set()
-        for learner, group, people in self._tutors():
-            owned.add(learner)
-            for person, role in people:
-                audience = found.setdefault(person.email, Audience(person, role))
-                audience.learners[learner] = group
-        rest = frozenset(self._live_learners()) - owned if self.leader is not None else frozenset()
-        if self.leader is not None and rest:
-            audience = found.setdefault(self.leader.email, Audience(self.leader, "careers_leader"))
-            audience.learners.update(dict.fromkeys(sorted(rest)))
-            audience.untutored = rest
-        for address in sorted(found):
-            yield found[address]
-
-    def enrolled(self) -> frozenset[int]:
-        """Return the learners who are on a programme on the day."""
-        table, today = schema.source_programme, self.as_of.isoformat()
-        return frozenset(
-            self.connection.scalars(
-                sa.select(table.c.learner_id).where(
-                    table.c.deleted_run.is_(None),
-                    table.c.learner_id.is_not(None),
-                    table.c.starts_on <= today,
-                    sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= today),
-                    sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today),
-                )
-            )
-        )
-
-    def _live_learners(self) -> list[int]:
-        learner = schema.learner
-        return list(
-            self.connection.scalars(
-                sa.select(learner.c.id).where(learner.c.deleted_run.is_(None)).order_by(learner.c.id)
-            )
-        )
-
-    def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
-        """Return for each learner that has one: group, and who is told about them today."""
-        rank = self._tutor_rank()
-        by_group: dict[str | None, list[TutorRow]] = defaultdict(list)
-        table = schema.source_assignment
-        today = self.as_of.isoformat()
-        current = sa.and_(
-            table.c.deleted_run.is_(None),
-            table.c.role != "careers_leader",
-            sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= today),
-            sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
-        )
-        select = sa.select(
-            table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
-        ).where(current)
-        heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
-        for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
-            by_group[row.group].append(TutorRow(*row[1:]))
-        rows: list[TutorRow] = []
-        learner: int | None = None
-        ordered = select.where(table.c.learner_id.is_not(None)).order_by(table.c.learner_id, table.c.key)
-        for row in self.connection.execute(ordered.execution_options(yield_per=5_000)):
-            if row.learner_id != learner:
-                if learner is not None and rows:
-                    yield (learner, *self._tutors_of(rows, rank))
-                rows, learner = [], row.learner_id
-            rows += by_group.get(row.group, ()) if row.tutor_email is None else (TutorRow(*row[1:]),)
-        if learner is not None and rows:
-            yield (learner, *self._tutors_of(rows, rank))
-
-    def _tutors_of(
-        self, rows: Sequence[TutorRow], rank: Mapping[int, tuple[int, int]]
-    ) -> tuple[str | None, list[tuple[Person, Literal["tutor", "cover"]]]]:
-        """Return the group of one learner and who is told: whom the most trusted source names for them or the group."""
-        best = min(rank[row.connector] for row in rows)
-        trusted = [row for row in rows if rank[row.connector] == best]
-        role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
-        people = {
-            row.tutor_email.lower(): Person(row.tutor_name or row.tutor_email, row.tutor_email.lower())
-            for row in trusted
-            if row.role == role
-        }
-        group = next((row.group for row in trusted if row.group), None)
-        return group, [(person, role) for person in people.values()]
-
-    def _tutor_rank(self) -> dict[int, tuple[int, int]]:
-        order = self.config.settings.precedence.get("tutor", ())
-        return {
-            number: (0, order.index(name)) if name in order else (1, self.config.rank(name))
-            for number, name in self.connectors.items()
-        }
-
-    # -- what is said --------------------------------------------------------------------------------------------
+        self._connectors = {name: number for number, name in opened.store.connector_names(connection).items()}
 
     def digest(self, audience: Audience, channel: str, *, news_only: bool = True) -> Digest | None:
         """Return what a recipient is to be told now, or None where there is no news.
@@ -242,14 +89,14 @@ class Planner:
         closed: list[DigestLearner] = []
         in_scope = on_track = cannot_tell = not_listed = 0
         news = False
-        for number, learner in self.learners(sorted(audience.learners)):
+        for number, learner in self.known.of(sorted(audience.learners)):
             in_scope += learner.in_scope
             on_track += learner.in_scope and not learner.gaps and not learner.unknown
             cannot_tell += learner.in_scope and learner.unknown and not learner.gaps
             group = audience.learners[number]
             if number in audience.untutored and audience.role != "careers_leader":
                 group = "no tutor on record"
-            lines = self.lines(self._unanswered(learner), told)
+            lines = self.lines(self.known.without_answered(learner), told)
             if lines:
                 listing = DigestLearner(learner.name, learner.reference, group, lines, learner.link, learner.in_mind)
                 learners.append(listing)
@@ -278,132 +125,15 @@ class Planner:
             cannot_tell=cannot_tell,
             not_listed=not_listed + max(0, len(learners) - listed),
             sources=self.sources,
-            careers_leader=self.leader,
+            careers_leader=self.audiences.leader,
             record_where=self.alerts.record_where,
         )
-
-    def with_open_episodes(self) -> list[int]:
-        """Return the learners of whom a gap is open."""
-        episode = schema.episode
-        return list(
-            self.connection.scalars(
-                sa.select(episode.c.learner_id)
-                .where(episode.c.closed_on.is_(None), episode.c.framework == self.framework.name)
-                .distinct()
-                .order_by(episode.c.learner_id)
-            )
-        )
-
-    def learners(self, numbers: Sequence[int]) -> Iterator[tuple[int, Known]]:
-        """Return what is known of the live ones among these learners, some at a time."""
-        learner, episode, verdict = schema.learner, schema.episode, schema.verdict
-        for start in range(0, len(numbers), 500):
-            some = numbers[start : start + 500]
-            known: dict[int, Known] = {}
-            answers = self._answers(some)
-            for row in self.connection.execute(
-                sa.select(
-                    learner.c.id,
-                    learner.c.ukprn,
-                    learner.c.reference,
-                    learner.c.uln,
-                    learner.c.given_names,
-                    learner.c.family_name,
-                    learner.c.page_token,
-                    learner.c.soc_code,
-                    learner.c.intended_occupation,
-                )
-                .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
-                .order_by(learner.c.id)
-            ):
-                known[row.id] = Known(
-                    self._name(row),
-                    row.reference or "",
-                    row.ukprn,
-                    self._link(row),
-                    self.occupations.get((row.soc_code, row.intended_occupation)),
-                    answers.get(row.id),
-                )
-            open_gaps = {
-                (row.learner_id, row.criterion, row.period): row
-                for row in self.connection.execute(
-                    sa.select(episode)
-                    .where(
-                        episode.c.learner_id.in_(some),
-                        episode.c.framework == self.framework.name,
-                        sa.or_(episode.c.closed_on.is_(None), episode.c.outcome == "met"),
-                    )
-                    .order_by(episode.c.number)
-                )
-            }
-            for row in self.connection.execute(
-                sa.select(verdict)
-                .where(verdict.c.learner_id.in_(some), verdict.c.framework == self.framework.name)
-                .order_by(verdict.c.learner_id, verdict.c.criterion, verdict.c.period)
-            ):
-                if row.learner_id in known:
-                    self._take(known[row.learner_id], row, open_gaps)
-            yield from known.items()
-
-    def _answers(self, numbers: Sequence[int]) -> dict[int, _Answer]:
-        """Return what was last answered about each of these learners, where it still means anything."""
-        table, runs = schema.source_response, schema.run
-        found = {}
-        rows = self.connection.execute(
-            sa.select(table, runs.c.as_of)
-            .join(runs, runs.c.id == table.c.answered_run)
-            .where(table.c.learner_id.in_(numbers), table.c.deleted_run.is_(None))
-        )
-        for row in sorted(rows, key=_when_answered):
-            read_on = date.fromisoformat(row.as_of)
-            until = read_on + SNOOZE if row.until is None else date.fromisoformat(row.until)
-            until = min(until, read_on + LONGEST_SNOOZE)
-            found[row.learner_id] = _Answer(
-                row.response, row.answered_run, until if row.response == "snoozed" else None
-            )
-        return found
-
-    def _link(self, row: Any) -> str | None:
-        """Return the address of the learner's page in the ILP; nothing that the ILP says can change its host."""
-        pattern = self.alerts.learner_page
-        if pattern is None or ("{token}" in pattern and not row.page_token):
-            return None
-        token, reference = quote(row.page_token or "", safe=""), quote(row.reference or "", safe="")
-        return pattern.replace("{token}", token).replace("{reference}", reference)
-
-    def _unanswered(self, learner: Known) -> Known:
-        """Leave out the gaps of which the tutor has said that they know, or not now."""
-        answer = learner.answer
-        if answer is None or not learner.gaps:
-            return learner
-        return replace(learner, gaps=[gap for gap in learner.gaps if not answer.hushes(*gap, self.as_of)])
-
-    @staticmethod
-    def _take(learner: Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
-        """Sort one stored verdict into what a digest says."""
-        if row.status in ("not_applicable", "lapsed"):
-            return
-        learner.in_scope = True
-        episode = episodes.get((row.learner_id, row.criterion, row.period))
-        if row.status == "unknown":
-            learner.unknown = True
-            learner.is_silent = learner.is_silent or (episode is not None and episode.closed_on is None)
-        elif row.status in GAP and episode is not None and episode.closed_on is None:
-            learner.gaps.append((row, episode))
-        elif row.status == "met" and episode is not None and episode.outcome == "met":
-            learner.settled.append((row, episode))
-
-    def open_for(self, learner: Known) -> list[tuple[Criterion, Verdict]]:
-        """Return what is open for a learner, the most important first."""
-        gaps = {row.criterion: row for row, _ in learner.gaps}
-        criteria = sorted((self.framework.criterion(name) for name in gaps), key=lambda one: (one.priority, one.id))
-        return [(criterion, _as_verdict(gaps[criterion.id])) for criterion in criteria]
 
     def lines(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
         """Return one line for each thing to do; a criterion that is told with another shares its line."""
         gaps = {row.criterion: (row, episode) for row, episode in learner.gaps}
         lines = []
-        for line in needs_together(self.open_for(learner)):
+        for line in needs_together(self.known.open_for(learner)):
             first = line.verdicts[0]
             episodes = [gaps[verdict.criterion][1] for verdict in line.verdicts]
             lines.append(
@@ -445,7 +175,7 @@ class Planner:
                 .where(
                     outbox.c.channel == channel,
                     outbox.c.recipient == recipient,
-                    outbox.c.state.not_in(_NOT_TOLD),
+                    outbox.c.state.not_in(_NOT_SENT),
                 )
                 .order_by(outbox.c.id)
             )
@@ -456,11 +186,10 @@ class Planner:
         if reference is None:
             return None
         name, _, key = reference.partition(":")
-        number = next((number for number, known in self.connectors.items() if known == name), None)
         table = schema.source_activity
         row = self.connection.execute(
             sa.select(table.c.title, table.c.kind, table.c.starts_on).where(
-                table.c.connector == number, table.c.key == key
+                table.c.connector == self._connectors.get(name), table.c.key == key
             )
         ).one_or_none()
         if row is None:
@@ -468,15 +197,6 @@ class Planner:
         kind = self.kinds.get(row.kind)
         what = row.title or (kind.singular.capitalize() if kind is not None else row.kind)
         return f"{what}, {say_day(date.fromisoformat(row.starts_on))}"
-
-    def _name(self, row: Any) -> str:
-        style = self.alerts.show_names
-        reference = row.reference or row.uln or "a learner"
-        if style == "reference" or not row.given_names:
-            return str(reference)
-        if style == "first_and_initial":
-            return f"{row.given_names.split()[0]} {row.family_name[:1]}." if row.family_name else str(row.given_names)
-        return f"{row.given_names} {row.family_name or ''}".strip()
 
     def _sources(self) -> tuple[DigestSource, ...]:
         """Say of when each source is, in college time, and whether that is too long ago."""
@@ -499,20 +219,6 @@ class Planner:
                 instant = datetime.fromisoformat(newest[instance.name]).astimezone(zone)
                 told.append(DigestSource(instance.name, say_day(instant), stale=instance.name in stale))
         return tuple(told)
-
-
-def _as_verdict(row: Any) -> Verdict:
-    return Verdict(
-        row.criterion, row.period, row.status, row.have, row.need,
-        due=None if row.due is None else date.fromisoformat(row.due), programme=row.programme, reason=row.reason,
-        quality_not_recorded=row.quality_not_recorded,
-    )  # fmt: skip
-
-
-def _when_answered(row: Any) -> tuple[int, int, int]:
-    """Order answers; those read in one run by number, where the source numbers them, else as they came."""
-    key: str = row.key
-    return row.answered_run, int(key) if key.isascii() and key.isdecimal() and len(key) < 20 else -1, row.id
 
 
 def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Change:
@@ -559,7 +265,7 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
                 )
             )
         )
-        audiences = [one for one in planner.audiences() if one.person.email not in served]
+        audiences = [one for one in planner.audiences if one.person.email not in served]
     for audience in audiences:
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)

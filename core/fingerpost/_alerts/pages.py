@@ -32,7 +32,8 @@ from fingerpost._words.errors import FingerpostError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fingerpost._alerts.digests import Known, Planner
+    from fingerpost._alerts.digests import Planner
+    from fingerpost._alerts.learners import Known
     from fingerpost._plugins.context import HookContext
     from fingerpost._plugins.instance import Instance
     from fingerpost._sync.run import Run
@@ -55,8 +56,8 @@ CLOSED = "closed"
 
 _CLOSED_TEXT = "Careers programme: everything that was listed here is done or no longer needed."
 
-_SAME_AS_EVER = ("not_fed", "not_judged", "apprentice_job")
-"""Why a verdict is unknown that was so before: what is not judged at this college was never said on a page."""
+_NEVER_JUDGED = ("not_fed", "not_judged", "apprentice_job")
+"""Reasons of an unknown verdict that never change here: what a college does not judge was never on a page."""
 
 _RANK = {"close": 0, "update": 1, "open": 2}
 _outbox = schema.outbox
@@ -173,7 +174,7 @@ class _Changes:
 
     def people(self) -> Iterator[tuple[str, Known]]:
         """Return everybody about whom something is open, or cannot be judged for now, by the key of their item."""
-        for _, learner in self._planner.learners(self._planner.with_open_episodes()):
+        for _, learner in self._planner.known.of(self._planner.known.with_open_episodes()):
             if learner.reference and (learner.gaps or learner.is_silent):
                 yield self._key(learner.ukprn, learner.reference), learner
 
@@ -188,7 +189,7 @@ class _Changes:
             .where(
                 learner.c.deleted_run.is_(None), learner.c.reference.is_not(None),
                 verdict.c.framework == self._planner.framework.name, verdict.c.status == "unknown",
-                sa.or_(verdict.c.reason.is_(None), verdict.c.reason.not_in(_SAME_AS_EVER)),
+                sa.or_(verdict.c.reason.is_(None), verdict.c.reason.not_in(_NEVER_JUDGED)),
             )
             .execution_options(yield_per=5_000)
         )  # fmt: skip
@@ -209,7 +210,7 @@ class _Changes:
 
     def text(self, learner: Known) -> str:
         """Return what a learner's item is to say."""
-        return page_text(self._planner.open_for(learner), academic_year_of(self._run.as_of))
+        return page_text(self._planner.known.open_for(learner), academic_year_of(self._run.as_of))
 
     def _open(self, key: str, page: _Page, learner: Known) -> _Wanted | None:
         text = self.text(learner)

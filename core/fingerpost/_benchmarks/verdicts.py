@@ -61,13 +61,12 @@ class LearnerFacts:
     """Everything that the evaluator may know about one learner.
 
     `fed` maps an activity kind to how its sources stand for this learner: ``fresh`` or ``stale`` (a kind that no
-    source feeds for this learner is absent); `feeds_from` says since when it is fed where that is known.
+    source feeds for this learner is absent).
     """
 
     learner_id: int
     date_of_birth: date | None
     ehc_plan: bool | None
-    considering_he: bool | None
     programmes: tuple[ProgrammeFacts, ...]
     evidence: list[Evidence]
     fed: Mapping[str, Literal["fresh", "stale"]]

@@ -1,28 +1,112 @@
-"""A college that is opened: what views and runs need of it."""
+"""A college that is opened: its configuration, plugins, rules and store, as views and runs are given them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
-from fingerpost._plugins.context import addresses_in, key_columns
+from fingerpost._plugins.context import HookContext, addresses_in, key_columns
 from fingerpost._record.kinds import load_kinds
+from fingerpost._store.store import Store
 from fingerpost._words.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from structlog.typing import FilteringBoundLogger
 
+    from fingerpost._benchmarks.framework import Framework
     from fingerpost._config.configuration import Configuration
     from fingerpost._contract.connector import ConnectorConfig, Source
     from fingerpost._mapping.compiled import CompiledMapping
     from fingerpost._plugins.host import Host
+    from fingerpost._plugins.instance import Instance
     from fingerpost._web.http import Http
 
 
-def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBoundLogger) -> Http:
+def utc_now() -> datetime:
+    """Return the present instant; tests hand in another clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Opened:
+    """Everything that a question about a college, or a run, needs to know of it; `clock` is the only source of time."""
+
+    host: Host
+    config: Configuration
+    framework: Framework
+    mappings: Mapping[tuple[str, str], CompiledMapping]
+    clock: Callable[[], datetime] = utc_now
+    _store: Store | None = field(default=None, repr=False)
+
+    @property
+    def store(self) -> Store:
+        """The store, opened, and made or migrated where necessary, when first asked for."""
+        if self._store is None:
+            self._store = Store.open(self.config.store_url or self.config.settings.store.path)
+        return self._store
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def now(self) -> datetime:
+        """Return the present instant in UTC."""
+        return self.clock().astimezone(UTC)
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The college's time zone."""
+        return ZoneInfo(self.config.settings.college.timezone)
+
+    def today(self, as_of: date | None = None) -> date:
+        """Return the day that is judged: the one asked for, the configured one, or today in the college's zone."""
+        return as_of or self.config.settings.college.as_of or self.now().astimezone(self.timezone).date()
+
+    def source(self, name: str) -> Instance:
+        """Return a configured source by name; raise `ConfigError` listing them where there is none."""
+        for instance in self.config.instances:
+            if instance.name == name:
+                return instance
+        names = ", ".join(instance.name for instance in self.config.instances)
+        raise ConfigError(f"There is no source called '{name}'. The sources are: {names}.")
+
+    def context(
+        self,
+        instance: Instance,
+        mapping: CompiledMapping | None = None,
+        *,
+        now: datetime | None = None,
+        log: FilteringBoundLogger | None = None,
+    ) -> HookContext:
+        """Return what an instance's hooks are given: in a run the start of it as `now`, and its log."""
+        bound: FilteringBoundLogger = (log or structlog.get_logger("fingerpost")).bind(connector=instance.name)
+        key = key_columns(instance.config, mapping.key) if mapping is not None else ()
+        return HookContext(
+            name=instance.name,
+            base_dir=self.config.base_dir,
+            now=now or self.now(),
+            as_of=self.today(),
+            timezone=self.timezone,
+            make_http=lambda: _make_http(self.config, instance.config, bound),
+            mapping=mapping,
+            key=key,
+            columns=frozenset() if mapping is None else mapping.columns | frozenset(key),
+            log=bound,
+        )
+
+
+def _make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBoundLogger) -> Http:
     """Make the HTTP helper that ``[network]`` describes; its libraries take a while to import.
 
     Only hosts that stand in the connector's own settings may be asked; where none stands there, the connector knows
@@ -43,32 +127,36 @@ def make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBo
 
 
 def compile_mappings(host: Host, config: Configuration, problems: list[str]) -> dict[tuple[str, str], CompiledMapping]:
-    """Compile the mapping of every stream of every source; collect what is wrong with them."""
+    """Compile the mapping of every stream of every source; what is wrong with them is added to `problems`."""
     library = MappingLibrary(host.mapping_files())
-    converters, kinds = host.converters(), load_kinds()
-    zone = ZoneInfo(config.settings.college.timezone)
+    never = config.settings.privacy.never_ingest
+    options: Any = {
+        "converters": host.converters(),
+        "kinds": load_kinds(),
+        "never_ingest": never,
+        "timezone": ZoneInfo(config.settings.college.timezone),
+    }
     compiled: dict[tuple[str, str], CompiledMapping] = {}
     for instance in config.instances:
         for spec in instance.streams:
             name = cast("Source", instance.connector).mapping_for(spec.name) or spec.mapping
             where = f'Connector "{instance.name}", stream {spec.name}'
             if not isinstance(name, str):
-                problems.append(f"{where}: say which mapping to use: mapping = \"NAME\". There are: "
-                                f"{', '.join(library.names())}.")  # fmt: skip
+                known = ", ".join(library.names())
+                problems.append(f'{where}: say which mapping to use: mapping = "NAME". There are: {known}.')
                 continue
             try:
                 document = library.load(name, config.base_dir)
                 if document.stream != spec.name:
                     problems.append(f'{where}: the mapping "{name}" is for {document.stream}, not for {spec.name}.')
                     continue
-                for column in key_columns(instance.config, document.key):
-                    if column in config.settings.privacy.never_ingest:
-                        problems.append(f'{where}: key names the column "{column}", which [privacy] never_ingest keeps '
-                                        "out; take it out of one of the two.")  # fmt: skip
-                compiled[instance.name, spec.name] = compile_mapping(
-                    document, converters=converters, kinds=kinds,
-                    never_ingest=config.settings.privacy.never_ingest, timezone=zone,
-                )  # fmt: skip
+                problems += [
+                    f'{where}: key names the column "{column}", which [privacy] never_ingest keeps out; take it out of '
+                    "one of the two."
+                    for column in key_columns(instance.config, document.key)
+                    if column in never
+                ]
+                compiled[instance.name, spec.name] = compile_mapping(document, **options)
             except ConfigError as error:
                 problems.append(f"{where}: {error.message}")
     return compiled

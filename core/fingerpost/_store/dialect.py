@@ -46,11 +46,8 @@ class Dialect:
         """Let a connection that turns out to write much keep more of the store in memory."""
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lock of the college for the length of a run; raise `LockHeld` if another run has it.
-
-        The operating system or the server frees it when a process dies, so that no stale lock is ever left.
-        """
+    def lock(self, connection: sa.Connection) -> Iterator[None]:
+        """Hold the lock of the college, on the connection that writes where the database can; raise `LockHeld`."""
         raise NotImplementedError
         yield
 
@@ -175,7 +172,7 @@ class SqliteDialect(Dialect):
         connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_LARGE_KIB}")
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, connection: sa.Connection) -> Iterator[None]:
         """Hold an operating system's lock on a file beside the store."""
         import filelock
 
@@ -233,17 +230,25 @@ class PostgresDialect(Dialect):
             ) from error
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold an advisory lock of the server, named by the schema, on a connection of its own."""
-        engine = self.engine()
+    def lock(self, connection: sa.Connection) -> Iterator[None]:
+        """Hold an advisory lock of the server, named by the schema, on the connection that writes.
+
+        Lock and transactions have one fate: where the server ends this connection, nothing more can be committed on
+        it, and another run may begin.
+        """
+        key = sa.func.hashtext(sa.func.current_database() + "/" + sa.func.current_schema())
+        with connection.begin():
+            got = connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK_CLASS, key)))
+        if not got:
+            raise LockHeld("Another run of this college is still going; this one did nothing.")
         try:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                key = sa.func.hashtext(sa.func.current_database() + "/" + sa.func.current_schema())
-                if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK_CLASS, key))):
-                    raise LockHeld("Another run of this college is still going; this one did nothing.")
-                yield
+            yield
         finally:
-            engine.dispose()
+            if not connection.invalidated:
+                if connection.in_transaction():
+                    connection.rollback()
+                with contextlib.suppress(sa.exc.DBAPIError), connection.begin():
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_CLASS, key)))
 
     def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """Return an array: one parameter, whatever its length."""

@@ -34,16 +34,50 @@ class Unit:
         self.connection = connection
         self.dry = dry
         self._outer = connection.begin() if dry else None
+        self._current: sa.Transaction | None = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Commit what is done inside, or roll it back when it raises."""
-        with self.begin():
+        self.begin()
+        try:
             yield self.connection
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
 
-    def begin(self) -> sa.Transaction:
-        """Begin a transaction by hand; the caller commits or rolls back."""
-        return self.connection.begin_nested() if self.dry else self.connection.begin()
+    @property
+    def is_open(self) -> bool:
+        """Say whether a transaction is open."""
+        return self._current is not None
+
+    def begin(self) -> None:
+        """Begin a transaction, unless one is open.
+
+        Raises `StoreError` where the connection was lost: on PostgreSQL the lock of the run went with it, and a new
+        connection would write without one.
+        """
+        if self._current is not None:
+            return
+        if self.connection.invalidated:
+            raise StoreError(
+                "The connection to the store was lost, and the lock of this run with it, so the run has stopped. The "
+                "next run carries on."
+            )
+        self._current = self.connection.begin_nested() if self.dry else self.connection.begin()
+
+    def commit(self) -> None:
+        """Commit the transaction that is open, if one is."""
+        if self._current is not None:
+            self._current.commit()
+            self._current = None
+
+    def rollback(self) -> None:
+        """Roll back the transaction that is open, if one is."""
+        current, self._current = self._current, None
+        if current is not None and (current.is_active or not self.dry):
+            current.rollback()
 
     def close(self) -> None:
         """Forget everything that a dry run did."""
@@ -105,6 +139,15 @@ class Store:
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[sa.Connection]:
+        """Give a connection that holds the lock of the college, so that nobody else changes it; raise `LockHeld`.
+
+        The operating system or the server frees the lock when a process dies: no stale one is ever left.
+        """
+        with self.engine.connect() as connection, self.dialect.lock(connection):
+            yield connection
+
     def _migrate_in_turn(self) -> None:
         """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
         for wait in (0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0):
@@ -142,6 +185,11 @@ class Store:
         """Make the indexes that a first load leaves for afterwards, where they are not there yet."""
         for index in schema.DEFERRED_INDEXES:
             connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+    def connector_names(self, connection: sa.Connection) -> dict[int, str]:
+        """Return the configured name of every connector number."""
+        table = schema.connector
+        return dict(connection.execute(sa.select(table.c.id, table.c.name)).all())
 
     def connector_id(self, connection: sa.Connection, name: str) -> int:
         """Return the number of a connector instance, giving it one on its first run."""

@@ -1,21 +1,127 @@
-"""Where an incremental read begins, and how far a cursor may move."""
+"""What is remembered of a stream between reads: how far its cursor came, and what its inputs were."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
 from fingerpost._words.days import utc_text
+from fingerpost._words.errors import ContractError
 
 if TYPE_CHECKING:
     from fingerpost._contract.messages import Cursor, StreamSpec
+    from fingerpost._sync.stream import Stream
 
 EARLIEST_YEAR = 1900
 """Instants and days before this year are what some systems write for none: .NET has 0001-01-01, others 1899-12-30."""
 
 
+class StreamState:
+    """Remember how far one stream was read; a changed fingerprint means that it is read whole."""
+
+    def __init__(self, stream: Stream, *, full: bool) -> None:
+        self.stream = stream
+        self._cursor: Cursor | None = None
+        self._known: Any = None
+        self._force_full = full
+        self.since: Cursor | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this read takes everything."""
+        return self.since is None
+
+    def load(self) -> None:
+        """Read what is stored, and decide where this read begins."""
+        stream, state = self.stream, schema.stream_state
+        self._known = stream.connection.execute(sa.select(state).where(stream.of(state))).one_or_none()
+        if self._known is not None and not self._is_same:
+            name = stream.instance.name
+            stream.run.log.info("whole_read", connector=name, stream=stream.spec.name, why="settings changed")
+        if self._is_same and not self._force_full:
+            stream.context.known_digests = json.loads(self._known.digests) if self._known.digests else None
+            self.since = self._begin_from()
+
+    @property
+    def _is_same(self) -> bool:
+        return self._known is not None and self._known.fingerprint == self.stream.fingerprint
+
+    def _begin_from(self) -> Cursor | None:
+        """Return where to begin: the stored cursor less the look-back, or None when a whole read is due.
+
+        It is due, too, where the stored cursor can be read no longer.
+        """
+        known, spec = self._known, self.stream.spec
+        if known.cursor is None or known.full_at is None or spec.cursor is None:
+            return None
+        config = cast("Any", self.stream.instance.config)
+        if self.stream.run.now - datetime.fromisoformat(known.full_at) >= timedelta(days=config.full_every):
+            return None
+        lookback = spec.lookback_days if config.lookback is None else config.lookback
+        with contextlib.suppress(ValueError, OverflowError):
+            return look_back(json.loads(known.cursor), lookback, spec)
+        return None
+
+    def move(self, cursor: Cursor | None) -> bool:
+        """Take a checkpoint's cursor, which never moves back, nor past the start of the run; say whether it is good.
+
+        One of a time before there were records is not.
+        """
+        if cursor is None:
+            return True
+        stream = self.stream
+        if stream.spec.cursor is None:
+            raise ContractError(
+                f"Connector {stream.instance.name} gives {stream.spec.name} a cursor, but declares that it has none."
+            )
+        capped = cap(cursor, stream.run.now, stream.spec, stream.context.timezone)
+        if capped is not None and (self._cursor is None or cast("Any", capped) > self._cursor):
+            self._cursor = capped
+        return capped is not None
+
+    def save(self, *, complete: bool, held: bool = False) -> None:
+        """Store how far the read came; while a sweep is held every read is a whole one."""
+        stream, known = self.stream, self._known
+        old: Cursor | None = json.loads(known.cursor) if self._is_same and known.cursor else None
+        cursor = self._cursor if old is None or (self._cursor is not None and cast("Any", self._cursor) > old) else old
+        digests = stream.context.digests if complete and not held else None
+        now = stream.run.now_text
+        data_at = None if stream.context.data_at is None else utc_text(stream.context.data_at)
+        full_at = now if complete and self.is_full else (known.full_at if self._is_same else None)
+        row = (
+            stream.number,
+            stream.spec.name,
+            stream.fingerprint,
+            None if cursor is None else json.dumps(cursor),
+            None if digests is None else json.dumps(digests),
+            now if complete else (known.complete_at if known is not None else None),
+            None if held else full_at,
+            data_at if complete else (known.data_at if known is not None else None),
+        )
+        self._upsert(row)
+
+    def restore(self) -> None:
+        """Put the cursor back to where this read began: what was rejected on the way must be read again."""
+        with self.stream.run.unit.transaction() as connection:
+            if self._known is None:
+                connection.execute(sa.delete(schema.stream_state).where(self.stream.of(schema.stream_state)))
+            else:
+                self._upsert(tuple(self._known))
+
+    def _upsert(self, row: tuple[Any, ...]) -> None:
+        upsert = self.stream.run.store.dialect.upsert(schema.stream_state, conflict=["connector", "stream"])
+        executemany(self.stream.connection, upsert, [row])
+
+
 def look_back(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
+    """Return a cursor that lies some days before another; one that is not a time stays where it is."""
     if spec.cursor == "instant":
         return utc_text(datetime.fromisoformat(str(cursor)) - timedelta(days=days))
     if spec.cursor == "date":
@@ -34,7 +140,7 @@ def cap(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor | 
             return None
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=zone)
-        return utc_text(min(instant, now).astimezone(UTC))  # in this order: the last day there is has no other zone
+        return utc_text(min(instant, now))  # in this order: the last day there is has no other zone
     if spec.cursor == "date":
         day = date.fromisoformat(str(cursor))
         return min(day, now.astimezone(zone).date()).isoformat() if day.year >= EARLIEST_YEAR else None

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFacts
 from fingerpost._store import schema
+from fingerpost._sync.groups import GroupHomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fingerpost._config.configuration import Configuration
-    from fingerpost._mapping.compiled import CompiledMapping
+    from fingerpost._config.opened import Opened
 
 
 FRESH_DAYS = 7.0
@@ -77,13 +77,9 @@ class Feeds:
         return fed
 
 
-def read_feeds(
-    connection: sa.Connection,
-    config: Configuration,
-    mappings: Mapping[tuple[str, str], CompiledMapping],
-    now: datetime,
-) -> Feeds:
+def read_feeds(connection: sa.Connection, opened: Opened, now: datetime) -> Feeds:
     """Return what the configured sources feed, and which of them are stale at `now`."""
+    config = opened.config
     state, names = schema.stream_state, schema.connector
     read = {
         (row.name, row.stream): (row.complete_at, row.data_at)
@@ -100,7 +96,7 @@ def read_feeds(
         for spec in instance.streams:
             if spec.name not in ("activities", "destinations", "learners"):
                 continue
-            kinds = spec.feeds or mappings[instance.name, spec.name].feeds
+            kinds = spec.feeds or opened.mappings[instance.name, spec.name].feeds
             if settings.feeds is not None:
                 kinds = settings.feeds if spec.name == _feeding_stream(instance) else ()
             if not kinds:
@@ -128,36 +124,93 @@ def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | No
     return not (fresh_for and data_at and now - datetime.fromisoformat(data_at) > timedelta(days=fresh_for))
 
 
-def gather(
-    connection: sa.Connection, batch: Sequence[int], feeds: Feeds, connectors: Mapping[int, str]
-) -> list[LearnerFacts]:
-    """Return the facts about the live learners among `batch`, in the order of their numbers.
+class Facts:
+    """Gather facts about learners, for one pass over them: what does not depend on a learner is read once."""
 
-    Six queries, however many learners. An activity of a group is evidence for those who belonged to it on its first
-    day; an activity of a programme for those enrolled on it then.
-    """
-    learner = schema.learner
-    facts: dict[int, LearnerFacts] = {}
-    people = connection.execute(
-        sa.select(learner.c.id, learner.c.date_of_birth, learner.c.ehc_plan, learner.c.considering_he)
-        .where(learner.c.id.in_(batch), learner.c.deleted_run.is_(None))
-        .order_by(learner.c.id)
-    ).all()
-    programmes = _programmes(connection, batch)
-    evidence = _evidence(connection, batch, connectors)
-    for row in people:
-        enrolled = programmes.get(row.id, ())
-        found = evidence.get(row.id, [])
-        facts[row.id] = LearnerFacts(
-            learner_id=row.id,
-            date_of_birth=_day(row.date_of_birth),
-            ehc_plan=row.ehc_plan,
-            considering_he=row.considering_he,
-            programmes=enrolled,
-            evidence=found,
-            fed=feeds.for_areas(programme.area for programme in enrolled),
+    def __init__(self, connection: sa.Connection, opened: Opened, now: datetime) -> None:
+        self.connection = connection
+        self.connectors = opened.store.connector_names(connection)
+        self.feeds = read_feeds(connection, opened, now)
+        self._groups = GroupHomes.of_groups(connection, opened.config, self.connectors)
+        self._programmes = GroupHomes.of_programmes(connection, opened.config, self.connectors)
+
+    @property
+    def fingerprint(self) -> str:
+        """Spell everything beside the records that decides what a learner's facts are."""
+        return f"{self.feeds.fingerprint}{self._groups.fingerprint}{self._programmes.fingerprint}"
+
+    def of(self, batch: Sequence[int]) -> list[LearnerFacts]:
+        """Return the facts about the live learners among `batch`, in the order of their numbers.
+
+        Six queries, however many learners. An activity of a group is evidence for those who belonged to it on its
+        first day; an activity of a programme for those enrolled on it then.
+        """
+        learner = schema.learner
+        people = self.connection.execute(
+            sa.select(learner.c.id, learner.c.date_of_birth, learner.c.ehc_plan)
+            .where(learner.c.id.in_(batch), learner.c.deleted_run.is_(None))
+            .order_by(learner.c.id)
+        ).all()
+        programmes = _programmes(self.connection, batch)
+        evidence = self._evidence(batch)
+        return [
+            LearnerFacts(
+                learner_id=row.id,
+                date_of_birth=_day(row.date_of_birth),
+                ehc_plan=row.ehc_plan,
+                programmes=programmes.get(row.id, ()),
+                evidence=evidence.get(row.id, []),
+                fed=self.feeds.for_areas(programme.area for programme in programmes.get(row.id, ())),
+            )
+            for row in people
+        ]
+
+    def _evidence(self, batch: Sequence[int]) -> dict[int, list[Evidence]]:
+        found: dict[int, list[Evidence]] = {}
+        live = _activity.c.deleted_run.is_(None)
+        own = sa.select(_activity.c.learner_id, *_ACTIVITY_COLUMNS).where(
+            _activity.c.learner_id.in_(batch), _activity.c.subject == "learner", live
         )
-    return list(facts.values())
+        for row in self.connection.execute(own):
+            found.setdefault(row[0], []).append(_activity_evidence(row, self.connectors))
+        for homes, select in ((self._groups, _of_groups(batch)), (self._programmes, _of_programmes(batch))):
+            for holder, code, *shared in self.connection.execute(select.where(live)):
+                if homes.home(shared[1], code) == holder:
+                    found.setdefault(shared[0], []).append(_activity_evidence(shared, self.connectors))
+        _add_destinations(self.connection, batch, self.connectors, found)
+        return found
+
+
+def _of_groups(batch: Sequence[int]) -> sa.Select[Any]:
+    """Select the activities of the groups that learners were in on the day, with whose group and which it was."""
+    member = schema.source_assignment
+    return (
+        sa.select(member.c.connector, member.c.group, member.c.learner_id, *_ACTIVITY_COLUMNS)
+        .distinct()
+        .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
+        .where(
+            member.c.learner_id.in_(batch), member.c.deleted_run.is_(None), _activity.c.subject == "group",
+            sa.or_(member.c.starts_on.is_(None), member.c.starts_on <= _activity.c.starts_on),
+            sa.or_(member.c.ends_on.is_(None), member.c.ends_on >= _activity.c.starts_on),
+        )
+    )  # fmt: skip
+
+
+def _of_programmes(batch: Sequence[int]) -> sa.Select[Any]:
+    """Select the activities of the programmes that learners were enrolled on on the day, with whose and which."""
+    programme = schema.source_programme
+    return (
+        sa.select(programme.c.connector, programme.c.code, programme.c.learner_id, *_ACTIVITY_COLUMNS)
+        .distinct()
+        .join_from(
+            programme, _activity, sa.and_(_activity.c.programme == programme.c.code, _activity.c.programme.is_not(None))
+        )
+        .where(
+            programme.c.learner_id.in_(batch), programme.c.deleted_run.is_(None), _activity.c.subject == "programme",
+            programme.c.starts_on <= _activity.c.starts_on,
+            sa.or_(programme.c.actual_end.is_(None), programme.c.actual_end >= _activity.c.starts_on),
+        )
+    )  # fmt: skip
 
 
 def _programmes(connection: sa.Connection, batch: Sequence[int]) -> dict[int, tuple[ProgrammeFacts, ...]]:
@@ -177,44 +230,6 @@ def _programmes(connection: sa.Connection, batch: Sequence[int]) -> dict[int, tu
             status,
         )  # fmt: skip
         found[number] = (*found.get(number, ()), programme)
-    return found
-
-
-def _evidence(
-    connection: sa.Connection, batch: Sequence[int], connectors: Mapping[int, str]
-) -> dict[int, list[Evidence]]:
-    found: dict[int, list[Evidence]] = {}
-    member, programme = schema.source_assignment, schema.source_programme
-    live = _activity.c.deleted_run.is_(None)
-    own = sa.select(_activity.c.learner_id, *_ACTIVITY_COLUMNS).where(
-        _activity.c.learner_id.in_(batch), _activity.c.subject == "learner", live
-    )
-    of_group = (
-        sa.select(member.c.learner_id, *_ACTIVITY_COLUMNS)
-        .distinct()
-        .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
-        .where(
-            member.c.learner_id.in_(batch), member.c.deleted_run.is_(None), _activity.c.subject == "group", live,
-            sa.or_(member.c.starts_on.is_(None), member.c.starts_on <= _activity.c.starts_on),
-            sa.or_(member.c.ends_on.is_(None), member.c.ends_on >= _activity.c.starts_on),
-        )
-    )  # fmt: skip
-    of_programme = (
-        sa.select(programme.c.learner_id, *_ACTIVITY_COLUMNS)
-        .distinct()
-        .join_from(
-            programme, _activity, sa.and_(_activity.c.programme == programme.c.code, _activity.c.programme.is_not(None))
-        )
-        .where(
-            programme.c.learner_id.in_(batch), programme.c.deleted_run.is_(None), _activity.c.subject == "programme",
-            live, programme.c.starts_on <= _activity.c.starts_on,
-            sa.or_(programme.c.actual_end.is_(None), programme.c.actual_end >= _activity.c.starts_on),
-        )
-    )  # fmt: skip
-    for select in (own, of_group, of_programme):
-        for row in connection.execute(select):
-            found.setdefault(row[0], []).append(_activity_evidence(row, connectors))
-    _add_destinations(connection, batch, connectors, found)
     return found
 
 

@@ -15,15 +15,16 @@ from fingerpost._benchmarks.standing import lapse
 from fingerpost._benchmarks.verdicts import GAP, LearnerFacts, Verdict
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
-from fingerpost._sync.facts import Feeds, gather, read_feeds
+from fingerpost._sync.facts import Facts
 from fingerpost._sync.failpoints import hit
 from fingerpost._words.days import academic_year_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
+    from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
 
     from fingerpost._benchmarks.framework import Framework
+    from fingerpost._config.opened import Opened
     from fingerpost._sync.run import Run
 
 
@@ -54,30 +55,48 @@ def content_hash(verdict: Verdict) -> str:
     return xxhash.xxh3_64_hexdigest(repr(said).encode())
 
 
+class Judge:
+    """Judge learners by the college's framework: the one way in which the nightly pass and every question do it."""
+
+    def __init__(self, connection: sa.Connection, opened: Opened, now: datetime) -> None:
+        self.facts = Facts(connection, opened, now)
+        self.framework = opened.framework
+        self._ranks = {name: opened.config.rank(name) for name in self.facts.connectors.values()}
+        self._unrecorded = opened.config.settings.benchmarks.meaningful_unrecorded
+
+    @property
+    def fingerprint(self) -> str:
+        """Spell everything beside the records that decides a verdict."""
+        return f"{self.framework.fingerprint} {self._unrecorded} {self.facts.fingerprint}"
+
+    def verdicts(self, batch: Sequence[int], as_of: date) -> Iterator[tuple[LearnerFacts, list[Verdict]]]:
+        """Yield the facts and the verdicts of the live learners among `batch`, as the records stood on a day."""
+        for facts in self.facts.of(batch):
+            mark_duplicates(facts.evidence, self._ranks)
+            yield facts, evaluate(self.framework, facts, as_of, meaningful_unrecorded=self._unrecorded)
+
+
 def judge(run: Run) -> None:
     """Judge every learner that is marked, or whose verdict may change by the day, a batch a transaction."""
     with run.unit.transaction() as connection:
-        feeds = read_feeds(connection, run.config, run.mappings, run.now)
-        _mark_what_is_due(run, feeds)
+        judging = Judge(connection, run.opened, run.now)
+        _mark_what_is_due(run, judging.fingerprint)
     dirty = schema.dirty
     while True:
         with run.unit.transaction() as connection:
             batch = list(connection.scalars(sa.select(dirty.c.learner_id).order_by(dirty.c.learner_id).limit(BATCH)))
             if not batch:
                 return
-            _judge_batch(run, feeds, batch)
+            _judge_batch(run, judging, batch)
             connection.execute(sa.delete(dirty).where(dirty.c.learner_id.in_(batch)))
             hit("evaluation_written")
         hit("evaluation_committed")
         run.progress.advance(len(batch))
 
 
-def _mark_what_is_due(run: Run, feeds: Feeds) -> None:
+def _mark_what_is_due(run: Run, judged_by: str) -> None:
     """Mark the learners whose day has come, or everybody where the rules or the sources' standing changed."""
     connection, store, learner = run.unit.connection, run.store, schema.learner
-    judged_by = (
-        f"{run.framework.fingerprint} {run.config.settings.benchmarks.meaningful_unrecorded} {feeds.fingerprint}"
-    )
     day = run.as_of.isoformat()
     last_day = store.get_state(connection, "judged_as_of")
     everybody = store.get_state(connection, "judged_by") != judged_by or (last_day is not None and day < last_day)
@@ -88,19 +107,8 @@ def _mark_what_is_due(run: Run, feeds: Feeds) -> None:
     store.set_state(connection, "judged_as_of", day)
 
 
-def judge_facts(
-    framework: Framework, facts: LearnerFacts, as_of: date, ranks: dict[str, int], unrecorded: str
-) -> list[Verdict]:
-    """Judge one learner: the one way in which both the nightly pass and `explain` do it."""
-    mark_duplicates(facts.evidence, ranks)
-    return evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)  # type: ignore[arg-type]
-
-
-def _judge_batch(run: Run, feeds: Feeds, batch: Sequence[int]) -> None:
+def _judge_batch(run: Run, judging: Judge, batch: Sequence[int]) -> None:
     connection, name = run.unit.connection, run.framework.name
-    connectors = {number: instance for instance, number in run.connector_ids.items()}
-    ranks = {instance: run.rank(instance) for instance in run.connector_ids}
-    unrecorded = run.config.settings.benchmarks.meaningful_unrecorded
     stored = _by_learner(connection, schema.verdict, batch, name)
     episodes = _by_learner(connection, schema.episode, batch, name)
     people = {
@@ -113,16 +121,15 @@ def _judge_batch(run: Run, feeds: Feeds, batch: Sequence[int]) -> None:
     }
     work = _Work(run)
     judged = set()
-    for facts in gather(connection, batch, feeds, connectors):
-        judged.add(facts.learner_id)
-        verdicts = judge_facts(run.framework, facts, run.as_of, ranks, unrecorded)
-        person = people[facts.learner_id]
-        work.store_verdicts(facts, verdicts, stored.get(facts.learner_id, []))
-        work.keep_episodes(facts.learner_id, person.identity, verdicts, episodes.get(facts.learner_id, []))
+    for facts, verdicts in judging.verdicts(batch, run.as_of):
+        number = facts.learner_id
+        judged.add(number)
+        work.store_verdicts(facts, verdicts, stored.get(number, []))
+        work.keep_episodes(number, people[number].identity, verdicts, episodes.get(number, []))
         changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]
         next_change = min(changes).isoformat() if changes else None
-        if next_change != person.next_change:
-            work.next_changes.append({"number": facts.learner_id, "day": next_change})
+        if next_change != people[number].next_change:
+            work.next_changes.append({"number": number, "day": next_change})
     for number in people.keys() - judged:
         work.forget(number, stored.get(number, []), episodes.get(number, []))
     work.write()

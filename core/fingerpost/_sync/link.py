@@ -161,7 +161,7 @@ class _People:
     """
 
     def __init__(self, run: Run, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
-        self._ranks = {number: run.rank(name) for name, number in run.connector_ids.items()}
+        self._ranks = {number: run.config.rank(name) for name, number in run.connector_ids.items()}
         self._members: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._read(run.unit.connection, crosswalk, wanted)
         self.ambiguous = {uln for uln, members in self._members.items() if _clash([members])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ from fingerpost._store import schema
 from fingerpost._store.store import executemany
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from fingerpost._store.dialect import Dialect
 
@@ -31,6 +31,19 @@ class Touched:
         self.merges |= other.merges
         self.groups |= other.groups
         self.programmes |= other.programmes
+
+    def note_shared(self, activity: Mapping[str, Any]) -> None:
+        """Note a group or programme whose members must be judged again."""
+        if activity["subject"] == "group":
+            self.groups.add(activity["group"])
+        elif activity["subject"] == "programme":
+            self.programmes.add(activity["programme"])
+
+    def note_shared_before(self, connection: sa.Connection, activities: sa.Table, numbers: list[int]) -> None:
+        """Note the groups and programmes that changed activities were for until now: they may have lost them."""
+        for column, names in ((activities.c.group, self.groups), (activities.c.programme, self.programmes)):
+            select = sa.select(column).distinct().where(activities.c.id.in_(numbers), column.is_not(None))
+            names.update(connection.scalars(select))
 
     def clear(self) -> None:
         """Forget it all: it is stored."""

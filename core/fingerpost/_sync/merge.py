@@ -80,9 +80,9 @@ class _Merger:
     def __init__(self, run: Run) -> None:
         names = {number: name for name, number in run.connector_ids.items()}
         precedence = {name.removeprefix("learner."): order for name, order in run.config.settings.precedence.items()}
-        self._rank = {number: run.rank(name) for number, name in names.items()}
+        self._rank = {number: run.config.rank(name) for number, name in names.items()}
         self._orders = {
-            field: {number: _rank_in(order, name, run.rank(name)) for number, name in names.items()}
+            field: {number: _rank_in(order, name, run.config.rank(name)) for number, name in names.items()}
             for field, order in precedence.items()
         }
 

@@ -1,17 +1,19 @@
-"""Turn canonical records into rows of the store."""
+"""The stored rows of a stream: what is written of a record, how a row is hashed, looked up and upserted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fingerpost._record.models import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
 from fingerpost._store.schema import SOURCE_TABLES
+from fingerpost._store.store import executemany
 
 if TYPE_CHECKING:
     from fingerpost._contract.messages import StreamName
+    from fingerpost._sync.stream import Stream
 
 
 PROVENANCE: tuple[str, ...] = (
@@ -91,3 +93,63 @@ def _checklist_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[
 
 def _as_json(checked: tuple[bool | None, ...]) -> str:
     return json.dumps({name: value for name, value in zip(CHECKLIST, checked, strict=True) if value is not None})
+
+
+class StreamRows:
+    """Hash, look up and upsert the rows of one stream; the statements are compiled once."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._dialect = stream.run.store.dialect
+        self.seed = f"{stream.fingerprint}\x1e"
+        name, table = stream.spec.name, stream.table
+        written, stamps = written_columns(name, stream.mapping.fields), STAMPS.get(name, {})
+        self.encode = row_encoder(name, written)
+        self.stamp = (stream.run.id,) * len(stamps)
+        blank = [one.name for one in table.columns if one.name not in {*PROVENANCE, *written, *stamps}]
+        self._upsert = self._dialect.upsert(
+            table, conflict=["connector", "key"], keep=["id", "first_run"], null=["deleted_run", *blank], stamp=stamps
+        )
+        self._select = (
+            f"SELECT key, id, row_hash, deleted_run, learner_id FROM {table.name} "  # noqa: S608 - our own names
+            f"WHERE connector = {self._dialect.placeholder} AND "
+        )
+        self._hashing: dict[tuple[str, ...], tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]] = {}
+
+    def upsert(self, rows: list[tuple[Any, ...]]) -> None:
+        """Write whole rows through the driver's `executemany`."""
+        executemany(self._stream.connection, self._upsert, rows)
+
+    def hashing(self, offered: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]:
+        """Return what of a record with these fields is hashed, and what the hash begins with.
+
+        Only what the mapping reads counts, and which of it the source offers: a column that is new to a file may make
+        another record of the same row.
+        """
+        known = self._hashing.get(offered)
+        if known is None:
+            columns = sorted(self._stream.mapping.columns.intersection(offered))
+            seed = f"{self.seed}{columns!r}\x1e"
+            if len(columns) > 1:
+                known = itemgetter(*columns), seed
+            else:
+                known = (lambda data: tuple(data[column] for column in columns)), seed
+            self._hashing[offered] = known
+        return known
+
+    def look_up(self, keys: list[str]) -> dict[str, tuple[int, int, int | None, int | None]]:
+        """Return number, hash, deletion and learner of the rows that exist, by key.
+
+        Where the keys ascend, as in most files, one range of the index answers; a list of keys costs ten times that.
+        """
+        connection, number = self._stream.connection, self._stream.number
+        if self._dialect.sorts_like_python and keys[0] < keys[-1] and keys == sorted(keys):
+            limit = 4 * len(keys)
+            mark = self._dialect.placeholder
+            condition = f"key >= {mark} AND key <= {mark} LIMIT {limit}"
+            rows = connection.exec_driver_sql(self._select + condition, (number, keys[0], keys[-1])).all()
+            if len(rows) < limit:
+                return {row[0]: row[1:] for row in rows}
+        condition, parameters = self._dialect.keys_among(keys)
+        rows = connection.exec_driver_sql(self._select + condition, (number, *parameters)).all()
+        return {row[0]: row[1:] for row in rows}

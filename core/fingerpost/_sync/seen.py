@@ -7,13 +7,13 @@ class SeenRows:
     """Mark rows of a table by number; a row that this read wrote, from `first_new` on, is marked from the start."""
 
     def __init__(self, first_new: int) -> None:
-        self._first_new = first_new
+        self.first_new = first_new
         self._bits = bytearray(first_new // 8 + 1)
         self._unmarked: set[int] = set()
 
     def add(self, number: int) -> bool:
         """Mark a row; say whether it was marked already."""
-        if number >= self._first_new:
+        if number >= self.first_new:
             marked = number not in self._unmarked
             self._unmarked.discard(number)
             return marked
@@ -25,12 +25,12 @@ class SeenRows:
 
     def remove(self, number: int) -> None:
         """Take a row's mark away."""
-        if number >= self._first_new:
+        if number >= self.first_new:
             self._unmarked.add(number)
         else:
             self._bits[number >> 3] &= ~(1 << (number & 7))
 
     def __contains__(self, number: int) -> bool:
-        if number >= self._first_new:
+        if number >= self.first_new:
             return number not in self._unmarked
         return bool(self._bits[number >> 3] & (1 << (number & 7)))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._alerts.digests import Planner, plan
-from fingerpost._alerts.outbox import count_waiting, deliver, recover
-from fingerpost._alerts.pages import plan_items
 from fingerpost._contract.messages import STREAMS, StreamSpec
 from fingerpost._market.in_mind import occupation_lines, occupations_in_mind
 from fingerpost._market.occupations import load_occupations
-from fingerpost._plugins.context import HookContext, key_columns
+from fingerpost._plugins.context import key_columns
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.failpoints import hit
@@ -24,57 +21,50 @@ from fingerpost._sync.judge import count_verdicts, judge
 from fingerpost._sync.link import link
 from fingerpost._sync.reader import StreamReader
 from fingerpost._sync.report import Progress, RunReport, StreamReport
-from fingerpost._sync.run import Run, SyncOptions, finish_run, hook_context, start_run
+from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
+from fingerpost._sync.stream import Stream
 from fingerpost._words.days import utc_text
+from fingerpost._words.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from fingerpost._benchmarks.framework import Framework
-    from fingerpost._config.configuration import Configuration
+    from fingerpost._config.opened import Opened
     from fingerpost._contract.connector import ConnectorConfig
-    from fingerpost._mapping.compiled import CompiledMapping
     from fingerpost._market.in_mind import InMind
     from fingerpost._market.market import Market
-    from fingerpost._plugins.host import Host
     from fingerpost._plugins.instance import Instance
-    from fingerpost._store.store import Store
+
+
+Notify: TypeAlias = "Callable[[Run, SyncOptions, Mapping[InMind, str]], None]"
+"""What notifies people at the end of a run: it plans and delivers; a run does not know how a message looks."""
 
 
 def sync(
-    store: Store,
-    host: Host,
-    config: Configuration,
-    framework: Framework,
-    mappings: Mapping[tuple[str, str], CompiledMapping],
-    market: Market,
-    *,
-    options: SyncOptions,
-    now: datetime,
-    as_of: date,
-    progress: Progress | None = None,
+    opened: Opened, market: Market, notify: Notify, options: SyncOptions, progress: Progress | None = None
 ) -> RunReport:
     """Run once, under the lock of the college.
 
     Raises `LockHeld` when another run has it. A source or channel that fails is reported, not raised.
     """
-    with store.dialect.lock(), store.engine.connect() as connection:
-        run = start_run(store, connection, host, config, framework, mappings, options, now, as_of, progress)
+    with opened.store.locked() as connection:
+        run = start_run(opened, connection, options, progress)
         try:
-            _work(run, options, market)
+            _work(run, options, market, notify)
             run.report.settle()
             hit("run_finishing")
             finish_run(run)
         except BaseException as error:
             run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
-            finish_run(run)
+            with contextlib.suppress(StoreError):  # a store that was lost is the error itself
+                finish_run(run)
             raise
         finally:
             run.unit.close()
         return run.report
 
 
-def _work(run: Run, options: SyncOptions, market: Market) -> None:
+def _work(run: Run, options: SyncOptions, market: Market, notify: Notify) -> None:
     labour_market = run.config.settings.labour_market
     load_occupations(labour_market.crosswalk, labour_market.soc_version)  # a bad file ends the run before it begins
     identities = Identities(run, load_crosswalk(run.config))
@@ -86,28 +76,9 @@ def _work(run: Run, options: SyncOptions, market: Market) -> None:
         judge(run)
     with run.phase("enrich"):
         occupations = _enrich(run, market)
-    _tell(run, options, occupations)
+    notify(run, options, occupations)
     _purge(run)
     _count(run)
-
-
-def _tell(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) -> None:
-    """Plan what every channel says, and deliver it where this run may."""
-    delivers = options.deliver and not options.dry_run
-    with contextlib.ExitStack() as stack:
-        channels = [
-            (channel, stack.enter_context(contextlib.closing(hook_context(run, channel))))
-            for channel in run.config.channels
-        ]
-        with run.phase("plan"):
-            if delivers:
-                recover(run, channels)
-            _plan(run, channels, occupations)
-        with run.phase("deliver"):
-            for channel, context in channels if delivers else ():
-                deliver(run, channel, context)
-            if not options.dry_run:  # what a dry run planned waits for nobody
-                count_waiting(run)
 
 
 def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
@@ -129,7 +100,7 @@ def stream_reader(
 ) -> StreamReader:
     """Return the reader of one stream; what it stores follows from the mapping and the settings that decide."""
     report = StreamReport(instance.name, spec.name)
-    mapping = run.mappings[instance.name, spec.name]
+    mapping = run.opened.mappings[instance.name, spec.name]
     settings: Any = instance.config
     mode = getattr(settings, "mode", None) or spec.mode
     key = key_columns(settings, mapping.key)
@@ -137,19 +108,18 @@ def stream_reader(
     fingerprint = xxhash.xxh3_64_hexdigest(
         "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), repr(key))).encode()
     )
-    context = hook_context(run, instance, mapping=mapping, key=key)
-    return StreamReader(
-        run, instance, spec, mapping, context, identities, report, mode=mode, fingerprint=fingerprint, full=full
-    )
+    context = run.context(instance, mapping)
+    stream = Stream(run, instance, spec, mapping, context, report, mode, fingerprint)
+    return StreamReader(stream, identities, full=full)
 
 
 def _read_stream(
     run: Run, instance: Instance, spec: StreamSpec, identities: Identities, options: SyncOptions
 ) -> StreamReport:
     reader = stream_reader(run, instance, spec, identities, full=options.full)
-    report = reader.report
+    report = reader.stream.report
     run.log.info("stream_started", connector=instance.name, stream=spec.name)
-    with contextlib.closing(reader.context):
+    with contextlib.closing(reader.stream.context):
         reader.read()
     run.log.info(
         "stream_done", connector=instance.name, stream=spec.name, state=report.state, read=report.read, new=report.new,
@@ -183,19 +153,6 @@ def _enrich(run: Run, market: Market) -> dict[InMind, str]:
         run.report.messages.append(message)
         run.log.warning("labour_market_unavailable", connector=name, message=message)
     return lines
-
-
-def _plan(run: Run, channels: Sequence[tuple[Instance, HookContext]], occupations: Mapping[InMind, str]) -> None:
-    connectors = {number: name for name, number in run.connector_ids.items()}
-    for channel, context in channels:
-        with run.unit.transaction() as connection:
-            planner = Planner(
-                connection, run.store, run.config, run.framework, run.as_of, run.now, connectors, occupations
-            )
-        if channel.accepts == "digest":
-            plan(run, planner, channel, context)
-        else:
-            plan_items(run, planner, channel, context)
 
 
 def _purge(run: Run) -> None:

@@ -1,12 +1,20 @@
-"""Try every connection and say what was found."""
+"""Try every connection and say what was found, without reading data, writing data or sending anything."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fingerpost._alerts.audience import Audiences, allowed
+from fingerpost._contract.connector import Finding
+from fingerpost._contract.facts import doubt_region
+from fingerpost._words.errors import FingerpostError
+
 if TYPE_CHECKING:
-    from fingerpost._contract.connector import Finding
+    from collections.abc import Iterator
+
+    from fingerpost._config.opened import Opened
+    from fingerpost._plugins.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +35,73 @@ class CheckReport:
     def ok(self) -> bool:
         """Say whether nothing stands in the way of a sync."""
         return all(finding.level != "error" for one in self.connectors for finding in one.findings)
+
+
+def check(opened: Opened) -> CheckReport:
+    """Try every connector and the store, without reading data, writing data or sending anything."""
+    return CheckReport(tuple(CheckedConnector(name, tuple(findings)) for name, findings in _checked(opened)))
+
+
+def _checked(opened: Opened) -> Iterator[tuple[str, list[Finding]]]:
+    config = opened.config
+    yield "store", [_store(opened)]
+    for broken in config.broken:
+        yield broken.name, [Finding("error", broken.message, "Run fingerpost plugins, and ask its vendor.")]
+    for instance in (*config.instances, *config.channels):
+        yield instance.name, _instance(opened, instance)
+    for instance in config.enrichers:
+        # A night does without it, so nothing that is wrong with it stands in the way of one.
+        found = _instance(opened, instance)
+        yield instance.name, [replace(one, level="warning") if one.level == "error" else one for one in found]
+    region = config.settings.labour_market.region
+    advice = doubt_region(region) if region and config.enrichers else None
+    if advice:  # a service would just have no figures
+        sentence = f"[labour_market] region: '{region}' is not a region that services are known to have."
+        yield "labour_market", [Finding("warning", sentence, advice)]
+    yield "alerts", list(_alerts(opened)) or [Finding("ok", "Nothing has been read yet.")]
+
+
+def _store(opened: Opened) -> Finding:
+    try:
+        return Finding("ok", f"The store {opened.store.where} is there and up to date.")
+    except FingerpostError as error:
+        return Finding("error", error.message)
+
+
+def _instance(opened: Opened, instance: Instance) -> list[Finding]:
+    findings: list[Finding] = []
+    for spec in instance.streams or (None,):
+        mapping = None if spec is None else opened.mappings[instance.name, spec.name]
+        found = instance.check(opened.context(instance, mapping))
+        findings.extend(finding for finding in found if finding not in findings)
+    return findings
+
+
+def _alerts(opened: Opened) -> Iterator[Finding]:
+    """Say how many people would be notified, and how many learners have nobody."""
+    if opened.config.settings.alerts.careers_leader is None:
+        yield Finding(
+            "warning",
+            "No careers leader is configured, so nobody is notified about learners without a tutor.",
+            'Write careers_leader = "name@your-college.ac.uk" under [alerts].',
+        )
+    with opened.store.reading() as connection:
+        everybody = Audiences(connection, opened, opened.today())
+        audiences, enrolled = list(everybody), everybody.enrolled()
+    if audiences:
+        people = sum(1 for audience in audiences if audience.role != "careers_leader")
+        yield Finding("ok", f"{people} tutors have learners assigned to them.")
+    without = sum(len(audience.untutored & enrolled) for audience in audiences)
+    if without:
+        yield Finding(
+            "warning",
+            f"{without} enrolled learners have no tutor on record; the careers leader is notified about them.",
+            "Feed assignments: the ILR, for one, holds no tutors.",
+        )
+    outside = sum(1 for one in audiences if not allowed(one.person.email, opened.config.allowed_domains))
+    if outside:
+        yield Finding(
+            "error",
+            f"{outside} recipients have addresses outside the allowed domains; digests are held.",
+            "Correct the addresses, or add the domain to [alerts] allowed_domains.",
+        )

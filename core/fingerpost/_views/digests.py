@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fingerpost._alerts.digests import Planner
+
 if TYPE_CHECKING:
+    from datetime import date
+
+    from fingerpost._config.opened import Opened
     from fingerpost._contract.items import Digest, Payload
 
 
@@ -16,3 +21,22 @@ class DigestPreview:
     channel: str
     digest: Digest
     payload: Payload
+
+
+def preview(opened: Opened, recipient: str | None, as_of: date | None) -> list[DigestPreview]:
+    """Return the digests that people would get if they had been sent nothing yet; nothing is marked as sent."""
+    # One channel renders like another of its kind.
+    channel = next((one for one in opened.config.channels if one.accepts == "digest"), None)
+    if channel is None:
+        return []
+    previews = []
+    with opened.store.reading() as connection:
+        planner = Planner(connection, opened, opened.today(as_of), opened.now())
+        for audience in planner.audiences:
+            if recipient is not None and audience.person.email.casefold() != recipient.casefold():
+                continue
+            digest = planner.digest(audience, f"preview of {channel.name}", news_only=False)
+            if digest is not None:
+                payload = channel.render(digest, opened.context(channel))
+                previews.append(DigestPreview(channel.name, digest, payload))
+    return previews

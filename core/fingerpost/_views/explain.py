@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from fingerpost._alerts.audience import Audiences
 from fingerpost._benchmarks.wording import explain_reason
 from fingerpost._market.in_mind import line_report, occupations_of
 from fingerpost._market.market import market_line
 from fingerpost._market.occupations import load_occupations
 from fingerpost._store import schema
-from fingerpost._sync.facts import gather
-from fingerpost._sync.judge import judge_facts
+from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fingerpost._benchmarks.verdicts import Evidence, EvidenceUse, Verdict
+    from fingerpost._config.opened import Opened
     from fingerpost._contract.facts import SocVersion
+    from fingerpost._market.market import Market
     from fingerpost._market.occupations import How
-    from fingerpost.college import College
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +105,26 @@ class Explanation:
         return asdict(self)
 
 
-def explain(college: College, who: str, as_of: date | None) -> Explanation:
-    """Explain one learner; see `College.explain`."""
-    day = college.today(as_of)
-    with college.store.reading() as connection:
-        person = _find(college, connection, who)
-        connectors = college.connector_names(connection)
-        facts = gather(connection, [person.id], college.feeds(connection), connectors)[0]
-        ranks = {name: college.config.rank(name) for name in connectors.values()}
-        unrecorded = college.config.settings.benchmarks.meaningful_unrecorded
-        verdicts = judge_facts(college.framework, facts, day, ranks, unrecorded)
+def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Explanation:
+    """Return everything that is known of a learner and why each criterion stands as it does.
+
+    `who` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` when nobody has it. `market` speaks from
+    memory: explaining asks no service.
+    """
+    day = opened.today(as_of)
+    with opened.store.reading() as connection:
+        person = _find(opened, connection, who)
+        judge = Judge(connection, opened, opened.now())
+        connectors = judge.facts.connectors
+        ((facts, verdicts),) = judge.verdicts([person.id], day)
         evidence = {item.ref: item for item in facts.evidence}
-        planner = college.planner(connection, as_of)
-        tutors = tuple(audience.person.email for audience in planner.audiences() if person.id in audience.learners)
+        audiences = Audiences(connection, opened, day)
+        tutors = tuple(audience.person.email for audience in audiences if person.id in audience.learners)
         return Explanation(
             learner=person.reference or person.uln or person.identity,
             name=f"{person.given_names or ''} {person.family_name or ''}".strip(),
             as_of=day.isoformat(),
-            framework=college.framework.name,
+            framework=opened.framework.name,
             said=_said(connection, person, connectors),
             also_known_as=_also_known_as(connection, person.identity),
             programmes=_rows(
@@ -133,17 +136,17 @@ def explain(college: College, who: str, as_of: date | None) -> Explanation:
                 ("group", "tutor_name", "tutor_email", "role", "starts_on", "ends_on"),
             ),
             tutors=tutors,
-            criteria=tuple(_criterion(college, verdict, evidence) for verdict in verdicts),
+            criteria=tuple(_criterion(opened, verdict, evidence) for verdict in verdicts),
             warnings=_warnings(connection, person.id, connectors),
-            in_mind=_in_mind(college, person.soc_code, person.intended_occupation),
+            in_mind=_in_mind(opened, market, person.soc_code, person.intended_occupation),
         )  # fmt: skip
 
 
-def _find(college: College, connection: sa.Connection, who: str) -> Any:
+def _find(opened: Opened, connection: sa.Connection, who: str) -> Any:
     """Find a learner by reference, "ukprn:reference" or ULN, also by the reference of a linked identity."""
     learner, alias = schema.learner, schema.identity_link
     who = who.strip()
-    names = {who, f"{college.config.settings.college.ukprn}:{who}"}
+    names = {who, f"{opened.config.settings.college.ukprn}:{who}"}
     linked = sa.select(alias.c.same_as).where(alias.c.identity.in_(names))
     for condition in (
         sa.or_(learner.c.identity.in_(names), learner.c.identity.in_(linked)), learner.c.reference == who,
@@ -163,14 +166,13 @@ def _find(college: College, connection: sa.Connection, who: str) -> Any:
     )
 
 
-def _in_mind(college: College, code: str | None, words: str | None) -> ExplainedOccupation | None:
+def _in_mind(opened: Opened, market: Market, code: str | None, words: str | None) -> ExplainedOccupation | None:
     """Say what is known of what the learner has in mind, from memory alone: explaining asks nobody."""
     if code is None and words is None:
         return None
-    settings = college.config.settings.labour_market
-    market = college.market(offline=True)
+    settings = opened.config.settings.labour_market
     crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    (one,) = occupations_of({(code, words): 1}, college.config, crosswalk, market)
+    (one,) = occupations_of({(code, words): 1}, opened.config, crosswalk, market)
     occupation = one.found.occupation
     if occupation is None:
         return ExplainedOccupation(words, code, one.found.how)
@@ -217,8 +219,8 @@ def _rows(
     )
 
 
-def _criterion(college: College, verdict: Verdict, evidence: Mapping[str, Evidence]) -> ExplainedCriterion:
-    criterion = college.framework.criterion(verdict.criterion)
+def _criterion(opened: Opened, verdict: Verdict, evidence: Mapping[str, Evidence]) -> ExplainedCriterion:
+    criterion = opened.framework.criterion(verdict.criterion)
     return ExplainedCriterion(
         criterion=verdict.criterion,
         title=criterion.title,

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from fingerpost._alerts.audience import Audiences
 from fingerpost._benchmarks.verdicts import GAP
 from fingerpost._store import schema
-from fingerpost._sync.facts import gather
-from fingerpost._sync.judge import gap_key, judge_facts
+from fingerpost._sync.judge import Judge, gap_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from fingerpost.college import College
+    from fingerpost._config.opened import Opened
 
 
 BATCH = 500
@@ -57,41 +57,40 @@ class GapReport:
         return asdict(self)
 
 
-def gaps(college: College, as_of: date | None) -> GapReport:
-    """Return the open gaps; see `College.gaps`."""
-    with college.store.reading() as connection:
+def gaps(opened: Opened, as_of: date | None) -> GapReport:
+    """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
+    day = opened.today(as_of)
+    with opened.store.reading() as connection:
         tutors: dict[int, list[str]] = {}
         groups: dict[int, str | None] = {}
-        planner = college.planner(connection, as_of)
-        for audience in planner.audiences():
+        for audience in Audiences(connection, opened, day):
             for learner, group in audience.learners.items():
                 tutors.setdefault(learner, []).append(audience.person.email)
                 groups[learner] = group
-        rows = _stored(college, connection) if as_of is None else _judged(college, connection, as_of)
+        rows = _stored(opened, connection) if as_of is None else _judged(opened, connection, as_of)
+        learners = schema.learner.c
         names = {
             number: reference or uln or identity
             for number, reference, uln, identity in connection.execute(
-                sa.select(
-                    schema.learner.c.id, schema.learner.c.reference, schema.learner.c.uln, schema.learner.c.identity
-                )
+                sa.select(learners.id, learners.reference, learners.uln, learners.identity)
             )
         }
         found = [
-            Gap(
-                key=row["key"], learner=names[number], criterion=row["criterion"], period=row["period"],
-                programme=row["programme"], status=row["status"], due=row["due"], have=row["have"], need=row["need"],
-                reason=row["reason"], tutors=tuple(tutors.get(number, ())), group=groups.get(number),
-            )
-            for number, row in rows
-        ]  # fmt: skip
+            Gap(learner=names[number], tutors=tuple(tutors.get(number, ())), group=groups.get(number), **fields)
+            for number, fields in rows
+        ]
     found.sort(key=lambda gap: (gap.learner, gap.criterion, gap.period))
-    return GapReport(college.today(as_of).isoformat(), college.framework.name, tuple(found))
+    return GapReport(day.isoformat(), opened.framework.name, tuple(found))
 
 
-def _stored(college: College, connection: sa.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
+_STORED = ("criterion", "period", "programme", "status", "due", "have", "need", "reason")
+
+
+def _stored(opened: Opened, connection: sa.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
     verdict, episode = schema.verdict, schema.episode
+    columns = [verdict.c[name] for name in _STORED]
     select = (
-        sa.select(verdict, episode.c.gap_key.label("key"))
+        sa.select(verdict.c.learner_id, episode.c.gap_key.label("key"), *columns)
         .join(
             episode,
             sa.and_(
@@ -102,47 +101,34 @@ def _stored(college: College, connection: sa.Connection) -> Iterator[tuple[int, 
                 episode.c.closed_on.is_(None),
             ),
         )
-        .where(verdict.c.framework == college.framework.name, verdict.c.status.in_(GAP))
+        .where(verdict.c.framework == opened.framework.name, verdict.c.status.in_(GAP))
     )
     for row in connection.execute(select.execution_options(yield_per=2_000)).mappings():
-        yield row["learner_id"], dict(row)
+        fields = dict(row)
+        yield fields.pop("learner_id"), fields
 
 
-def _judged(college: College, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:
+def _judged(opened: Opened, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:
     """Judge everybody as of a day; the keys are those of the stored episodes where there is one."""
-    episode, learner = schema.episode, schema.learner
+    episode, learner, framework = schema.episode, schema.learner, opened.framework.name
+    judge = Judge(connection, opened, opened.now())
     numbers = list(connection.scalars(sa.select(learner.c.id).where(learner.c.deleted_run.is_(None))))
     for start in range(0, len(numbers), BATCH):
         batch = numbers[start : start + BATCH]
-        latest = {
-            (row.learner_id, row.criterion, row.period): row
-            for row in connection.execute(
-                sa.select(episode)
-                .where(episode.c.learner_id.in_(batch), episode.c.framework == college.framework.name)
-                .order_by(episode.c.number)
-            )
-        }
+        episodes = connection.execute(
+            sa.select(episode)
+            .where(episode.c.learner_id.in_(batch), episode.c.framework == framework)
+            .order_by(episode.c.number)
+        )
+        latest = {(row.learner_id, row.criterion, row.period): row.gap_key for row in episodes}
         names = sa.select(learner.c.id, learner.c.identity).where(learner.c.id.in_(batch))
         identities = dict(connection.execute(names).all())
-        for number, verdicts in judge_learners(college, connection, batch, as_of):
+        for facts, verdicts in judge.verdicts(batch, as_of):
+            number = facts.learner_id
             for verdict in verdicts:
                 if verdict.status not in GAP:
                     continue
-                row = latest.get((number, verdict.criterion, verdict.period))
-                key = row.gap_key if row is not None else gap_key(
-                    identities[number], college.framework.name, verdict.criterion, verdict.period, 1
-                )  # fmt: skip
-                yield number, {
-                    "key": key, "criterion": verdict.criterion, "period": verdict.period, "status": verdict.status,
-                    "programme": verdict.programme, "due": None if verdict.due is None else verdict.due.isoformat(),
-                    "have": verdict.have, "need": verdict.need, "reason": verdict.reason,
-                }  # fmt: skip
-
-
-def judge_learners(college: College, connection: sa.Connection, batch: list[int], as_of: date) -> Iterator[Any]:
-    """Judge learners without storing anything; yield number and verdicts."""
-    connectors = college.connector_names(connection)
-    ranks = {name: college.config.rank(name) for name in connectors.values()}
-    unrecorded = college.config.settings.benchmarks.meaningful_unrecorded
-    for facts in gather(connection, batch, college.feeds(connection), connectors):
-        yield facts.learner_id, judge_facts(college.framework, facts, as_of, ranks, unrecorded)
+                key = latest.get((number, verdict.criterion, verdict.period))
+                key = key or gap_key(identities[number], framework, verdict.criterion, verdict.period, 1)
+                fields = {name: getattr(verdict, name) for name in _STORED}
+                yield number, fields | {"key": key, "due": None if verdict.due is None else verdict.due.isoformat()}

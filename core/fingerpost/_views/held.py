@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,9 +23,9 @@ from fingerpost._words.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from fingerpost._config.opened import Opened
     from fingerpost._contract.messages import StreamName
     from fingerpost._sync.run import Run
-    from fingerpost.college import College
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class HeldSweep:
         return f"{self.connector} no longer holds {self.rows} of {self.of} {self.stream}."
 
 
-def held_sweeps(college: College) -> list[HeldSweep]:
+def held_sweeps(opened: Opened) -> list[HeldSweep]:
     """Return what is held, in order of connector and stream."""
-    with college.store.reading() as connection:
+    with opened.store.reading() as connection:
         return _held(connection)
 
 
@@ -67,11 +66,14 @@ def _held(connection: sa.Connection) -> list[HeldSweep]:
     return found
 
 
-def confirm_sweep(college: College, only: Collection[str], now: datetime) -> list[HeldSweep]:
-    """Remove what is held, softly, and mark the learners so that the next sync judges them again."""
-    store, hold = college.store, schema.sweep_hold
-    with store.dialect.lock(), store.writing() as connection:
-        numbers = {name: number for number, name in college.connector_names(connection).items()}
+def confirm_sweep(opened: Opened, only: Collection[str]) -> list[HeldSweep]:
+    """Remove what is held, of these connectors or of all; the next sync judges the learners again.
+
+    Raises `LockHeld` while a run works.
+    """
+    store, hold, now = opened.store, schema.sweep_hold, utc_text(opened.now())
+    with store.locked() as connection, connection.begin():
+        numbers = {name: number for number, name in store.connector_names(connection).items()}
         for name in only:
             if name not in numbers:
                 raise ConfigError(f"There is no source called '{name}' whose removals wait.")
@@ -81,8 +83,8 @@ def confirm_sweep(college: College, only: Collection[str], now: datetime) -> lis
         run = int(
             connection.execute(
                 sa.insert(schema.run).returning(schema.run.c.id).values(
-                    started_at=utc_text(now.astimezone(UTC)), finished_at=utc_text(now.astimezone(UTC)),
-                    status="succeeded", exit_code=0, as_of=college.today().isoformat(), version=__version__,
+                    started_at=now, finished_at=now, status="succeeded", exit_code=0, version=__version__,
+                    as_of=opened.today().isoformat(),
                     summary='{"command": "sweep --confirm"}',
                 )
             ).scalar_one()
@@ -162,11 +164,11 @@ class RetryReport:
         return asdict(self)
 
 
-def quarantined(college: College) -> list[QuarantinedRecord]:
+def quarantined(opened: Opened) -> list[QuarantinedRecord]:
     """Return the rejected records, oldest first."""
     names = schema.connector
     table = schema.quarantine
-    with college.store.reading() as connection:
+    with opened.store.reading() as connection:
         rows = connection.execute(
             sa.select(table, names.c.name)
             .join(names, names.c.id == table.c.connector)
@@ -175,10 +177,10 @@ def quarantined(college: College) -> list[QuarantinedRecord]:
         return [_listed(row) for row in rows]
 
 
-def show(college: College, number: int) -> ShownRecord:
+def show(opened: Opened, number: int) -> ShownRecord:
     """Return one rejected record with what it says; raise `ConfigError` where there is none of this number."""
     table, names = schema.quarantine, schema.connector
-    with college.store.reading() as connection:
+    with opened.store.reading() as connection:
         row = connection.execute(
             sa.select(table, names.c.name).join(names, names.c.id == table.c.connector).where(table.c.id == number)
         ).one_or_none()
@@ -195,31 +197,27 @@ def _listed(row: Any) -> QuarantinedRecord:
     )
 
 
-def discard(college: College, numbers: Sequence[int]) -> int:
+def discard(opened: Opened, numbers: Sequence[int]) -> int:
     """Forget rejected records; return how many there were. Raises `LockHeld` while a run works.
 
     A record that its source still holds is rejected anew when it is next read.
     """
     table = schema.quarantine
-    with college.store.dialect.lock(), college.store.writing() as connection:
+    with opened.store.locked() as connection, connection.begin():
         return sum(
             connection.execute(sa.delete(table).where(table.c.id.in_(numbers[start : start + 500]))).rowcount
             for start in range(0, len(numbers), 500)
         )
 
 
-def retry(college: College, now: datetime) -> RetryReport:
+def retry(opened: Opened) -> RetryReport:
     """Read the rejected records again as if their sources had just given them, with today's mappings.
 
     It is a run of its own in the ledger, and each stream is one transaction. The next sync judges the learners. Raises
     `LockHeld` while a run works.
     """
-    store, config = college.store, college.config
-    with store.dialect.lock(), store.engine.connect() as connection:
-        run = start_run(
-            store, connection, college.host, config, college.framework, college.mappings, SyncOptions(),
-            now.astimezone(UTC), college.today(), None,
-        )  # fmt: skip
+    with opened.store.locked() as connection:
+        run = start_run(opened, connection, SyncOptions())
         try:
             report = _retry(run)
             run.report.status = "succeeded"
@@ -242,9 +240,9 @@ def _retry(run: Run) -> RetryReport:
                 if spec.name == name and records:
                     reader = stream_reader(run, instance, spec, identities, full=True)
                     reader.retry(records)
-                    read += reader.report.read
-                    skipped += reader.report.skipped
-                    rejected += reader.report.rejected
+                    read += reader.stream.report.read
+                    skipped += reader.stream.report.skipped
+                    rejected += reader.stream.report.rejected
     report = RetryReport(run.id, read - skipped - rejected, skipped, rejected, total - read)
     run.report.messages.append(f"quarantine retry: {report.stored:,} stored, {total - report.stored:,} not")
     return report

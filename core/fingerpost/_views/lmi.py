@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fingerpost._market.answers import Reference
     from fingerpost._market.in_mind import LearnerOccupation
     from fingerpost._market.market import Market, MarketReport
+    from fingerpost._market.services import Services
     from fingerpost._sync.report import Progress
-    from fingerpost.college import College
 
 
 _CODE = re.compile(r"[1-9][0-9]{3}")
@@ -140,8 +140,8 @@ class RefreshReport:
         return asdict(self)
 
 
-def _market(college: College, reference: Reference | None = None) -> Market:
-    market = college.market(reference)
+def _market(services: Services, reference: Reference | None = None) -> Market:
+    market = services.market(reference)
     if not market.is_configured:
         raise ConfigError(
             'No service is configured that knows the labour market. Add a [[connector]] such as type = "lmiforall" or '
@@ -150,20 +150,20 @@ def _market(college: College, reference: Reference | None = None) -> Market:
     return market
 
 
-def _known(college: College, market: Market, version: SocVersion) -> Occupations:
-    settings = college.config.settings.labour_market
+def _known(services: Services, market: Market, version: SocVersion) -> Occupations:
+    settings = services.opened.config.settings.labour_market
     return Occupations(load_occupations(settings.crosswalk, settings.soc_version), version, market.titles())
 
 
 def report(
-    college: College, who: str, region: str | None, soc_version: SocVersion | None, kinds: Collection[FactKind]
+    services: Services, who: str, region: str | None, soc_version: SocVersion | None, kinds: Collection[FactKind]
 ) -> MarketReport:
     """Ask about one occupation; see `College.labour_market`."""
-    market = _market(college)
-    settings = college.config.settings.labour_market
+    market = _market(services)
+    settings = services.opened.config.settings.labour_market
     version = soc_version or settings.soc_version
     who = who.strip()
-    occupation = Occupation(who, version) if _CODE.fullmatch(who) else _called(college, market, version, who)
+    occupation = Occupation(who, version) if _CODE.fullmatch(who) else _called(services, market, version, who)
     # Services are asked with the title that they give to the code: words find no more than their code does.
     found = market.report(occupation._replace(title=""), region=region or settings.region, kinds=kinds)
     if not found.is_titled:
@@ -171,9 +171,9 @@ def report(
     return replace(found, warnings=tuple(market.warnings.values()))
 
 
-def _called(college: College, market: Market, version: SocVersion, who: str) -> Occupation:
+def _called(services: Services, market: Market, version: SocVersion, who: str) -> Occupation:
     """Return the occupation with this title, or raise what is in the way of knowing it."""
-    known = _known(college, market, version)
+    known = _known(services, market, version)
     found = known.of(None, who)
     if found.occupation is not None:
         return found.occupation
@@ -194,12 +194,12 @@ def _called(college: College, market: Market, version: SocVersion, who: str) -> 
     raise ConfigError(f"No service lists an occupation that is called '{who}'. {then}")
 
 
-def compare(college: College, whos: Sequence[str], region: str | None, soc_version: SocVersion | None) -> Comparison:
+def compare(services: Services, whos: Sequence[str], region: str | None, soc_version: SocVersion | None) -> Comparison:
     """Put several occupations side by side; see `College.compare_occupations`."""
-    reports = tuple(report(college, who, region, soc_version, _COMPARED) for who in whos)
+    reports = tuple(report(services, who, region, soc_version, _COMPARED) for who in whos)
     lines: dict[tuple[Any, ...], dict[int, Fact]] = {}
     for number, one in enumerate(reports):
-        for fact in one.figures(college.today().year):
+        for fact in one.figures(services.opened.today().year):
             if fact.kind in _COMPARED:
                 # Jobs of this year and projected ones are lines of their own.
                 when = fact.year if fact.projected else ""
@@ -217,18 +217,18 @@ def compare(college: College, whos: Sequence[str], region: str | None, soc_versi
     return Comparison(reports, tuple(figures))
 
 
-def in_mind(college: College, market: Market | None = None) -> list[LearnerOccupation]:
+def in_mind(services: Services, market: Market | None = None) -> list[LearnerOccupation]:
     """Return what learners have in mind; see `College.occupations`."""
-    settings = college.config.settings.labour_market
-    with college.store.reading() as connection:
+    settings = services.opened.config.settings.labour_market
+    with services.opened.store.reading() as connection:
         counted = occupations_in_mind(connection)
     crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    return occupations_of(counted, college.config, crosswalk, market or college.market())
+    return occupations_of(counted, services.opened.config, crosswalk, market or services.market())
 
 
-def suggest(college: College, words: str, *, ask: bool) -> Suggestions:
+def suggest(services: Services, words: str, *, ask: bool) -> Suggestions:
     """Return what words may mean; see `College.suggest_occupations`."""
-    market = _market(college)
+    market = _market(services)
     near = [Suggestion(one, "titles") for one in market.titles().near(words)]
     asked = [Suggestion(one, source) for source, one in market.find(words)] if ask else []
     seen: dict[tuple[str, int], Suggestion] = {}
@@ -237,15 +237,15 @@ def suggest(college: College, words: str, *, ask: bool) -> Suggestions:
     return Suggestions(tuple(seen.values()), tuple(market.warnings.values()))
 
 
-def unknown(college: College) -> UnknownOccupations:
+def unknown(services: Services) -> UnknownOccupations:
     """Return the words that mean no occupation yet; see `College.unknown_occupations`."""
-    settings = college.config.settings.labour_market
-    market = _market(college)
+    settings = services.opened.config.settings.labour_market
+    market = _market(services)
     titles = market.titles()
     counted: Counter[str] = Counter()
     spelt: dict[str, str] = {}
     several: set[str] = set()
-    for one in in_mind(college, market):
+    for one in in_mind(services, market):
         if one.found.occupation is None and one.words:
             folded = fold_title(one.words)
             counted[folded] += one.learners
@@ -260,27 +260,27 @@ def unknown(college: College) -> UnknownOccupations:
     return UnknownOccupations(tuple(found), tuple(market.warnings.values()))
 
 
-def forget(college: College, service: str | None) -> int:
+def forget(services: Services, service: str | None) -> int:
     """Forget what services said; see `College.forget_labour_market`."""
-    known = {name for name, *_ in college.reference.entries()}
+    known = {name for name, *_ in services.answers().entries()}
     if service is not None and service not in known:
         raise ConfigError(
             f"Nothing is remembered of a service called '{service}'. What is remembered was said by: "
             f"{', '.join(sorted(known)) or 'none'}."
         )
-    return college.reference.forget(service)
+    return services.answers().forget(service)
 
 
-def refresh(college: College, *, force: bool, progress: Progress | None) -> RefreshReport:
+def refresh(services: Services, *, force: bool, progress: Progress | None) -> RefreshReport:
     """Ask about everything that learners have in mind; see `College.refresh_labour_market`."""
-    region = college.config.settings.labour_market.region
+    region = services.opened.config.settings.labour_market.region
     told = _Told(progress or SilentProgress())
-    with college.open_reference(refresh=force, max_wait=_PATIENCE, sleep=told.wait) as reference:
-        market = _market(college, reference)
+    with services.open_answers(refresh=force, max_wait=_PATIENCE, sleep=told.wait) as reference:
+        market = _market(services, reference)
         told.begin()
         occupations = dict.fromkeys(
             one.found.occupation._replace(title="")
-            for one in in_mind(college, market)
+            for one in in_mind(services, market)
             if one.found.occupation is not None
         )
         facts = 0

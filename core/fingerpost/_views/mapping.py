@@ -19,11 +19,11 @@ from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fingerpost._config.opened import Opened
     from fingerpost._contract.messages import Message, StreamSpec
     from fingerpost._mapping.compiled import CompiledMapping
     from fingerpost._mapping.plan import FieldTrace
     from fingerpost._plugins.instance import Instance
-    from fingerpost.college import College
 
 
 CHUNK = 1_000
@@ -96,13 +96,13 @@ class RowTrace:
 # -- a whole stream ----------------------------------------------------------------------------------------------------
 
 
-def check_mapping(college: College, connector: str, stream: str | None, limit: int | None) -> list[MappingCheck]:
-    """Map what a source holds now, up to `limit` rows of each stream; see `College.check_mapping`.
+def check_mapping(opened: Opened, connector: str, stream: str | None, limit: int | None) -> list[MappingCheck]:
+    """Map what a source holds now, up to `limit` rows of each stream, write nothing, and count what became of it.
 
     Raises `ConfigError` for an unknown connector or stream, and whatever the source raises.
     """
-    instance = college.source(connector)
-    return [_check_stream(college, instance, spec, limit) for spec in _specs(instance, stream)]
+    instance = opened.source(connector)
+    return [_check_stream(opened, instance, spec, limit) for spec in _specs(instance, stream)]
 
 
 def _specs(instance: Instance, stream: str | None) -> list[StreamSpec]:
@@ -113,9 +113,9 @@ def _specs(instance: Instance, stream: str | None) -> list[StreamSpec]:
     return found
 
 
-def _check_stream(college: College, instance: Instance, spec: StreamSpec, limit: int | None) -> MappingCheck:
-    tally = _Tally(college.mappings[instance.name, spec.name])
-    with _reading(college, instance, spec, tally) as messages:
+def _check_stream(opened: Opened, instance: Instance, spec: StreamSpec, limit: int | None) -> MappingCheck:
+    tally = _Tally(opened.mappings[instance.name, spec.name])
+    with _reading(opened, instance, spec, tally) as messages:
         rows = (message for message in messages if isinstance(message, Record | Rejected))
         for chunk in _chunks(islice(rows, limit)):
             tally.take(chunk)
@@ -139,11 +139,9 @@ def _chunks(rows: Iterable[Record | Rejected]) -> Iterator[list[Record | Rejecte
 
 
 @contextlib.contextmanager
-def _reading(
-    college: College, instance: Instance, spec: StreamSpec, tally: _Tally | None
-) -> Iterator[Iterator[Message]]:
+def _reading(opened: Opened, instance: Instance, spec: StreamSpec, tally: _Tally | None) -> Iterator[Iterator[Message]]:
     """Read a stream from its beginning, and tell of a connector that breaks as a sync would."""
-    context = college.hook_context(instance, college.mappings[instance.name, spec.name])
+    context = opened.context(instance, opened.mappings[instance.name, spec.name])
     if tally is not None:
         context.warned = tally.warned
     messages = instance.read(spec.name, None, cast("Any", context))
@@ -206,26 +204,26 @@ class _Tally:
 # -- one row -----------------------------------------------------------------------------------------------------------
 
 
-def explain_row(college: College, connector: str, row: str, stream: str | None) -> RowTrace:
+def explain_row(opened: Opened, connector: str, row: str, stream: str | None) -> RowTrace:
     """Find one row by key, or by number from 1, and say what became of each field; see `College.explain_mapping`.
 
     A key goes before a number. Raises `ConfigError` where there is no such row, or where a number would be one in
     several streams.
     """
-    instance = college.source(connector)
+    instance = opened.source(connector)
     specs = _specs(instance, stream)
     number = int(row) if row.isdecimal() else None
     numbered: list[tuple[StreamSpec, Record | Rejected]] = []
     for spec in specs:
-        with _reading(college, instance, spec, None) as messages:
+        with _reading(opened, instance, spec, None) as messages:
             rows = (message for message in messages if isinstance(message, Record | Rejected))
             for position, message in enumerate(rows, start=1):
                 if message.key == row:
-                    return _trace(college, instance, spec, message)
+                    return _trace(opened, instance, spec, message)
                 if position == number:
                     numbered.append((spec, message))
     if len(numbered) == 1:
-        return _trace(college, instance, *numbered[0])
+        return _trace(opened, instance, *numbered[0])
     if numbered:
         names = ", ".join(spec.name for spec, _ in numbered)
         raise ConfigError(f"{connector} has a row {row} in several streams; choose one with --stream: {names}.")
@@ -233,8 +231,8 @@ def explain_row(college: College, connector: str, row: str, stream: str | None) 
     raise ConfigError(f"{connector} holds no row with this key or number in its {streams}. Rows are counted from 1.")
 
 
-def _trace(college: College, instance: Instance, spec: StreamSpec, message: Record | Rejected) -> RowTrace:
-    mapping = college.mappings[instance.name, spec.name]
+def _trace(opened: Opened, instance: Instance, spec: StreamSpec, message: Record | Rejected) -> RowTrace:
+    mapping = opened.mappings[instance.name, spec.name]
     if isinstance(message, Rejected):
         reason = f"{message.reason} ({message.where})" if message.where else message.reason
         return RowTrace(instance.name, spec.name, mapping.name, message.key, "rejected", reason, ())

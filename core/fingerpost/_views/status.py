@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from fingerpost._views.held import HeldSweep, held_sweeps
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fingerpost.college import College
+    from fingerpost._config.opened import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +96,24 @@ class StatusReport:
         return asdict(self)
 
 
-def status(college: College, runs: int) -> StatusReport:
-    """Return the last `runs` runs and how everything stands; see `College.status`."""
-    held = held_sweeps(college)
-    now = college._clock().astimezone(UTC)  # noqa: SLF001 - the facade's own
-    with college.store.reading() as connection:
+def status(opened: Opened, runs: int) -> StatusReport:
+    """Return what the last `runs` runs did, how fresh each source is, and what waits for a person."""
+    held = held_sweeps(opened)
+    with opened.store.reading() as connection:
         ledger = _runs(connection, runs)
-        sources = _sources(college, connection, held, now)
+        sources = _sources(opened, connection, held)
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
         lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
-    broken = [one.message for one in college.config.broken]
+    broken = [one.message for one in opened.config.broken]
     waiting = {
         item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
         for item, counts in (("digest", outbox), ("gap_item", items))
     }
     todo = _todo(ledger, sources, held, waiting)
     return StatusReport(
-        college=college.config.settings.college.name,
-        store=college.store.where,
-        timezone=college.config.settings.college.timezone,
+        college=opened.config.settings.college.name,
+        store=opened.store.where,
+        timezone=opened.config.settings.college.timezone,
         runs=ledger,
         sources=sources,
         outbox=outbox,
@@ -160,22 +158,20 @@ def _summary(stored: str | None) -> str:
 _Key: TypeAlias = tuple[str, str]
 
 
-def _sources(
-    college: College, connection: sa.Connection, held: list[HeldSweep], now: datetime
-) -> tuple[SourceStatus, ...]:
-    names = college.connector_names(connection)
+def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -> tuple[SourceStatus, ...]:
+    names = opened.store.connector_names(connection)
     live = _live(connection, names)
     last, states = _last_reads(connection, names), _states(connection, names)
     warnings, quarantined = _warnings(connection, names), _quarantined(connection, names)
     waiting: dict[_Key, int] = {(one.connector, one.stream): one.rows for one in held}
     fresh_for: dict[_Key, float | None] = {
         (instance.name, str(spec.name)): getattr(instance.config, "fresh_for", None)
-        for instance in college.config.instances
+        for instance in opened.config.instances
         for spec in instance.streams
     }
     gone = sorted(key for key, count in live.items() if count and key not in fresh_for)
     found = []
-    broken = {one.name: one.message for one in college.config.broken}
+    broken = {one.name: one.message for one in opened.config.broken}
     keys: tuple[_Key, ...] = (*fresh_for, *gone)
     for key in keys:
         read, state = last.get(key), states.get(key)
@@ -189,7 +185,7 @@ def _sources(
                 connector=key[0], stream=key[1], configured=key in fresh_for or key[0] in broken,
                 state=standing[0], message=standing[1],
                 complete_at=complete_at, data_at=data_at,
-                stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], now),
+                stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], opened.now()),
                 live=live.get(key, 0), warnings=dict(sorted(warnings.get(key, {}).items())),
                 quarantined=quarantined.get(key, 0), held=waiting.get(key, 0),
             )
@@ -326,7 +322,7 @@ def _many(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def data_quality(college: College) -> list[DataFault]:
+def data_quality(opened: Opened) -> list[DataFault]:
     """List every fault in the data, for those who can correct it at its source; values are never part of it."""
     table, names = schema.warning, schema.connector
     select = (
@@ -334,5 +330,5 @@ def data_quality(college: College) -> list[DataFault]:
         .join(names, names.c.id == table.c.connector)
         .order_by(names.c.name, table.c.stream, table.c.code, table.c.field, table.c.key, table.c.where)
     )
-    with college.store.reading() as connection:
+    with opened.store.reading() as connection:
         return [DataFault(*row) for row in connection.execute(select)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ def read_academic_year(text: str) -> int | None:
 
 
 def utc_text(instant: datetime) -> str:
-    """Spell an instant in UTC as the store does: to the second, sortable."""
-    return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    """Spell an instant in UTC as the store does: to the second, sortable; raise ValueError where it names no zone."""
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 MONTHS = (

@@ -1,0 +1,73 @@
+"""The services of one college that know the labour market, and what they said, opened when first needed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fingerpost._market.answers import Reference
+from fingerpost._market.market import Market
+from fingerpost._words.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fingerpost._config.opened import Opened
+    from fingerpost._web.http import Http
+
+
+class Services:
+    """Hand out the markets of one college and the answers that they remember; `close` closes them all."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self._answers: dict[bool, Reference] = {}
+        self._markets: list[Market] = []
+
+    def answers(self, *, offline: bool = False) -> Reference:
+        """Return what services said, opened when first asked for; `offline` none is asked, however old it is."""
+        if offline not in self._answers:
+            self._answers[offline] = self.open_answers(offline=offline)
+        return self._answers[offline]
+
+    def open_answers(
+        self,
+        *,
+        refresh: bool = False,
+        offline: bool = False,
+        max_wait: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Reference:
+        """Open what services said: to ask everything anew, or to ask nothing at all.
+
+        `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
+        """
+        settings = self.opened.config.settings.labour_market
+        return Reference.open(
+            settings.cache, clock=self.opened.clock, keep_days=settings.keep_days, refresh=refresh, offline=offline,
+            max_wait=max_wait, sleep=sleep,
+        )  # fmt: skip
+
+    def market(self, answers: Reference | None = None, *, offline: bool = False) -> Market:
+        """Return the enrichers, ready to be asked; `offline` they speak from memory and reach no network."""
+        enrichers = self.opened.config.enrichers
+        contexts = [self.opened.context(instance) for instance in enrichers]
+        if offline:
+            contexts = [replace(context, make_http=_no_http) for context in contexts]
+        market = Market(list(zip(enrichers, contexts, strict=True)), lambda: answers or self.answers(offline=offline))
+        self._markets.append(market)
+        return market
+
+    def close(self) -> None:
+        """Close what services said, and the connections to them."""
+        for market in self._markets:
+            market.close()
+        for answers in self._answers.values():
+            answers.close()
+        self._markets.clear()
+        self._answers.clear()
+
+
+def _no_http() -> Http:
+    raise SourceUnavailable("No service is asked now.")

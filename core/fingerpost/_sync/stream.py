@@ -1,0 +1,56 @@
+"""One stream of one source while it is read: what its parts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+
+if TYPE_CHECKING:
+    from fingerpost._contract.messages import StreamSpec
+    from fingerpost._mapping.compiled import CompiledMapping
+    from fingerpost._plugins.context import HookContext
+    from fingerpost._plugins.instance import Instance
+    from fingerpost._sync.report import StreamReport
+    from fingerpost._sync.run import Run
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream of one source in one run.
+
+    `mode` is ``snapshot`` or ``append``; `fingerprint` is of everything that decides what becomes of a row. `number` is
+    that of the connector in the store.
+    """
+
+    run: Run
+    instance: Instance
+    spec: StreamSpec
+    mapping: CompiledMapping
+    context: HookContext
+    report: StreamReport
+    mode: str
+    fingerprint: str
+    number: int = field(init=False)
+    table: sa.Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.number = self.run.connector_ids[self.instance.name]
+        self.table = schema.SOURCE_TABLES[self.spec.name]
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection that the run writes on."""
+        return self.run.unit.connection
+
+    @property
+    def is_changelog(self) -> bool:
+        """Whether the source yields changes one after the other, so that the last word on a key counts."""
+        return self.spec.ordered and self.spec.cursor is not None
+
+    def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Return the condition that a row of a table about streams is about this one."""
+        return sa.and_(table.c.connector == self.number, table.c.stream == self.spec.name)

@@ -1,0 +1,70 @@
+"""Remove what a whole read lacked, or hold it for a person when that is more than is believable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fingerpost._sync.seen import SeenRows
+    from fingerpost._sync.stream import Stream
+
+SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
+"""A sweep that would remove more rows than this, and more than this share, waits for a person."""
+
+_hold = schema.sweep_hold
+
+
+def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] | None:
+    """Return the rows that a whole read lacked and that may be removed; None where it is held for a person.
+
+    Only rows of the `parts` that the source showed are looked at. A stream that came empty, and one that lacks more
+    than is believable, are held; what is held stays held, since new rows must not make the share of what is gone
+    small enough.
+    """
+    table = stream.table
+    live = sa.select(table.c.id, table.c.part).where(table.c.connector == stream.number, table.c.deleted_run.is_(None))
+    total = 0
+    gone: list[int] = []
+    for number, part in stream.connection.execute(live.execution_options(yield_per=10_000)):
+        if parts and part not in parts:
+            continue
+        total += number < seen.first_new
+        if number not in seen:
+            gone.append(number)
+    empty = not parts and not stream.report.rejected
+    many = len(gone) > SWEEP_ROWS and (_is_held(stream) or len(gone) > SWEEP_SHARE * total)
+    # Answers go all at once when a year ends and its items are closed; without them a tutor hears more, not less.
+    if gone and (empty or many) and stream.spec.name != "responses":
+        why = "came empty" if not parts else f"no longer holds {len(gone)} of {total} {stream.spec.name}"
+        _hold_back(stream, gone, why)
+        stream.run.log.warning(
+            "sweep_held", connector=stream.instance.name, stream=stream.spec.name, rows=len(gone), of=total
+        )
+        return None
+    _let_go(stream)
+    return gone
+
+
+def _hold_back(stream: Stream, gone: list[int], why: str) -> None:
+    _let_go(stream)
+    rows = [(stream.number, stream.spec.name, number) for number in gone]
+    executemany(stream.connection, stream.run.store.dialect.insert_ignore(_hold), rows)
+    stream.report.message = (
+        f"Connector {stream.instance.name} {why}, so nothing was removed. If that is right, run "
+        f"fingerpost sweep --confirm; if not, correct the export and sync again."
+    )
+
+
+def _is_held(stream: Stream) -> bool:
+    return stream.connection.scalar(sa.select(_hold.c.row_id).where(stream.of(_hold)).limit(1)) is not None
+
+
+def _let_go(stream: Stream) -> None:
+    stream.connection.execute(sa.delete(_hold).where(stream.of(_hold)))
