@@ -83,6 +83,7 @@ from fingerpost._words.errors import (
     StoreError,
 )
 from fingerpost._words.logs import configure_logging
+from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.text import plain_text
 from fingerpost.college import College
 
@@ -171,6 +172,7 @@ __all__ = [
     "__version__",
     "configure_logging",
     "default_config_path",
+    "did_you_mean",
     "hookimpl",
     "init_template",
     "item_key",

@@ -70,7 +70,7 @@ class College:
         try:
             library = FrameworkLibrary(host.framework_files())
             framework = library.load(config.settings.benchmarks.framework, config.base_dir)
-            framework = framework.configure(config.settings.benchmarks)
+            framework = framework.configure(config.settings.benchmarks.settings)
         except ConfigError as error:
             problems.append(f"[benchmarks]: {error.message}")
         mappings = compile_mappings(host, config, problems)

@@ -631,7 +631,7 @@ def test_calls_are_shown_with_their_arguments_and_defaults() -> None:
     }
     assert shown.keys() == {
         "Record", "Deleted", "Rejected", "Checkpoint", "StreamSpec", "Finding", "Payload", "Receipt", "FingerpostError",
-        "item_key", "mark_item", "read_mark", "Occupation", "NoData", "json_of", "plain_text",
+        "did_you_mean", "item_key", "mark_item", "read_mark", "Occupation", "NoData", "json_of", "plain_text",
     }  # fmt: skip
     for name, arguments in shown.items():
         told = inspect.signature(eval(f"lambda {arguments}: None"))  # our own page

@@ -103,7 +103,7 @@ MISTAKES = [
             "Did you mean 'mapping'?"),
     Mistake("misspelt key of a table", "careers_leader =", "careers_lead =", ("[alerts]", "careers_lead"),
             "Did you mean 'careers_leader'?"),
-    Mistake("misspelt table", "[alerts]", "[alert]", ("[alert]",), "[alerts]"),
+    Mistake("misspelt table", "[alerts]", "[alert]", ("'alert'",), "Did you mean 'alerts'?"),
     Mistake("missing required key", "ukprn = 99999999", "", ("[college]", "ukprn"), "eight digits"),
     Mistake("missing required key of a connector", 'path = "data/tutors.csv"', "", ("tutors", "path"), "needs the key"),
     Mistake("missing type", 'type = "csv"\nname = "tutors"', 'name = "tutors"', ("tutors", "type"), 'type = "csv"'),
@@ -118,7 +118,7 @@ MISTAKES = [
             ("mail", "password", "nowhere.txt"), "put the secret, and nothing else, into it"),
     Mistake("duplicate instance name", 'name = "careers-log"', 'name = "tutors"', ("tutors",), "a name of its own"),
     Mistake("unknown mapping", 'mapping = "careers-log"', 'mapping = "carers-log"', ("careers-log", "carers-log"),
-            'did you mean "careers-log"'),
+            "Did you mean 'careers-log'?"),
     Mistake("mapping of another stream", 'mapping = "assignments"', 'mapping = "careers-log"',
             ("tutors", "careers-log", "activities"), "assignments"),
     Mistake("bad TOML syntax", 'name = "Example College"', "name = Example College", ("line 2",), "Text needs quotes"),
@@ -133,7 +133,7 @@ MISTAKES = [
             sync_exits=3),
     Mistake("folder as a path", "data/tutors.csv", "data", ("tutors", "data"), "check path", sync_exits=3),
     Mistake("unknown column in a mapping", 'mapping = "assignments"', 'mapping = "own"',
-            ("tutors", "Learner Ref No", "tutors.csv"), "is it 'learner_ref'?", sync_exits=3),
+            ("tutors", "Learner Ref No", "tutors.csv"), "did you mean 'learner_ref'?", sync_exits=3),
 ]  # fmt: skip
 
 

@@ -291,7 +291,7 @@ def test_an_unset_variable_is_named_with_table_and_key(
 def test_a_secret_in_clear_is_refused_and_not_repeated(problem: Callable[[str], str], value: str) -> None:
     said = problem(f"{COLLEGE}{ACME}token = {value}\n")
     assert said.startswith(
-        "[[connector]] 'ilp' token is a secret and must not stand in the file; write token = { env = "
+        "[[connector]] 'ilp' token is a secret and must not be written in the file; write token = { env = "
     )
     assert value.strip('"[]') not in said
 
@@ -332,17 +332,20 @@ def test_a_database_address_is_a_secret(
             COLLEGE + '[alerts]\ncarers_leader = "x"',
             "[alerts] has no key 'carers_leader'. Did you mean 'careers_leader'?",
         ),
-        (COLLEGE + "[network]\nzzz = 1", "[network] has no key 'zzz'. Its keys are: ca_file, proxy, timeout."),
-        (COLLEGE + "[allerts]", "There is no table [allerts]. Did you mean '[alerts]'?"),
-        (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table [connectors]. Did you mean '[[connector]]'?"),
-        (COLLEGE + "[zzz]", "There is no table [zzz]. The tables are: [college], [store]"),
+        (COLLEGE + "[network]\nzzz = 1", "[network] has no key 'zzz'. Choose from: ca_file, proxy, timeout."),
+        (COLLEGE + "[allerts]", "There is no table or key 'allerts'. Did you mean 'alerts'?"),
+        (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
+        (COLLEGE + "[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
         ('careers_leader = "x"' + COLLEGE, "stands outside its table; put it below the line [alerts]."),
-        ("[alerts]", "The table [college] is missing; it needs the keys name and ukprn."),
+        (
+            "[alerts]",
+            "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it.",
+        ),
         ('[college]\nname = "X"', "[college] needs the key ukprn: the UK provider reference number, eight digits."),
         ('[college]\nname = "X"\nukprn = "many"', "[college] ukprn must be a whole number, without quotes."),
         ('[college]\nname = "X"\nukprn = 1', "[college] ukprn must be at least 10000000: the UK provider"),
         ('[college]\nname = ""\nukprn = 99999999', "[college] name must not be empty."),
-        ("college = 3", "[college] must be a table"),
+        ("college = 3", "The table [college] is missing: write [college] on"),
         (COLLEGE + "timezone = 'London'", "[college] timezone is not a time zone; write one such as Europe/London."),
         (COLLEGE + "as_of = 'soon'", "[college] as_of must be a date such as 2026-03-02"),
         (COLLEGE + "[network]\ntimeout = 0", "[network] timeout must be more than 0"),
@@ -365,8 +368,11 @@ def test_a_database_address_is_a_secret(
         ),
         (COLLEGE + "[precedence]\nemail = []\nlearner.email = []", "'email' and 'learner.email', which are the same"),
         # Connectors
-        (COLLEGE + '[connector]\ntype = "acme"', "begins with the line [[connector]], with two brackets."),
-        ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table."),
+        (
+            COLLEGE + '[connector]\ntype = "acme"',
+            "The table [[connector]] is missing: write [[connector]] on a line of its own",
+        ),
+        ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table of keys and values."),
         (
             COLLEGE + "[[connector]]\nname = 'x'",
             "[[connector]] 'x' needs the key type, one of: acme, apprenticeships, csv, email,",
@@ -377,13 +383,13 @@ def test_a_database_address_is_a_secret(
         ),
         (
             COLLEGE + ACME.replace("ilp", "My ILP"),
-            "name may hold only small letters, digits, - and _, at most 40 of them.",
+            "name must be up to 40 small letters, digits, - and _.",
         ),
         (
             COLLEGE + ACME.replace('"acme"', '"acne"'),
             "[[connector]] 'ilp': There is no connector type 'acne'. Did you mean 'acme'?",
         ),
-        (COLLEGE + ACME + ACME, "[[connector]] 'ilp' is there 2 times; give each connector a name of its own."),
+        (COLLEGE + ACME + ACME, "[[connector]] 'ilp' appears 2 times; give each connector a name of its own."),
         (COLLEGE + ACME + "tokn = 1", "[[connector]] 'ilp' has no key 'tokn'. Did you mean 'token'?"),
         (COLLEGE + ACME + "limit = 101", "[[connector]] 'ilp' limit must be at most 100: how many at a time."),
         (COLLEGE + ACME + "enabled = 'maybe'", "[[connector]] 'ilp' enabled must be true or false"),
@@ -414,7 +420,7 @@ def test_a_database_address_is_a_secret(
         ('[college]\nname = "Example', "not valid TOML at "),
         ("[college\n", "not valid TOML at line 1, column 9"),
         (COLLEGE + r"[store]" + "\n" + r'path = "C:\data\careers.db"', "write paths with / or in single quotes."),
-        (COLLEGE + COLLEGE, "A table or key may stand only once."),
+        (COLLEGE + COLLEGE, "A table or key may appear only once."),
     ],
 )
 def test_one_sentence_that_says_what_to_write(problem: Callable[[str], str], text: str, words: str) -> None:
@@ -548,6 +554,7 @@ def test_the_file_system_of_the_deepest_mount_point(path: str, kind: str) -> Non
 def test_errors_of_other_files_read_alike() -> None:
     assert config_error("m.toml", ["a"]).message == "m.toml: a"
     assert config_error("m.toml", ["a", "b"]).message == "m.toml has 2 problems:\n  a\n  b"
-    assert unknown("[benchmarks] framework", "framework", "gatsby", ["gatsby-colleges-2025", "other"]) == (
-        "[benchmarks] framework names the framework 'gatsby', which does not exist. Known: gatsby-colleges-2025, other."
+    assert unknown("[benchmarks] framework", "framework", "schools", ["gatsby-colleges-2025", "other"]) == (
+        "[benchmarks] framework names the framework 'schools', which does not exist. "
+        "Choose from: gatsby-colleges-2025, other."
     )

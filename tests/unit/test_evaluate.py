@@ -17,7 +17,6 @@ from fingerpost._benchmarks.evaluate import evaluate, next_booked
 from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
 from fingerpost._benchmarks.standing import lapse
 from fingerpost._benchmarks.verdicts import GAP, Evidence, EvidenceUse, LearnerFacts, ProgrammeFacts, Verdict
-from fingerpost._config.settings import BenchmarkSettings
 from fingerpost._words.days import academic_year_of
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def judge(
 
 
 def configured(**values: Any) -> Framework:
-    return COLLEGES.configure(BenchmarkSettings(settings=values))
+    return COLLEGES.configure(values)
 
 
 def outcome(verdict: Verdict) -> tuple[str, str | None]:

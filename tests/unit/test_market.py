@@ -192,7 +192,7 @@ def test_figures_of_parts_that_stand_for_all_are_told_apart() -> None:
         ("west midlands ", None), ("Yorkshire & Humber", None), ("YORKSHIRE AND THE HUMBER", None), ("England", None),
         ("Northern Ireland", None), ("UK", None), ("the North East", None),
         ("West Midland", "Did you mean 'West Midlands'"), ("Yorkshire", "Did you mean 'Yorkshire and the Humber'?"),
-        ("Lodnon", "Did you mean 'London'?"), ("Ruritania", "Regions are called East Midlands, "), ("", "Regions"),
+        ("Lodnon", "Did you mean 'London'?"), ("Ruritania", "Choose from: East Midlands, "), ("", "Choose from: "),
     ],
 )  # fmt: skip
 def test_a_region_that_is_none_is_doubted(name: str, advice: str | None) -> None:

@@ -1,44 +1,60 @@
 """Frameworks: versioned rule packs as data, read from TOML, overlaid, and set up as the college decides.
 
 A framework says for each criterion what counts, how much of it is needed, by when and in what words a tutor is told.
-How those rules are applied is in `_evaluate`.
+How those rules are applied is in `evaluate`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import string
-import tomllib
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fingerpost._record.models import CHECKLIST
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.faults import explained
+from fingerpost._words.nearest import did_you_mean
+from fingerpost._words.packaged import Library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from fingerpost._config.settings import BenchmarkSettings
 
 
 RULES_VERSION = 1
 """Raised when the evaluator judges the same file differently, so that every learner is judged again."""
 
-_FOLDER = "frameworks"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
-
 _Kind: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 _Id: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$")]
 _Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 _Value: TypeAlias = int | str
+
+
+def _only(*allowed: str) -> AfterValidator:
+    """Make a check that a text has none but these placeholders in braces."""
+    names = " and ".join(f"{{{name}}}" for name in allowed)
+
+    def check(text: str) -> str:
+        try:
+            parts = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise ValueError(f"has a brace without its partner; the placeholders are {names}") from error
+        if any(name is not None and (name not in allowed or spec or conversion) for _, name, spec, conversion in parts):
+            raise ValueError(f"has an unknown placeholder; write {names} and nothing else in braces")
+        return text
+
+    return AfterValidator(check)
+
+
+_Counting: TypeAlias = Annotated[_Text, _only("have", "need")]
+_Needing: TypeAlias = Annotated[_Text, _only("need")]
+_Following: TypeAlias = Annotated[_Text, _only("first", "have", "need")]
 
 
 class _Table(BaseModel):
@@ -54,42 +70,15 @@ class Words(_Table):
     where a parent may read it too; without it they read what the tutor reads.
     """
 
-    needs: _Text
-    needs_none: _Text | None = None
-    closes: _Text
-    closes_none: _Text | None = None
+    needs: _Counting
+    needs_none: _Counting | None = None
+    closes: _Needing
+    closes_none: _Needing | None = None
     done: _Text | None = None
-    together: _Text | None = None
-    together_none: _Text | None = None
-    learner: _Text | None = None
-    learner_none: _Text | None = None
-
-    @field_validator("needs", "needs_none", "learner", "learner_none")
-    @classmethod
-    def _counts(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"have", "need"}))
-
-    @field_validator("closes", "closes_none")
-    @classmethod
-    def _need(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"need"}))
-
-    @field_validator("together", "together_none")
-    @classmethod
-    def _first(cls, text: str | None) -> str | None:
-        return _placeholders(text, frozenset({"first", "have", "need"}))
-
-
-def _placeholders(text: str | None, allowed: frozenset[str]) -> str | None:
-    names = " and ".join(f"{{{name}}}" for name in sorted(allowed))
-    try:
-        parts = list(string.Formatter().parse(text or ""))
-    except ValueError as error:
-        raise ValueError(f"has a brace without its partner; the placeholders are {names}") from error
-    for _, name, spec, conversion in parts:
-        if name is not None and (name not in allowed or spec or conversion):
-            raise ValueError(f"has an unknown placeholder; write {names} and nothing else in braces")
-    return text
+    together: _Following | None = None
+    together_none: _Following | None = None
+    learner: _Counting | None = None
+    learner_none: _Counting | None = None
 
 
 class Criterion(_Table):
@@ -175,7 +164,7 @@ class Criterion(_Table):
     def _known_elements(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
             if name not in CHECKLIST:
-                raise ValueError(f"may only name {', '.join(CHECKLIST)}{_meant(name, CHECKLIST)}")
+                raise ValueError(f"has no element '{name}'.{did_you_mean(name, CHECKLIST)}")
         return value
 
     @model_validator(mode="after")
@@ -251,9 +240,27 @@ class Scope(_Table):
     types_without_age: tuple[str, ...] = ()
 
 
+class _Row(BaseModel):
+    """A criterion of which nothing but its name is known yet."""
+
+    model_config = ConfigDict(extra="allow", strict=True, hide_input_in_errors=True)
+
+    id: _Id = Field(description='Its name, such as "5.1".')
+
+
+class _Overlay(BaseModel):
+    """The lists in a file that is laid over another."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
+
+    drop: tuple[str, ...] = ()
+    criterion: tuple[_Row, ...] = ()
+
+
 class _File(_Table):
     """A framework file after its overlays are applied, with references to settings still in the criteria."""
 
+    extends: None = Field(default=None, description="The framework to lay this one over; taken out beforehand.")
     schema_version: Literal[1]
     title: _Text
     description: _Text
@@ -262,13 +269,16 @@ class _File(_Table):
     scope: Scope
     settings: dict[str, Setting] = Field(default_factory=dict)
     counts_as: dict[_Kind, CountsAs] = Field(default_factory=dict)
-    criterion: tuple[dict[str, Any], ...] = Field(min_length=1)
+    criterion: tuple[_Row, ...] = Field(min_length=1)
 
 
 _M = TypeVar("_M", bound=BaseModel)
 
-_TABLES: dict[str, type[BaseModel]] = {"scope": Scope, "settings": Setting, "counts_as": CountsAs, "words": Words}
-"""The models of the tables inside a file or criterion, for the nearest spelling of a key in them."""
+_HINTS = {
+    r"^[a-z][a-z0-9_]{0,39}$": "a kind of up to 40 small letters, digits and _",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$": "up to 20 letters, digits, dots, - and _",
+}
+"""What a value must be, by the pattern that it does not match."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,25 +307,21 @@ class Framework:
             if criterion.id == criterion_id:
                 return criterion
         ids = [criterion.id for criterion in self.criteria]
-        raise ConfigError(f'Framework {self.name} has no criterion "{criterion_id}"{_meant(criterion_id, ids)}.')
+        raise ConfigError(f"Framework {self.name} has no criterion '{criterion_id}'.{did_you_mean(criterion_id, ids)}")
 
-    def configure(self, settings: BenchmarkSettings) -> Framework:
-        """Return this framework with the college's own numbers in place.
+    def configure(self, given: Mapping[str, Any]) -> Framework:
+        """Return this framework with the college's own numbers in place, by the names of its settings.
 
         Raises `ConfigError` for a setting that the framework does not have or a value that it does not allow.
         """
-        values = dict(self.values)
-        for name, value in settings.settings.items():
+        for name, value in given.items():
             spec = self.settings.get(name)
             if spec is None:
-                raise ConfigError(
-                    f'[benchmarks.settings]: framework {self.name} has no setting "{name}"'
-                    f"{_meant(name, self.settings)}. It has: {', '.join(sorted(self.settings)) or 'none'}."
-                )
+                meant = did_you_mean(name, self.settings)
+                raise ConfigError(f"Framework {self.name} has no setting '{name}'.{meant}")
             if not spec.accepts(value):
-                raise ConfigError(f"[benchmarks.settings]: {name} must be {spec.allowed}.")
-            values[name] = value
-        return _build(self.name, f"framework {self.name}", self._raw, values)
+                raise ConfigError(f"The setting {name} must be {spec.allowed}.")
+        return _build(self.name, f"framework {self.name}", self._raw, {**self.values, **given})
 
     @cached_property
     def rules(self) -> tuple[tuple[Criterion, tuple[str, ...]], ...]:
@@ -329,117 +335,51 @@ class Framework:
         return tuple(dict.fromkeys([*criterion.kinds, *serving, *criterion.never_kinds]))
 
 
-class FrameworkLibrary:
+class FrameworkLibrary(Library):
     """Every framework that installed plugins ship, and those that a college keeps beside its configuration."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._files: dict[str, Path] = {}
-        for file in files:
-            self._files.setdefault(file.stem, file)
-
-    def names(self, base_dir: Path | None = None) -> list[str]:
-        """List the names that `load` knows, the college's own included where `base_dir` is given."""
-        own = (base_dir / _FOLDER).glob("*.toml") if base_dir is not None else ()
-        return sorted({*self._files, *(file.stem for file in own)})
+    what, folder = "framework", "frameworks"
 
     def load(self, name: str, base_dir: Path | None = None) -> Framework:
-        """Read a framework with the defaults of its settings.
+        """Read a framework with the defaults of its settings; see `Library.read` for names.
 
-        ``frameworks/NAME.toml`` beside the configuration wins over a shipped framework of that name, and may extend it.
         Raises `ConfigError` where the framework is unknown, unreadable or wrong.
         """
-        raw, label = self._read(name, base_dir, [])
-        return _build(name, label, raw, {})
+        path, raw = self.read(name, base_dir)
+        return _build(path.stem, path, raw, {})
 
-    def _read(self, name: str, base_dir: Path | None, chain: list[Path]) -> tuple[dict[str, Any], str]:
-        file = self._find(name, base_dir, chain)
-        raw = _parse(file)
-        base_name = raw.pop("extends", None)
-        if base_name is None:
-            return raw, file.name
-        if not isinstance(base_name, str):
-            raise ConfigError(f'{file.name}: extends must be the name of a framework, such as "gatsby-colleges-2025".')
-        base, base_label = self._read(base_name, base_dir, [*chain, file])
-        _build(base_name, base_label, base, {})  # a mistake in the base is reported as the base's
-        return _overlay(base, raw, file.name), file.name
-
-    def _find(self, name: str, base_dir: Path | None, chain: list[Path]) -> Path:
-        candidates = []
-        if base_dir is not None and _NAME.fullmatch(name):
-            candidates.append(base_dir / _FOLDER / f"{name}.toml")
-        if name in self._files:
-            candidates.append(self._files[name])
-        candidates = [file for file in candidates if file.is_file()]
-        for file in candidates:
-            if file not in chain:
-                return file
-        if candidates:
-            raise ConfigError(f"{chain[-1].name}: extends leads back to itself; a framework cannot extend itself.")
-        place = f"{chain[-1].name}: extends" if chain else "[benchmarks] framework"
-        names = self.names(base_dir)
-        raise ConfigError(
-            f'{place}: there is no framework "{name}"{_meant(name, names)}. '
-            f"There are: {', '.join(names) or 'none'}. Your own go into frameworks/NAME.toml beside fingerpost.toml."
-        )
+    def overlay(self, base: dict[str, Any], top: dict[str, Any], *, files: tuple[Path, Path]) -> dict[str, Any]:
+        """Lay criteria over each other by id, settings and kinds by name, then key by key."""
+        _build(files[0].stem, files[0], base, {})  # a mistake in the base is reported as the base's
+        overlay = _validate(_Overlay, top, files[1])
+        criteria = {row["id"]: row for row in base["criterion"]}
+        for dropped in overlay.drop:
+            if dropped not in criteria:
+                meant = did_you_mean(dropped, criteria)
+                raise ConfigError(f"{files[1]}: drop: the framework has no criterion '{dropped}'.{meant}")
+            del criteria[dropped]
+        top.pop("drop", None)
+        for row in top.pop("criterion", ()):
+            criteria[row["id"]] = {**criteria.get(row["id"], {}), **row}
+        alone = set(overlay.drop) - criteria.keys()
+        rows = [
+            {key: value for key, value in row.items() if key != "told_with" or value not in alone}
+            for row in criteria.values()
+        ]
+        return {**_lay_over(base, top), "criterion": rows}
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{file.name} cannot be read: {error.strerror or 'unknown reason'}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file.name} is not in UTF-8; save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file.name} is not valid TOML: {error}.") from error
+def _lay_over(base: Any, over: Any, levels: int = 3) -> Any:
+    """Lay tables over each other: those of a file, those in them, and their keys."""
+    if levels == 0 or not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _lay_over(base.get(key), value, levels - 1) for key, value in over.items()}}
 
 
-def _overlay(base: Mapping[str, Any], over: dict[str, Any], label: str) -> dict[str, Any]:
-    """Lay a file over the one that it extends: criteria by id, settings and kinds by name, then key by key."""
-    criteria = {row["id"]: row for row in base["criterion"]}
-    base_ids = list(criteria)
-    for dropped in _list_of(over.pop("drop", []), str, label, "drop", "a list of criterion ids"):
-        if dropped not in criteria:
-            raise ConfigError(f'{label}: drop: the framework has no criterion "{dropped}"{_meant(dropped, criteria)}.')
-        del criteria[dropped]
-    dropped_ids = set(base_ids) - criteria.keys()
-    for row in _list_of(over.pop("criterion", []), dict, label, "criterion", "written as [[criterion]] tables"):
-        criterion_id = _id_of(row, label)
-        criteria[criterion_id] = {**criteria.get(criterion_id, {}), **row}
-    alone = dropped_ids - criteria.keys()
-    rows = [
-        {key: value for key, value in row.items() if key != "told_with" or value not in alone}
-        for row in criteria.values()
-    ]
-    merged = {**base, "criterion": rows}
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            merged[key] = {**base[key], **{name: _deep(base[key].get(name), item) for name, item in value.items()}}
-        else:
-            merged[key] = value
-    return merged
-
-
-def _deep(base: object, over: object) -> object:
-    return {**base, **over} if isinstance(base, dict) and isinstance(over, dict) else over
-
-
-def _list_of(value: object, type_: type, label: str, key: str, wanted: str) -> list[Any]:
-    if not isinstance(value, list) or not all(isinstance(item, type_) for item in value):
-        raise ConfigError(f"{label}: {key} must be {wanted}.")
-    return value
-
-
-def _id_of(row: Mapping[str, Any], label: str) -> str:
-    if not isinstance(row.get("id"), str):
-        raise ConfigError(f'{label}: every [[criterion]] needs an id, such as id = "5.1".')
-    return str(row["id"])
-
-
-def _build(name: str, label: str, raw: Mapping[str, Any], given: Mapping[str, _Value]) -> Framework:
+def _build(name: str, label: str | Path, raw: Mapping[str, Any], given: Mapping[str, _Value]) -> Framework:
     file = _validate(_File, raw, label)
     values = {key: given.get(key, spec.default) for key, spec in file.settings.items()}
-    criteria = tuple(_criterion(row, file, values, label) for row in file.criterion)
+    criteria = tuple(_criterion(row, values, label) for row in raw["criterion"])
     _check_together(criteria, label)
     digest = hashlib.sha256(_json({"rules": RULES_VERSION, "file": raw, "values": values}).encode())
     return Framework(
@@ -458,63 +398,37 @@ def _build(name: str, label: str, raw: Mapping[str, Any], given: Mapping[str, _V
     )
 
 
-def _criterion(row: Mapping[str, Any], file: _File, values: Mapping[str, _Value], label: str) -> Criterion:
-    place = f"{label}: criterion {_id_of(row, label)}"
-    resolved = {}
+def _criterion(row: Mapping[str, Any], values: Mapping[str, _Value], label: str | Path) -> Criterion:
+    place = f"[[criterion]] '{row['id']}'"
+    resolved = dict(row)
     for key, value in row.items():
         if isinstance(value, dict) and value.keys() == {"setting"}:
             name = str(value["setting"])
             if name not in values:
-                raise ConfigError(f'{place}, key {key}: there is no setting "{name}"{_meant(name, file.settings)}.')
+                raise ConfigError(f"{label}: {place} {key}: there is no setting '{name}'.{did_you_mean(name, values)}")
             resolved[key] = values[name]
-        else:
-            resolved[key] = value
-    return _validate(Criterion, resolved, place)
+    return _validate(Criterion, resolved, label, place)
 
 
-def _check_together(criteria: tuple[Criterion, ...], label: str) -> None:
+def _check_together(criteria: tuple[Criterion, ...], label: str | Path) -> None:
     by_id: dict[str, Criterion] = {}
     for criterion in criteria:
         if criterion.id in by_id:
-            raise ConfigError(f"{label}: criterion {criterion.id} is there twice; give each its own id.")
+            raise ConfigError(f"{label}: [[criterion]] '{criterion.id}' appears twice; give each its own id.")
         by_id[criterion.id] = criterion
     for criterion in criteria:
         other = by_id.get(criterion.told_with or criterion.id)
         if other is None or (criterion.told_with is not None and (other is criterion or other.scope != "learner")):
             raise ConfigError(
-                f"{label}: criterion {criterion.id}, key told_with: it must be the id of another criterion that is "
-                f"judged for learners{_meant(str(criterion.told_with), by_id)}."
+                f"{label}: [[criterion]] '{criterion.id}' told_with must be the id of another criterion that is judged "
+                f"for learners.{did_you_mean(str(criterion.told_with), by_id.keys() - {criterion.id})}"
             )
 
 
-def _validate(model: type[_M], raw: Mapping[str, Any], place: str) -> _M:
-    try:
+def _validate(model: type[_M], raw: Mapping[str, Any], file: str | Path, place: str = "") -> _M:
+    with explained(file, model, raw, place, _HINTS):
         return model.model_validate_json(_json(raw))  # as JSON: strict about types, while a list may fill a tuple
-    except ValidationError as error:
-        raise ConfigError(f"{place}{_first_error(model, error)}.") from None
-
-
-def _first_error(model: type[BaseModel], error: ValidationError) -> str:
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    # A misspelt key is also missing under its right name; the misspelling is what to say.
-    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    path = [str(part) for part in first["loc"] if part not in ("int", "str")]
-    if first["type"] == "extra_forbidden":
-        known = _TABLES.get(path[0], model) if len(path) > 1 else model
-        return f"{_key(path)}: there is no such key{_meant(path[-1], known.model_fields)}"
-    if first["type"] == "missing":
-        return f"{_key(path)}: it is missing"
-    return f"{_key(path)}: {first['msg'].removeprefix('Value error, ')}"
-
-
-def _key(path: list[str]) -> str:
-    return f", key {'.'.join(path)}" if path else ""
 
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.resources
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from fingerpost._words.packaged import packaged_file
 
 if TYPE_CHECKING:
     from fingerpost._config.settings import Settings
@@ -62,4 +63,4 @@ def default_config_path() -> Path:
 
 def init_template() -> str:
     """Return the commented configuration that ``fingerpost init`` writes."""
-    return importlib.resources.files("fingerpost").joinpath("_init_template.toml").read_text(encoding="utf-8")
+    return packaged_file("fingerpost._config", "template.toml").read_text(encoding="utf-8")

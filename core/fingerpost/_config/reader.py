@@ -8,11 +8,10 @@ Problems are collected and told together, and none of them shows a value: it mig
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from fingerpost._config.configuration import BrokenConnector, Configuration
 from fingerpost._config.settings import Settings
@@ -21,7 +20,7 @@ from fingerpost._record.kinds import load_kinds
 from fingerpost._record.models import Learner
 from fingerpost._store.disks import refuse_network_share
 from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
-from fingerpost._words.faults import Place, config_error, place_in_file, sentence_for, union_members, unknown
+from fingerpost._words.faults import config_error, fault_sentences, inside, union_members, unknown
 from fingerpost._words.logs import mask_secrets
 from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import read_document
@@ -30,6 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fingerpost._plugins.host import Host
+
+_ADVICE = " `fingerpost init` writes one; FINGERPOST_CONFIG may name another."
+
+_HINTS = {r"^[a-z0-9][a-z0-9_-]{0,39}$": "up to 40 small letters, digits, - and _"}
+"""What a value must be, by the pattern that it does not match."""
 
 _OUTBOX = {"type": "email", "name": "outbox"}
 """The channel of a college that configures none: messages are written to files and nothing is sent."""
@@ -42,7 +46,7 @@ def load_config(path: Path, host: Host) -> Configuration:
     where a connector breaks the plugin contract.
     """
     path = path.absolute()
-    return _Reader(path, host).read(read_document(path))
+    return _Reader(path, host).read(read_document(path, "configuration file", _ADVICE))
 
 
 def _tells_tutors(connector: Connector) -> bool:
@@ -68,7 +72,7 @@ class _Reader:
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
         # What did not load may have been the channel: then nothing is written to files in its place.
         if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
-            connectors += self._outbox({str(table.get("name")) for _, table in tables})
+            connectors += self._default_outbox({str(table.get("name")) for _, table in tables})
         if settings:
             self._precedence(settings, {str(table.get("name")) for _, table in tables})
         if self.problems or settings is None:
@@ -92,31 +96,27 @@ class _Reader:
     def _settings(self, document: dict[str, Any]) -> Settings | None:
         document = dict(document)
         if isinstance(document.get("precedence"), dict):
-            document["precedence"] = self._flat(document["precedence"])
+            document["precedence"] = self._without_prefix(document["precedence"])
         try:
             settings = Settings.model_validate(document)
         except ValidationError as error:
-            self._explain(error, Settings, document, "")
+            self.problems += fault_sentences(error, Settings, document)
             return None
-        store = settings.store.model_copy(update={"path": self._absolute(settings.store.path)})
-        network, identity = settings.network, settings.identity
-        if network.ca_file:
-            network = network.model_copy(update={"ca_file": self._file("[network] ca_file", network.ca_file)})
-        if identity.crosswalk:
-            identity = identity.model_copy(update={"crosswalk": self._file("[identity] crosswalk", identity.crosswalk)})
-        labour_market = settings.labour_market.model_copy(
-            update={"cache": self._absolute(settings.labour_market.cache)}
-        )
-        if labour_market.crosswalk:
-            path = self._file("[labour_market] crosswalk", labour_market.crosswalk)
-            labour_market = labour_market.model_copy(update={"crosswalk": path})
-        if network.proxy and urlsplit(network.proxy).password:
-            self.secrets += _url_secrets(network.proxy)
-        return settings.model_copy(
-            update={"store": store, "network": network, "identity": identity, "labour_market": labour_market}
-        )
+        self.secrets += _url_secrets(settings.network.proxy)
+        market = settings.labour_market
+        paths = {
+            "store": {"path": self._absolute(settings.store.path)},
+            "network": {"ca_file": self._file("[network] ca_file", settings.network.ca_file)},
+            "identity": {"crosswalk": self._file("[identity] crosswalk", settings.identity.crosswalk)},
+            "labour_market": {
+                "cache": self._absolute(market.cache),
+                "crosswalk": self._file("[labour_market] crosswalk", market.crosswalk),
+            },
+        }
+        tables = {name: getattr(settings, name).model_copy(update=found) for name, found in paths.items()}
+        return settings.model_copy(update=tables)
 
-    def _flat(self, precedence: dict[str, Any]) -> dict[str, Any]:
+    def _without_prefix(self, precedence: dict[str, Any]) -> dict[str, Any]:
         """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""
         nested = precedence.get("learner")
         pairs = [(key, value) for key, value in precedence.items() if key != "learner" or not isinstance(value, dict)]
@@ -132,9 +132,9 @@ class _Reader:
             return path  # a Windows share, which other systems would take for a name in this folder
         return self.base_dir / path
 
-    def _file(self, where: str, path: Path) -> Path:
-        path = self.base_dir / path
-        if not path.is_file():
+    def _file(self, where: str, path: Path | None) -> Path | None:
+        path = self.base_dir / path if path else None
+        if path and not path.is_file():
             self.problems.append(f"{where}: there is no file {path}.")
         return path
 
@@ -147,17 +147,15 @@ class _Reader:
                 self.problems.append(error.message)
             return None
         if isinstance(url, dict):
-            resolved = self._secret("[store] url", url)
-            if resolved is None:
+            url = self._secret("[store] url", url)
+            if url is None:
                 return None
-            self.secrets += _url_secrets(resolved)
-            url = resolved
-        elif _password(url):
-            self.secrets += _url_secrets(url)
+        elif _url_secrets(url):
             self.problems.append(
-                "[store] url holds a password, which must not stand in the file: put the whole address into an "
+                "[store] url holds a password, which must not be written in the file: put the whole address into an "
                 'environment variable or a file and write url = { env = "FINGERPOST_STORE_URL" } or { file = "PATH" }.'
             )
+        self.secrets += _url_secrets(url)
         if not url.startswith(("postgresql://", "postgresql+psycopg://")):
             self.problems.append("[store] url must begin with postgresql://; for a SQLite file use `path`.")
         return url
@@ -178,19 +176,10 @@ class _Reader:
         tables = document.get("connector", [])
         if not isinstance(tables, list):
             return []  # the first pass has said so
-        labelled = [
-            (
-                f"[[connector]] '{table['name']}'"
-                if isinstance(table.get("name"), str)
-                else f"[[connector]] number {n}",
-                table,
-            )
-            for n, table in enumerate(tables, start=1)
-            if isinstance(table, dict)
-        ]
+        labelled = [(_label(n, table), table) for n, table in enumerate(tables, start=1) if isinstance(table, dict)]
         names = Counter(table["name"] for _, table in labelled if isinstance(table.get("name"), str))
         self.problems += [
-            f"[[connector]] '{name}' is there {count} times; give each connector a name of its own."
+            f"[[connector]] '{name}' appears {count} times; give each connector a name of its own."
             for name, count in names.items()
             if count > 1
         ]
@@ -214,11 +203,12 @@ class _Reader:
             self.broken.append(BrokenConnector(str(table.get("name", table["type"])), error.message, fed))
             return None
         known = len(self.problems)
-        table = self._resolved(connector.Config, table, label)
+        table = self._with_secrets(connector.Config, table, label)
         try:
             config = connector.Config.model_validate(table)
         except ValidationError as error:
-            self._explain(error, connector.Config, table, label)
+            sentences = fault_sentences(error, connector.Config, table, label, _HINTS)
+            self.problems += [mask_secrets(sentence, self.secrets) for sentence in sentences]
             return None
         self._feeds(label, config)
         if len(self.problems) > known or not config.enabled:
@@ -234,7 +224,7 @@ class _Reader:
             message = f"The connector type '{config.type}' failed while it was set up; its vendor must act."
             raise ContractError(message, detail=type(error).__name__) from error
 
-    def _outbox(self, taken: set[str]) -> list[Connector]:
+    def _default_outbox(self, taken: set[str]) -> list[Connector]:
         if _OUTBOX["type"] not in self.host.connector_types():
             return []
         name = next(name for name in (_OUTBOX["name"], "file-outbox", "fingerpost-outbox") if name not in taken)
@@ -250,26 +240,16 @@ class _Reader:
 
     # Secrets
 
-    def _resolved(self, model: type[BaseModel], table: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Put the secret in place of its reference wherever the model has a `SecretStr`."""
-        fields = {str(field.validation_alias or name): field.annotation for name, field in model.model_fields.items()}
-        return {
-            key: self._place(fields[key], value, f"{where} {key}") if key in fields else value
-            for key, value in table.items()
-        }
-
-    def _place(self, annotation: Any, value: Any, where: str) -> Any:
-        options = union_members(annotation)
-        if SecretStr in options:
+    def _with_secrets(self, annotation: Any, value: Any, where: str) -> Any:
+        """Put the secret in place of its reference wherever the type has a `SecretStr`."""
+        if SecretStr in union_members(annotation):
             return self._secret(where, value) or "unresolved"
-        for option in options:
-            if isinstance(value, dict) and isinstance(option, type) and issubclass(option, BaseModel):
-                return self._resolved(option, value, where)
-            arguments = get_args(option)
-            if isinstance(value, dict) and arguments and get_origin(option) in (dict, Mapping):
-                return {key: self._place(arguments[1], item, f"{where} {key}") for key, item in value.items()}
-            if isinstance(value, list) and arguments:
-                return [self._place(arguments[0], item, where) for item in value]
+        if isinstance(value, dict):
+            return {
+                key: self._with_secrets(inside(annotation, key), one, f"{where} {key}") for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [self._with_secrets(inside(annotation, n), one, where) for n, one in enumerate(value)]
         return value
 
     def _secret(self, where: str, reference: object) -> str | None:
@@ -278,7 +258,7 @@ class _Reader:
                 self.secrets.append(reference)
             key = where.rpartition(" ")[2]
             self.problems.append(
-                f"{where} is a secret and must not stand in the file; write {key} = {{ env = "
+                f"{where} is a secret and must not be written in the file; write {key} = {{ env = "
                 f'"FINGERPOST_{key.upper()}" }}, {{ file = "PATH" }} or {{ keyring = "service/user" }}.'
             )
             return None
@@ -292,35 +272,16 @@ class _Reader:
         self.secrets.append(secret)
         return secret
 
-    # Sentences
 
-    def _explain(self, error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], label: str) -> None:
-        told: dict[Place, str] = {}
-        missing: set[Place] = set()
-        for details in error.errors(include_url=False, include_input=False):
-            path = place_in_file(details, data)
-            if path not in told:  # a union complains once for each of its members
-                told[path] = sentence_for(details, path, model, label)
-                if details["type"] == "missing":
-                    missing.add(path)
-        for path, sentence in told.items():
-            # A key that is missing because it is misspelt is one problem, told where it is misspelt.
-            meant = f"Did you mean '{path[-1]}'?" if path in missing else ""
-            if not meant or not any(other.endswith(meant) for at, other in told.items() if at[:-1] == path[:-1]):
-                # A vendor's validator may quote what it refuses.
-                self.problems.append(mask_secrets(sentence, self.secrets))
+def _label(number: int, table: dict[str, Any]) -> str:
+    name = table.get("name")
+    return f"[[connector]] '{name}'" if isinstance(name, str) else f"[[connector]] number {number}"
 
 
-# Places and addresses
-
-
-def _password(url: str) -> str | None:
+def _url_secrets(url: str | None) -> list[str]:
+    """Return what a log must not show of an address that holds a password."""
     try:
-        return urlsplit(url).password
+        password = urlsplit(url or "").password
     except ValueError:
-        return None
-
-
-def _url_secrets(url: str) -> list[str]:
-    password = _password(url)
-    return [url, password, unquote(password)] if password else []
+        return []
+    return [url, password, unquote(password)] if url and password else []

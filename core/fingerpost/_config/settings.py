@@ -1,6 +1,6 @@
 """What `fingerpost.toml` may say: one model for each table, with its defaults.
 
-The connectors' own tables are validated by the class that the host found for them; see `_config`.
+The connectors' own tables are validated by the class that the host found for them; see `reader`.
 """
 
 from __future__ import annotations

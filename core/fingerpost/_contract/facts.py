@@ -6,10 +6,11 @@ So every fact carries them, whichever service it came from.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+
+from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import date
@@ -50,17 +51,9 @@ def same_region(one: str, other: str) -> bool:
 
 
 def doubt_region(name: str) -> str | None:
-    """Return which regions may be meant by a name that is no region's, as a sentence; None where it is one."""
-    known = {fold_region(region): region for region in REGIONS}
-    folded = fold_region(name)
-    if folded in known:
-        return None
-    words = set(folded.split())
-    near = [region for each, region in known.items() if words and words <= set(each.split())]
-    near = near or [known[each] for each in difflib.get_close_matches(folded, known, n=1)]
-    if near:
-        return f"Did you mean {' or '.join(repr(region) for region in near)}?"
-    return f"Regions are called {', '.join(REGIONS)}."
+    """Return which regions may be meant by a name that is not a region's, as a sentence; None where it is one."""
+    known = any(same_region(name, region) for region in REGIONS)
+    return None if known else did_you_mean(name, REGIONS).strip()
 
 
 class Occupation(NamedTuple):

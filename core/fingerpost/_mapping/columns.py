@@ -132,7 +132,7 @@ class CompiledCondition:
     def __init__(self, condition: Condition, nulls: frozenset[str], where: str) -> None:
         said = [name for name in ("is_", "in_", "empty", "matches") if getattr(condition, name) is not None]
         if len(said) != 1:
-            raise ConfigError(f"{where}: a condition needs exactly one of is, in, empty and matches")
+            raise ConfigError(f"{where}: a condition needs exactly one of is, in, empty and matches.")
         self.column = Column(condition.field)
         self._nulls = nulls
         if condition.empty is not None:
@@ -142,7 +142,7 @@ class CompiledCondition:
             try:
                 pattern = re.compile(condition.matches, re.IGNORECASE)
             except re.error as error:
-                raise ConfigError(f"{where}: matches is not a regular expression: {error}") from error
+                raise ConfigError(f"{where}: matches is not a regular expression: {error}.") from error
             self.accepts = self._folded(lambda text: pattern.fullmatch(text) is not None)
         else:
             words = condition.in_ if condition.in_ is not None else [condition.is_]

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fingerpost._mapping.columns import Column, CompiledCondition, CompiledConditions, clean_cell
 from fingerpost._mapping.compiled import NEEDED_PARTY, CompiledMapping
-from fingerpost._mapping.document import Condition, Fallback, FieldDocument, MappingDocument, did_you_mean
+from fingerpost._mapping.document import Condition, Fallback, FieldDocument, MappingDocument
 from fingerpost._mapping.plan import FieldPlan, Step
 from fingerpost._record.models import MODELS, SCHEMA_VERSION, CanonicalRecord
 from fingerpost._record.parsers import (
@@ -42,6 +42,7 @@ from fingerpost._record.parsers import (
     text_of,
 )
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -138,49 +139,49 @@ class _Compiler:
         self.model = MODELS[document.stream]
         self.used: dict[str, Converter] = {}
 
-    def refuse(self, place: str, sentence: str) -> ConfigError:
-        return ConfigError(f"{self.document.file}: {place}{': ' if place else ''}{sentence}")
+    def refuse(self, place: str, sentence: str, meant: str = "") -> ConfigError:
+        return ConfigError(f"{self.document.file}: {place}: {sentence}.{meant}")
 
     def plans(self) -> tuple[FieldPlan, ...]:
         known = self.model.model_fields
         for name in self.document.fields:
             if name not in known:
-                hint = did_you_mean(name, known)
-                raise self.refuse(f"fields.{name}", f"the stream {self.document.stream} has no such field{hint}")
+                sentence = f"the stream {self.document.stream} has no such field"
+                raise self.refuse(f"[fields.{name}]", sentence, did_you_mean(name, known))
         for name, info in known.items():
             if info.is_required() and name not in self.document.fields:
-                raise self.refuse(f"fields.{name}", "is missing, and no record can do without it; add the table")
+                raise self.refuse(f"[fields.{name}]", "this table is missing, and no record can do without it")
         for needed in NEEDED_PARTY[self.document.stream]:
             if not set(needed) & set(self.document.fields):
-                raise self.refuse("fields", f"the mapping needs at least one of {', '.join(needed)}")
+                raise self.refuse("[fields]", f"the mapping needs at least one of {', '.join(needed)}")
         ordered = [name for name in known if name in self.document.fields]
         return tuple(self.plan(name, self.document.fields[name]) for name in ordered)
 
     def skips(self) -> tuple[CompiledConditions, ...]:
         nulls = frozenset({"", *self.document.null_tokens})
         tables = enumerate(self.document.skip, start=1)
-        return tuple(self.tests(table.if_, nulls, f"skip number {number}") for number, table in tables)
+        return tuple(self.tests(table.if_, nulls, f"[[skip]] number {number}") for number, table in tables)
 
     def tests(self, conditions: Sequence[Condition], nulls: frozenset[str], place: str) -> CompiledConditions:
         where = f"{self.document.file}: {place}"
         return CompiledConditions(tuple(CompiledCondition(condition, nulls, where) for condition in conditions))
 
     def plan(self, name: str, said: FieldDocument) -> FieldPlan:
-        place, target = f"fields.{name}", _target(self.model, name)
+        place, target = f"[fields.{name}]", _target(self.model, name)
         self.check_combination(place, said)
         tokens = self.document.null_tokens if said.null_tokens is None else said.null_tokens
         nulls = frozenset({"", *tokens})
         gather, columns = _gather(said)
         steps, plain = self.steps(place, said, target, nulls) if columns else ((), False)
         whens = tuple(
-            (self.tests(when.if_, nulls, place), self.literal(f"{place}.when", when.value, target))
+            (self.tests(when.if_, nulls, place), self.literal(f"{place} when", when.value, target))
             for when in said.when
         )
         default, words = target.default, "it is empty, and the record says then"
         if said.const is not None:
-            default, words = self.literal(f"{place}.const", said.const, target), "it is always"
+            default, words = self.literal(f"{place} const", said.const, target), "it is always"
         elif said.default is not None:
-            default, words = self.literal(f"{place}.default", said.default, target), "it is empty, and the default is"
+            default, words = self.literal(f"{place} default", said.default, target), "it is empty, and the default is"
         model_requires = self.model.model_fields[name].is_required()
         required = said.required or model_requires
         return FieldPlan(
@@ -205,7 +206,7 @@ class _Compiler:
             if operation in given and needs not in given:
                 raise self.refuse(place, f"{operation} needs {needs} beside it")
         if "const" in given and "default" in given:
-            raise self.refuse(place, "default has no effect beside const; take one away")
+            raise self.refuse(place, "default has no effect beside const; remove one")
 
     def steps(
         self, place: str, said: FieldDocument, target: _Target, nulls: frozenset[str]
@@ -233,12 +234,12 @@ class _Compiler:
         suitable = _SHAPE_TYPES[target.shape]
         if said.type is None:
             if said.formats is not None and suitable[0] != "date":
-                raise self.refuse(place, f"formats are for dates, and {target.name} is not one; take formats away")
+                raise self.refuse(place, f"formats are for dates, and {target.name} is not one; remove formats")
             return "text" if said.convert is not None else suitable[0]
         if said.type not in suitable and said.convert is None:
             raise self.refuse(place, f'type = "{said.type}" does not suit {target.name}; write {" or ".join(suitable)}')
         if said.formats is not None and said.type not in {"date", "datetime"}:
-            raise self.refuse(place, f'formats are for dates, and the type is "{said.type}"; take one away')
+            raise self.refuse(place, f'formats are for dates, and the type is "{said.type}"; remove one')
         return said.type
 
     def codes(self, place: str, said: FieldDocument, target: _Target, kind_of_value: str) -> Step | None:
@@ -248,15 +249,15 @@ class _Compiler:
             own = self.kinds if kind_of_value == "kind" else target.choices
         if said.values is None and not own:
             if said.otherwise is not None:
-                raise self.refuse(place, "otherwise is for values that are not in a list; add values or take it away")
+                raise self.refuse(place, "otherwise is for values that are not in a list; add values or remove it")
             return None
         table: dict[str, Any] = {fold(word): word for word in own}
         seen: dict[str, Any] = {}
         for code, meaning in (said.values or {}).items():
             if seen.setdefault(fold(code), meaning) != meaning:
-                raise self.refuse(f"{place}.values", f'"{code}" stands there twice with different meanings')
+                raise self.refuse(f"{place} values", f'"{code}" appears twice with different meanings')
             table[fold(code)] = (
-                meaning if said.convert is not None else self.literal(f'{place}.values."{code}"', meaning, target)
+                meaning if said.convert is not None else self.literal(f'{place} values."{code}"', meaning, target)
             )
         return Step(f"look it up in the list of {len(table)} values", self.lookup(place, said, target, table))
 
@@ -267,7 +268,7 @@ class _Compiler:
         if isinstance(said.otherwise, Fallback):
             fallback = said.otherwise.value
             if said.convert is None:
-                fallback = self.literal(f"{place}.otherwise", fallback, target)
+                fallback = self.literal(f"{place} otherwise", fallback, target)
         elif said.otherwise == "null" and not target.nullable:
             raise self.refuse(place, f'{target.name} cannot be empty; write otherwise = "reject" or {{ value = ... }}')
         fatal, skip = said.otherwise == "reject", said.otherwise == "skip"
@@ -299,13 +300,13 @@ class _Compiler:
             try:
                 check_date_format(pattern)
             except ValueError as error:
-                raise self.refuse(f"{place}.formats", f'"{pattern}" is not a format of dates: {error}') from error
+                raise self.refuse(f"{place} formats", f'"{pattern}" is not a date format: {error}') from error
 
     def convert_step(self, place: str, name: str) -> Step:
         converter = self.converters.get(name)
         if converter is None:
-            hint = did_you_mean(name, self.converters)
-            raise self.refuse(f"{place}.convert", f'there is no converter called "{name}"{hint}')
+            meant = did_you_mean(name, self.converters)
+            raise self.refuse(f"{place} convert", f"there is no converter called '{name}'", meant)
         self.used[name] = converter
 
         def convert(value: Any) -> Any:
@@ -333,14 +334,14 @@ class _Compiler:
     def literal(self, place: str, value: Any, target: _Target) -> Any:
         """Return a value that the mapping itself gives, or refuse it where the record cannot hold it."""
         if target.shape == "kind" and value not in self.kinds:
-            hint = did_you_mean(str(value), self.kinds)
-            raise self.refuse(place, f'"{value}" is not a kind of activity{hint}')
+            raise self.refuse(place, f"'{value}' is not a kind of activity", did_you_mean(str(value), self.kinds))
         try:
             return target.adapter.validate_python(value, strict=True)
         except ValidationError:
             pass
         if target.choices:
-            raise self.refuse(place, f'{target.name} cannot be "{value}"{did_you_mean(str(value), target.choices)}')
+            meant = did_you_mean(str(value), target.choices)
+            raise self.refuse(place, f"{target.name} cannot be '{value}'", meant)
         example = {"date": "a date without quotes, such as 2025-09-01", "bool": "true or false, without quotes",
                    "float": "a number without quotes", "int": "a whole number without quotes"}  # fmt: skip
         hint = example.get(target.shape, "a text that fits the field")
@@ -428,12 +429,12 @@ def compile_mapping(
     compiler = _Compiler(document, converters, kinds, timezone)
     plans, skips = compiler.plans(), compiler.skips()
     if document.feeds and document.stream != "activities":
-        raise compiler.refuse("feeds", f"only activities have kinds, and the stream is {document.stream}; take it away")
+        raise compiler.refuse("feeds", f"only activities have kinds, and the stream is {document.stream}; remove it")
     for kind in document.feeds:
         if kind not in kinds:
-            raise compiler.refuse("feeds", f'"{kind}" is not a kind of activity{did_you_mean(kind, kinds)}')
-    read = [(f"fields.{plan.name}", column) for plan in plans for column in plan.all_columns]
-    read += [("skip", test.column) for tests in skips for test in tests.tests]
+            raise compiler.refuse("feeds", f"'{kind}' is not a kind of activity", did_you_mean(kind, kinds))
+    read = [(f"[fields.{plan.name}]", column) for plan in plans for column in plan.all_columns]
+    read += [("[[skip]]", test.column) for tests in skips for test in tests.tests]
     for place, column in read:
         if column.is_in(never_ingest):
             raise compiler.refuse(place, f'reads the column "{column.name}", which [privacy] never_ingest keeps out; '

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.metadata
 import inspect
 import re
@@ -18,7 +17,7 @@ from fingerpost._contract.connector import API_VERSION, Channel, Connector, Conn
 from fingerpost._contract.hooks import DataHooks, DiscoveryHooks, EventHooks, ResolverHooks
 from fingerpost._contract.messages import STREAMS, StreamSpec
 from fingerpost._words.errors import FingerpostError
-from fingerpost._words.nearest import did_you_mean
+from fingerpost._words.nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -334,11 +333,11 @@ def _unmarked_problem(
         return None
     if isinstance(subject, ModuleType) and function.__module__ != subject.__name__:
         return None  # an imported helper
-    near = difflib.get_close_matches(name.casefold(), hooks, n=1, cutoff=0.85)
-    if not near:
+    near = nearest(name, hooks, cutoff=0.85)
+    if near is None:
         return None
     return (
-        f"looks like the hook '{near[0]}': spell it so and put @hookimpl above it, or start its name with an "
+        f"looks like the hook '{near}': spell it so and put @hookimpl above it, or start its name with an "
         "underscore if it is not meant as a hook."
     )
 
@@ -353,8 +352,8 @@ def _argument_problem(value: object, offered: tuple[str, ...]) -> str | None:
             continue
         required = parameter.default is parameter.empty
         if required and parameter.name not in offered:
-            near = did_you_mean(parameter.name, offered)
-            return f"asks for '{parameter.name}'.{near} It is given: {', '.join(offered) or 'nothing'}."
+            meant = did_you_mean(parameter.name, offered) or " It is given nothing."
+            return f"asks for '{parameter.name}', which it is not given.{meant}"
         if parameter.name in offered and not (required and parameter.kind is parameter.POSITIONAL_OR_KEYWORD):
             return f"would never be given '{parameter.name}': write it as a plain argument without a default."
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,8 +106,8 @@ class HookContext:
     def _missing_sentence(self, mapping: str, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
         parts = []
         for name in missing:
-            near = difflib.get_close_matches(name, columns, n=1)
-            parts.append(f"'{name}'" + (f" (is it '{near[0]}'?)" if near else ""))
+            near = nearest(name, columns)
+            parts.append(f"'{name}'" + (f" (did you mean '{near}'?)" if near else ""))
         plural = "columns" if len(parts) > 1 else "column"
         return (
             f"Connector {self.name}: {where} has no {plural} {', '.join(parts)}, which the mapping {mapping} "

@@ -95,7 +95,7 @@ class Host:
         """Return the connector class of this name.
 
         Raises `ContractError` where an installed plugin has the type and did not load, which its vendor must mend, and
-        `ConfigError` with the nearest spelling and the known types where nobody has it.
+        `ConfigError` with the nearest spelling, or else the known types, where nobody has it.
         """
         found: type[Connector] | None = self._offer["connector"].get(type_name)
         if found:
@@ -105,9 +105,7 @@ class Host:
             if type_name in (plugin.name, *plugin.connectors):
                 told = _told(plugin)
                 raise ContractError(f"The connector type '{type_name}' is not there because {plugin} is {told}")
-        known = self.connector_types()
-        message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, known)}"
-        message += f" Known types: {', '.join(known) or 'none'}."
+        message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, self.connector_types())}"
         if broken:
             names = ", ".join(map(str, broken))
             message += f" Not loaded, and perhaps its home: {names}; `fingerpost plugins` says why."

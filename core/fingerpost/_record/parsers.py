@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from fingerpost._words.days import spell_academic_year
+from fingerpost._record.models import TEMPORARY_ULN
+from fingerpost._words.days import MONTHS, read_academic_year, spell_academic_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +142,6 @@ def parse_bool(value: Any) -> bool:
 # -- identifiers and addresses ----------------------------------------------------------------------------------------
 
 _ULN = re.compile(r"[1-9][0-9]{9}")
-_TEMPORARY_ULN = "9999999999"
 
 
 def parse_uln(value: Any) -> str:
@@ -153,7 +153,7 @@ def parse_uln(value: Any) -> str:
     text = text_of(value).replace(" ", "").strip()
     if not _ULN.fullmatch(text):
         raise BadValue("bad_uln")
-    if text != _TEMPORARY_ULN:
+    if text != TEMPORARY_ULN:
         remainder = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), text, strict=False)) % 11
         if remainder == 0 or int(text[9]) != 10 - remainder:
             raise BadValue("bad_uln")
@@ -188,13 +188,7 @@ def parse_email(value: Any) -> str:
 
 # -- dates ------------------------------------------------------------------------------------------------------------
 
-_MONTHS = {
-    name[:length]: number
-    for number, name in enumerate(
-        ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-         "december"), start=1)
-    for length in (3, len(name))
-} | {"sept": 9}  # fmt: skip
+_MONTHS = {name[:length].lower(): n for n, name in enumerate(MONTHS, start=1) for length in (3, 9)} | {"sept": 9}
 _EARLIEST, _LATEST = 1900, 2100
 
 # Months are English whatever the server's locale is; a weekday is read over.
@@ -327,8 +321,6 @@ def datetime_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], da
 
 # -- academic years ---------------------------------------------------------------------------------------------------
 
-_ACADEMIC_YEAR = re.compile(r"([0-9]{4}|[0-9]{2})\s*[/\u2013-]\s*([0-9]{4}|[0-9]{2})|([0-9]{2})([0-9]{2})")
-
 
 def parse_academic_year(value: Any) -> str:
     """Return ``2025/26`` from any spelling that MIS and ILR files use. Raises ``bad_academic_year``.
@@ -336,13 +328,8 @@ def parse_academic_year(value: Any) -> str:
     They are ``25/26`` (ProSolution), ``2526`` (ILR), ``2025-26``, ``2025/26`` and ``2025-2026``. ``out_of_range`` is a
     year before 2000.
     """
-    match = _ACADEMIC_YEAR.fullmatch(text_of(value).strip())
-    if not match:
-        raise BadValue("bad_academic_year")
-    first, second = (match[1], match[2]) if match[1] else (match[3], match[4])
-    start = int(first) if len(first) == 4 else int(first) + (1900 if int(first) >= 90 else 2000)
-    follows = int(second) == (start + 1 if len(second) == 4 else (start + 1) % 100)
-    if not follows or len(second) > len(first):
+    start = read_academic_year(text_of(value).strip())
+    if start is None:
         raise BadValue("bad_academic_year")
     if not 2000 <= start <= 2099:
         raise BadValue("out_of_range")

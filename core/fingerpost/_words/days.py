@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,20 @@ def academic_year_bounds(year: str) -> tuple[date, date]:
     return date(start, 8, 1), date(start + 1, 7, 31)
 
 
+_ACADEMIC_YEAR = re.compile(r"([0-9]{4}|[0-9]{2})\s*[/\u2013-]\s*([0-9]{4}|[0-9]{2})|([0-9]{2})([0-9]{2})")
+
+
+def read_academic_year(text: str) -> int | None:
+    """Return the year in which an academic year begins, from any spelling in use; None where the text is not one."""
+    match = _ACADEMIC_YEAR.fullmatch(text)
+    if not match:
+        return None
+    first, second = (match[1], match[2]) if match[1] else (match[3], match[4])
+    start = int(first) if len(first) == 4 else int(first) + (1900 if int(first) >= 90 else 2000)
+    follows = int(second) == (start + 1 if len(second) == 4 else (start + 1) % 100)
+    return start if follows and len(second) <= len(first) else None
+
+
 def utc_text(instant: datetime) -> str:
     """Spell an instant in UTC as the store does: to the second, sortable; raise ValueError where it names no zone."""
     if instant.tzinfo is None:
@@ -31,7 +46,7 @@ def utc_text(instant: datetime) -> str:
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-_MONTHS = (
+MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
@@ -39,4 +54,4 @@ _MONTHS = (
 
 def say_day(day: date) -> str:
     """Spell a day as people here write it, whatever the machine's own language: 2 March 2026."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
