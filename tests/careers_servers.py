@@ -37,9 +37,9 @@ from fingerpost import (
     LabourMarketQuestion,
     NoData,
     Occupation,
-    Reference,
     SourceUnavailable,
 )
+from fingerpost._market.answers import Answers as Reference
 from fingerpost._web.http import Http
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from fingerpost._config.opened import compile_mappings, make_http
 from fingerpost._config.reader import load_config
 from fingerpost._contract.connector import Finding
 from fingerpost._contract.facts import FACT_KINDS, doubt_region
-from fingerpost._market.answers import Reference
+from fingerpost._market.answers import Answers
 from fingerpost._market.market import Market
 from fingerpost._plugins.context import HookContext, key_columns
 from fingerpost._plugins.host import Host
@@ -75,9 +75,9 @@ class College:
         self.mappings = mappings
         self._clock = clock
         self._store: Store | None = None
-        self._reference: Reference | None = None
+        self._reference: Answers | None = None
         self._markets: list[Market] = []
-        self._memory: Reference | None = None
+        self._memory: Answers | None = None
 
     @classmethod
     def open(
@@ -313,7 +313,7 @@ class College:
     # -- the labour market ---------------------------------------------------------------------------------------
 
     @property
-    def reference(self) -> Reference:
+    def reference(self) -> Answers:
         """What services said about occupations, opened when first asked for."""
         if self._reference is None:
             self._reference = self.open_reference()
@@ -322,25 +322,25 @@ class College:
     def open_reference(
         self, *, refresh: bool = False, offline: bool = False, max_wait: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
-    ) -> Reference:  # fmt: skip
+    ) -> Answers:  # fmt: skip
         """Open what services said: to ask everything anew, or to ask nothing at all.
 
         `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
         """
         settings = self.config.settings.labour_market
-        return Reference.open(
+        return Answers.open(
             settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline,
             max_wait=max_wait, sleep=sleep,
         )  # fmt: skip
 
     @property
-    def memory(self) -> Reference:
+    def memory(self) -> Answers:
         """The same as `reference`, but no service is asked, however old an answer is."""
         if self._memory is None:
             self._memory = self.open_reference(offline=True)
         return self._memory
 
-    def market(self, reference: Reference | None = None, *, offline: bool = False) -> Market:
+    def market(self, reference: Answers | None = None, *, offline: bool = False) -> Market:
         """Return the enrichers, ready to be asked; `offline` they speak from memory and reach no network."""
         contexts = [self.hook_context(instance, None) for instance in self.config.enrichers]
         if offline:

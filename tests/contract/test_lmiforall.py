@@ -40,10 +40,10 @@ from fingerpost import (
     NoData,
     Occupation,
     RateLimited,
-    Reference,
     Reply,
     SourceUnavailable,
 )
+from fingerpost._market.answers import Answers as Reference
 from fingerpost._web.http import Http
 from fingerpost_lmiforall import LmiForAll, LmiForAllConfig, connectors
 from fingerpost_lmiforall import _parsing as parsing
