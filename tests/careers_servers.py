@@ -448,7 +448,7 @@ class Clock:
 @contextmanager
 def reference(folder: Path, clock: Callable[[], datetime], **said: Any) -> Iterator[Reference]:
     """Open a cache that never waits: where a limit is reached, it says so at once."""
-    with Reference.open(folder / "lmi.db", clock=clock, max_wait=0.0, **said) as opened:
+    with Reference(folder / "lmi.db", clock=clock, max_wait=0.0, **said) as opened:
         yield opened
 
 

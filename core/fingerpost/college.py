@@ -328,7 +328,7 @@ class College:
         `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
         """
         settings = self.config.settings.labour_market
-        return Answers.open(
+        return Answers(
             settings.cache, clock=self._clock, keep_days=settings.keep_days, refresh=refresh, offline=offline,
             max_wait=max_wait, sleep=sleep,
         )  # fmt: skip
@@ -366,9 +366,9 @@ class College:
         `ConfigError` where no service is configured, and for a title that is nobody's or more than one's;
         `SourceUnavailable` for a title that nobody is known to list where a service could not be asked.
         """
-        from fingerpost._views.lmi import report
+        from fingerpost._views.lmi import ask_about
 
-        return report(self, who, region, soc_version, kinds)
+        return ask_about(self, who, region, soc_version, kinds)
 
     def compare_occupations(
         self, whos: Sequence[str], *, region: str | None = None, soc_version: SocVersion | None = None
@@ -383,9 +383,9 @@ class College:
 
     def occupations(self) -> list[LearnerOccupation]:
         """Return what learners have in mind, the most frequent first, and which occupation that was found to be."""
-        from fingerpost._views.lmi import in_mind
+        from fingerpost._views.lmi import learner_occupations
 
-        return in_mind(self)
+        return learner_occupations(self)
 
     def suggest_occupations(self, words: str, *, ask: bool = True) -> Suggestions:
         """Return occupations that some words may mean, for a person to choose from, and which services failed.
@@ -403,9 +403,9 @@ class College:
         A service that could not be asked may know some of them: it is in the warnings. The words stay here: they are
         compared with titles that services list.
         """
-        from fingerpost._views.lmi import unknown
+        from fingerpost._views.lmi import unknown_occupations
 
-        return unknown(self)
+        return unknown_occupations(self)
 
     def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
         """Ask services about the occupations that learners have in mind, where what they said is out of date.

@@ -85,7 +85,7 @@ class Bench:
 
     def reference(self) -> Reference:
         """Return what is remembered, as a process that was just started sees it."""
-        made = Reference.open(self.folder / "labour-market.db", clock=lambda: self.now)
+        made = Reference(self.folder / "labour-market.db", clock=lambda: self.now)
         self.opened.append(made)
         return made
 

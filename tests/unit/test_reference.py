@@ -74,7 +74,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def opened(file: Path, clock: Clock, **options: Any) -> Reference:
-    return Reference.open(file, clock=clock, sleep=clock.sleep, **options)
+    return Reference(file, clock=clock, sleep=clock.sleep, **options)
 
 
 def down() -> SourceUnavailable:
@@ -458,7 +458,7 @@ def test_a_call_counts_until_the_service_has_answered(file: Path, clock: Clock) 
 
 def test_a_clock_that_stands_still_hangs_nothing(file: Path, clock: Clock) -> None:
     slept: list[float] = []
-    with Reference.open(file, clock=clock, sleep=slept.append) as reference:
+    with Reference(file, clock=clock, sleep=slept.append) as reference:
         reference.fetch("adverts", "1", "vacancy", Service(), limit=(1, 10))
         with pytest.raises(RateLimited):
             reference.fetch("adverts", "2", "vacancy", Service(), limit=(1, 10))
@@ -490,7 +490,7 @@ def test_twenty_threads_ask_once(file: Path) -> None:
         gate.wait()
         replies.append(reference.fetch("lmiforall", KEY, "pay", ask))
 
-    with Reference.open(file, clock=lambda: datetime.now(UTC)) as reference:
+    with Reference(file, clock=lambda: datetime.now(UTC)) as reference:
         threads = [threading.Thread(target=work) for _ in range(20)]
         for thread in threads:
             thread.start()
@@ -552,7 +552,7 @@ def ask():
 
 print("ready", flush=True)
 sys.stdin.readline()
-with Reference.open(file, clock=lambda: datetime.now(UTC)) as reference:
+with Reference(file, clock=lambda: datetime.now(UTC)) as reference:
     for key in keys:
         reply = reference.fetch("adverts", key, "vacancy", ask, limit=(int(limit), 0.4) if limit != "none" else None)
         assert (reply.value, reply.stale) == ("an answer", False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,7 @@ FactKind: TypeAlias = Literal[
 ]  # fmt: skip
 """What a fact is about: `occupation` its title and tasks, `employment` the number of jobs, now or projected."""
 
-FACT_KINDS: tuple[FactKind, ...] = (
-    "occupation", "pay", "hours", "annual_change", "employment", "replacement", "unemployment", "shortage", "skill",
-    "course", "vacancy", "profile",
-)  # fmt: skip
+FACT_KINDS: tuple[FactKind, ...] = get_args(FactKind)
 """Every kind of fact."""
 
 REGIONS: Final = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,9 +21,6 @@ from fingerpost._words.faults import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
-    from pathlib import Path
-    from typing import Self
 
     from fingerpost._contract.facts import Reply
 
@@ -53,7 +49,7 @@ Once may be the fault of one question: that is not asked again, and all others a
 """
 
 REST_LIMITED_SECONDS: Final = 300.0
-"""How long a service that asked for patience is left alone where it did not say how long."""
+"""How long a service that asked us to slow down is left alone where it did not say how long."""
 
 SAME_QUESTION_SECONDS: Final = 120.0
 """How long to wait for somebody else's answer to the same question.
@@ -70,50 +66,40 @@ class _Question(NamedTuple):
     remember: bool
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Answers(Cache):
     """The remembered answers of all services of one college: the `Reference` that enrichers are given.
+
+    `keep_days` stands in for `KEEP_DAYS`, kind by kind; 0 always asks. `offline` never asks; `refresh` asks once for
+    everything that is fetched, however fresh. `max_wait` is in seconds: how long a call may wait for room in a
+    service's limit, with `sleep`. Raises `ConfigError` as `Cache` does, and where `keep_days` names a kind that does
+    not exist.
 
     It may be used by several threads, and its file by several processes. `asked` counts the calls of each service in
     this process; `failures` says for each service what first went wrong in it: ``unavailable``, ``rate_limited`` or
     ``auth``, whoever met it. `met` counts the questions that met each of the three.
     """
 
-    lasts: Mapping[str, timedelta]
-    offline: bool
-    refresh: bool
-    max_wait: float
-    sleep: Callable[[float], None]
-    asked: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
-    met: Counter[str] = field(default_factory=Counter)
-    _counting: threading.Lock = field(default_factory=threading.Lock)
-    _renewed: set[tuple[str, str]] = field(default_factory=set)
-    _refused: dict[str, str] = field(default_factory=dict)
-    _failed: dict[tuple[str, str], str] = field(default_factory=dict)
-    _faltering: set[str] = field(default_factory=set)
+    keep_days: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    offline: bool = field(default=False, kw_only=True)
+    refresh: bool = field(default=False, kw_only=True)
+    max_wait: float = field(default=30.0, kw_only=True)
+    sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
+    asked: Counter[str] = field(default_factory=Counter, init=False)
+    failures: dict[str, str] = field(default_factory=dict, init=False)
+    met: Counter[str] = field(default_factory=Counter, init=False)
+    _renewed: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _refused: dict[str, str] = field(default_factory=dict, init=False)
+    _failed: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    _faltering: set[str] = field(default_factory=set, init=False)
 
-    @classmethod
-    def open(
-        cls, path: Path, *, clock: Callable[[], datetime], keep_days: Mapping[str, int] = {}, offline: bool = False,
-        refresh: bool = False, max_wait: float = 30.0, sleep: Callable[[float], None] = time.sleep,
-    ) -> Self:  # fmt: skip
-        """Open what is remembered in the file `path`, which is made when a service is first asked.
-
-        `keep_days` stands in for `KEEP_DAYS`, kind by kind; 0 always asks. `offline` never asks; `refresh` asks once
-        for everything that is fetched, however fresh. `max_wait` is in seconds: how long a call may wait for room in a
-        service's limit. Raises `ConfigError` where the file is damaged, another program's, of a newer release or on a
-        network share, or where `keep_days` names a kind that does not exist.
-        """
-        for kind, days in keep_days.items():
+    def __post_init__(self) -> None:
+        for kind, days in self.keep_days.items():
             if kind not in KEEP_DAYS:
                 raise ConfigError(unknown("[labour_market] keep_days", "kind", kind, KEEP_DAYS))
             if not 0 <= days <= 36_500:
                 raise ConfigError(f"[labour_market] keep_days: {kind} needs a number of days from 0 to 36500.")
-        lasts = {kind: timedelta(days=days) for kind, days in {**KEEP_DAYS, **keep_days}.items()}
-        return cls(
-            path=path, clock=clock, lasts=lasts, offline=offline, refresh=refresh, max_wait=max_wait, sleep=sleep
-        )
+        super().__post_init__()
 
     # Asking
 
@@ -122,7 +108,7 @@ class Answers(Cache):
         remember: bool = True,
     ) -> Reply:  # fmt: skip
         """Return what a service says to a question, as `Reference.fetch` describes it."""
-        if kind not in self.lasts:
+        if kind not in KEEP_DAYS:
             raise ContractError(f"{service} asks for the kind of fact '{kind}', which does not exist.")
         if limit is not None and not (limit[0] >= 1 and 0 < limit[1] < DAY):
             raise ContractError(f"{service} names a limit that is not a number of calls and seconds of up to a day.")
@@ -137,7 +123,7 @@ class Answers(Cache):
         try:
             return self._ask_in_turn(question, answer, ask).reply()
         except (AuthError, SourceUnavailable) as error:
-            with self._counting:
+            with self._lock:
                 self.failures.setdefault(service, _code(error))
                 self.met[_code(error)] += 1
             answer = self.find(service, key)
@@ -155,7 +141,7 @@ class Answers(Cache):
                 if answer is not None and (answer != before or self._is_fresh(question, answer)):
                     return answer
                 self._refuse(question)
-                wait, call = self._count_call(question)
+                wait, call = self.count_call(service, question.limit)
                 if not wait:
                     return self._ask(question, call, ask)
             if waited + wait > self.max_wait:
@@ -166,14 +152,9 @@ class Answers(Cache):
             waited += wait
             self.sleep(wait)
 
-    def _count_call(self, question: _Question) -> tuple[float, int | None]:
-        if question.limit is None:
-            return 0.0, None
-        return self.count_call(question.service, question.limit, self._now().timestamp())
-
     def _ask(self, question: _Question, call: int | None, ask: Callable[[], Any]) -> Answer:
         service, key = question.service, question.key
-        with self._counting:
+        with self._lock:
             self.asked[service] += 1
         try:
             text = _as_json(service, ask())
@@ -182,7 +163,7 @@ class Answers(Cache):
             raise
         finally:
             if call is not None:
-                self.end_call(call, self._now().timestamp())
+                self.end_call(call)
         self._faltering.discard(service)
         self.end_rest(service)
         answer = Answer(question.kind, text, self._now())
@@ -192,16 +173,16 @@ class Answers(Cache):
         return answer
 
     def _note_failure(self, question: _Question, error: AuthError | SourceUnavailable) -> None:
-        service, now = question.service, self._now().timestamp()
+        service = question.service
         if isinstance(error, AuthError):
             self._refused[service] = error.message
         elif isinstance(error, RateLimited):
             asked_for = REST_LIMITED_SECONDS if error.retry_after is None else error.retry_after
-            self.begin_rest(service, _code(error), now + min(max(asked_for, 0.0), DAY))
+            self.begin_rest(service, _code(error), min(max(asked_for, 0.0), DAY))
         else:
             self._failed[service, question.key] = error.message
             if service in self._faltering:
-                self.begin_rest(service, _code(error), now + REST_SECONDS)
+                self.begin_rest(service, _code(error), REST_SECONDS)
             self._faltering.add(service)
 
     def _refuse(self, question: _Question) -> None:
@@ -209,7 +190,7 @@ class Answers(Cache):
         service = question.service
         if service in self._refused:
             raise AuthError(self._refused[service])
-        code, left = self.rest(service, self._now().timestamp()) or ("", 0.0)
+        code, left = self.rest(service) or ("", 0.0)
         if code == "rate_limited":
             message = f"{service} asked us to slow down a moment ago and is left alone for {_minutes(left)}."
             raise RateLimited(message, retry_after=left)
@@ -224,10 +205,10 @@ class Answers(Cache):
         return not self._is_old(answer, question.kind)
 
     def _is_old(self, answer: Answer, kind: str) -> bool:
-        lasts = self.lasts.get(kind, timedelta(0))
+        days = self.keep_days.get(kind, KEEP_DAYS.get(kind, 0))
         if answer.is_nothing or answer.emptied is not None:
-            lasts = min(lasts, timedelta(days=NOTHING_DAYS))
-        return not -timedelta(days=1) < self._now() - answer.heard < lasts
+            days = min(days, NOTHING_DAYS)
+        return not -timedelta(days=1) < self._now() - answer.heard < timedelta(days=days)
 
     # What is remembered
 

@@ -65,6 +65,12 @@ _KEEP_NEWER = (
     " > (value <> 'null', retrieved, kind, value)"
 )
 
+_LOST = "what was in it is asked for again, or imported anew from an export."
+
+
+def _named(path: Path) -> str:
+    return f"The file {path}, in which labour market information is remembered,"
+
 
 class Answer(NamedTuple):
     """What a service said, as JSON text; `emptied` is when it last had nothing in its place."""
@@ -89,7 +95,7 @@ class Answer(NamedTuple):
         return Reply(json.loads(self.text), self.retrieved.date(), stale or self.emptied is not None)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Cache:
     """The file at `path`, which is made when something is first written.
 
@@ -98,13 +104,12 @@ class Cache:
 
     path: Path
     clock: Callable[[], datetime]
-    _lock: threading.RLock = field(default_factory=threading.RLock)
-    _db: sqlite3.Connection | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    _db: sqlite3.Connection | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         refuse_network_share(self.path, "[labour_market] cache")
-        with self._reading():
-            pass
+        self._rows("SELECT 1")  # says what is wrong with the file
 
     def __enter__(self) -> Self:
         return self
@@ -123,13 +128,17 @@ class Cache:
 
     def find(self, service: str, key: str) -> Answer | None:
         """Return what is remembered, without asking."""
-        with self._reading() as db:
-            return _find(db, service, key) if db else None
+        select = "SELECT kind, value, retrieved, emptied FROM answer WHERE service=? AND key=?"
+        for kind, text, retrieved, emptied in self._rows(select, service, key):
+            return Answer(
+                kind, text, datetime.fromisoformat(retrieved), datetime.fromisoformat(emptied) if emptied else None
+            )
+        return None
 
     def keep(self, service: str, key: str, answer: Answer) -> Answer:
         """Keep an answer and return it; or, where it is nothing in place of something, what was said before."""
         with self._writing() as db:
-            before = _find(db, service, key)
+            before = self.find(service, key)
             if answer.is_nothing and before is not None and not before.is_nothing:
                 age = answer.retrieved - before.retrieved
                 if -timedelta(days=1) < age < timedelta(days=OUTLIVES_NOTHING_DAYS):
@@ -141,18 +150,20 @@ class Cache:
 
     def entries(self) -> list[tuple[str, str, str, datetime]]:
         """Return the service, key, kind and UTC instant of everything that is remembered."""
-        with self._reading() as db:
-            found = db.execute("SELECT service, key, kind, retrieved FROM answer").fetchall() if db else []
-        return [(service, key, kind, datetime.fromisoformat(retrieved)) for service, key, kind, retrieved in found]
+        select = "SELECT service, key, kind, retrieved FROM answer"
+        return [
+            (service, key, kind, datetime.fromisoformat(retrieved))
+            for service, key, kind, retrieved in self._rows(select)
+        ]
 
     def forget(self, service: str | None = None) -> int:
         """Forget every answer, or those of one service, and that it needs a rest; return how many answers there were.
 
         How often a service was asked is kept, since its limit goes on.
         """
-        with self._reading() as db:
-            if db is None:
-                return 0
+        if not self._is_there():
+            return 0
+        with self._writing() as db:
             db.execute("DELETE FROM rest WHERE service=coalesce(?, service)", (service,))
             return db.execute("DELETE FROM answer WHERE service=coalesce(?, service)", (service,)).rowcount
 
@@ -161,8 +172,12 @@ class Cache:
 
         The file is there whole or not at all. Raises `ConfigError` where it cannot be written.
         """
-        with self._reading() as db:
-            return write_export(path, self._now(), _lines(db) if db else ())
+        select = "SELECT service, key, kind, retrieved, value FROM answer"
+        names = ("service", "key", "kind", "retrieved")
+        answers = (
+            dict(zip(names, texts, strict=True)) | {"value": json.loads(value)} for *texts, value in self._rows(select)
+        )
+        return write_export(path, self._now(), answers)
 
     def import_(self, path: Path) -> tuple[int, int]:
         """Take in an export: the newest answer to each question stays. Return how many were taken, and how many not.
@@ -191,7 +206,7 @@ class Cache:
         with self._lock, self._usable():
             self._connection()  # which makes the folder
         lock = filelock.FileLock(path, timeout=seconds, mode=0o600)
-        with suppress(filelock.Timeout), self._usable():
+        with self._usable(), suppress(filelock.Timeout):
             lock.acquire()
         try:
             yield
@@ -201,12 +216,15 @@ class Cache:
                     path.unlink()
                 lock.release()
 
-    def count_call(self, service: str, limit: tuple[int, float], now: float) -> tuple[float, int | None]:
+    def count_call(self, service: str, limit: tuple[int, float] | None) -> tuple[float, int | None]:
         """Count a call that is about to be made: a process killed in it has still made it.
 
         Return the seconds until the limit has room for it, and how `end_call` knows it; it is counted only where
         there is room at once.
         """
+        if limit is None:
+            return 0.0, None
+        now = self._now().timestamp()
         calls, seconds = limit
         with self._writing() as db:
             full = db.execute(
@@ -218,37 +236,42 @@ class Cache:
             db.execute("DELETE FROM call WHERE service=? AND made NOT BETWEEN ? AND ?", (service, now - DAY, now + DAY))
             return 0.0, db.execute("INSERT INTO call (service, made) VALUES (?, ?)", (service, now)).lastrowid
 
-    def end_call(self, call: int, now: float) -> None:
+    def end_call(self, call: int) -> None:
         """Count a call in full from now on: the service may have counted it at any time until it answered."""
-        with self._writing() as db:
-            db.execute("UPDATE call SET made=? WHERE id=?", (now, call))
+        self._write("UPDATE call SET made=? WHERE id=?", self._now().timestamp(), call)
 
-    def rest(self, service: str, now: float) -> tuple[str, float] | None:
+    def rest(self, service: str) -> tuple[str, float] | None:
         """Return why a service is left alone, as a code, and for how many seconds more."""
-        with self._reading() as db:
-            found = db.execute("SELECT code, ends FROM rest WHERE service=?", (service,)).fetchone() if db else None
-        return (found[0], found[1] - now) if found and 0 < found[1] - now <= DAY else None
+        now = self._now().timestamp()
+        for code, ends in self._rows("SELECT code, ends FROM rest WHERE service=?", service):
+            return (code, ends - now) if 0 < ends - now <= DAY else None
+        return None
 
-    def begin_rest(self, service: str, code: str, ends: float) -> None:
+    def begin_rest(self, service: str, code: str, seconds: float) -> None:
         """Leave a service alone, in every process."""
-        with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", (service, code, ends))
+        self._write("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", service, code, self._now().timestamp() + seconds)
 
     def end_rest(self, service: str) -> None:
         """Take note that a service answered."""
-        with self._writing() as db:
-            db.execute("DELETE FROM rest WHERE service=?", (service,))
+        self._write("DELETE FROM rest WHERE service=?", service)
 
     # The file
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Give the connection, or None where there is no file: only asking makes one."""
+    def _is_there(self) -> bool:
+        with self._usable():
+            return self._db is not None or self.path.exists()
+
+    def _rows(self, select: str, *values: object) -> list[Any]:
+        """Return what is found; nothing where there is no file, since only asking makes one."""
         with self._lock, self._usable():
-            yield self._connection() if self._db or self.path.exists() else None
+            return self._connection().execute(select, values).fetchall() if self._is_there() else []
+
+    def _write(self, statement: str, *values: object) -> None:
+        with self._writing() as db:
+            db.execute(statement, values)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -262,14 +285,11 @@ class Cache:
         """Say which file it is that cannot be used, and what to do."""
         try:
             yield
-        except filelock.Timeout:
-            raise
         except (sqlite3.Error, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise ConfigError(
-                f"The file {self.path}, in which labour market information is remembered, cannot be used: {why}. "
-                "Check that its folder can be written to. A damaged file can be deleted: what was in it is asked for "
-                "again, or imported anew from an export."
+                f"{_named(self.path)} cannot be used: {why}. Check that its folder can be written to. A damaged file "
+                f"can be deleted: {_LOST}"
             ) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -297,26 +317,11 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
             )
         if version > _VERSION:
             raise ConfigError(
-                f"The file {path}, in which labour market information is remembered, was written by a newer release "
-                "of Fingerpost. Install that release again, or delete the file: what was in it is asked for again, or "
-                "imported anew from an export."
+                f"{_named(path)} was written by a newer release of Fingerpost. Install that release again, or delete "
+                f"the file: {_LOST}"
             )
         if version < _VERSION:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
     with suppress(sqlite3.OperationalError):  # in use just now: it is a property of the file, and the next one sets it
         db.execute("PRAGMA journal_mode=WAL")
-
-
-def _find(db: sqlite3.Connection, service: str, key: str) -> Answer | None:
-    select = "SELECT kind, value, retrieved, emptied FROM answer WHERE service=? AND key=?"
-    found = db.execute(select, (service, key)).fetchone()
-    if found is None:
-        return None
-    kind, text, retrieved, emptied = found
-    return Answer(kind, text, datetime.fromisoformat(retrieved), datetime.fromisoformat(emptied) if emptied else None)
-
-
-def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    for *texts, value in db.execute("SELECT service, key, kind, retrieved, value FROM answer"):
-        yield dict(zip(("service", "key", "kind", "retrieved"), texts, strict=True)) | {"value": json.loads(value)}

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from fingerpost._benchmarks.wording import explain_reason
 from fingerpost._market.in_mind import line_report, occupations_of
 from fingerpost._market.market import market_line
-from fingerpost._market.occupations import load_occupations
 from fingerpost._store import schema
 from fingerpost._sync.facts import gather
 from fingerpost._sync.judge import judge_facts
@@ -169,8 +168,7 @@ def _in_mind(college: College, code: str | None, words: str | None) -> Explained
         return None
     settings = college.config.settings.labour_market
     market = college.market(offline=True)
-    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    (one,) = occupations_of({(code, words): 1}, college.config, crosswalk, market)
+    (one,) = occupations_of({(code, words): 1}, college.config, market)
     occupation = one.found.occupation
     if occupation is None:
         return ExplainedOccupation(words, code, one.found.how)
