@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -80,11 +80,12 @@ class Answers(Cache):
     ``auth``, whoever met it. `met` counts the questions that met each of the three.
     """
 
-    keep_days: Mapping[str, int] = field(default_factory=dict, kw_only=True)
-    offline: bool = field(default=False, kw_only=True)
-    refresh: bool = field(default=False, kw_only=True)
-    max_wait: float = field(default=30.0, kw_only=True)
-    sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
+    _: KW_ONLY
+    keep_days: Mapping[str, int] = field(default_factory=dict)
+    offline: bool = False
+    refresh: bool = False
+    max_wait: float = 30.0
+    sleep: Callable[[float], None] = time.sleep
     asked: Counter[str] = field(default_factory=Counter, init=False)
     failures: dict[str, str] = field(default_factory=dict, init=False)
     met: Counter[str] = field(default_factory=Counter, init=False)

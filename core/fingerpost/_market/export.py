@@ -1,7 +1,7 @@
 """The file in which remembered answers go from one college to another: gzipped JSON lines, the first a header.
 
-It comes from outside, so it is read with care: a file that is packed too tightly, a line that is not an answer, and a time
-in the future are refused.
+It comes from outside, so it is read with care: a file that is packed too tightly, a line that is not an
+answer, and a time in the future are refused.
 """
 
 from __future__ import annotations
