@@ -200,6 +200,7 @@ class Cache:
         """Keep everybody else from asking the same question meanwhile, or go ahead where that takes too long.
 
         The lock is the operating system's, on a file beside ours that goes with it: a killed process frees it.
+        From 3.24 on, `filelock` starts anew where the file was removed between opening and locking it.
         """
         question = hashlib.sha256(f"{service}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
         path = Path(f"{self.path}.{question[:16]}.lock")
