@@ -37,9 +37,9 @@ from fingerpost import (
     LabourMarketQuestion,
     NoData,
     Occupation,
-    Reference,
     SourceUnavailable,
 )
+from fingerpost._market.answers import Answers as Reference
 from fingerpost._web.http import Http
 
 if TYPE_CHECKING:
@@ -448,7 +448,7 @@ class Clock:
 @contextmanager
 def reference(folder: Path, clock: Callable[[], datetime], **said: Any) -> Iterator[Reference]:
     """Open a cache that never waits: where a limit is reached, it says so at once."""
-    with Reference.open(folder / "lmi.db", clock=clock, max_wait=0.0, **said) as opened:
+    with Reference(folder / "lmi.db", clock=clock, max_wait=0.0, **said) as opened:
         yield opened
 
 

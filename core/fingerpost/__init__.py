@@ -19,7 +19,17 @@ from fingerpost._contract.connector import (
     SourceConfig,
     hookimpl,
 )
-from fingerpost._contract.facts import FACT_KINDS, Fact, FactKind, LabourMarketQuestion, NoData, Occupation, SocVersion
+from fingerpost._contract.facts import (
+    FACT_KINDS,
+    Fact,
+    FactKind,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    SocVersion,
+)
 from fingerpost._contract.items import (
     Change,
     Digest,
@@ -47,7 +57,6 @@ from fingerpost._contract.messages import (
     StreamName,
     StreamSpec,
 )
-from fingerpost._market.answers import Reference, Reply
 from fingerpost._market.in_mind import LearnerOccupation
 from fingerpost._market.market import MarketReport, market_line
 from fingerpost._plugins.admission import PluginInfo

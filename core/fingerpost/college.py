@@ -180,7 +180,7 @@ class College:
         `ConfigError` where no service is configured, and for a title that is nobody's or more than one's;
         `SourceUnavailable` for a title that nobody is known to list where a service could not be asked.
         """
-        return lmi.report(self._services, who, region, soc_version, kinds)
+        return lmi.ask_about(self._services, who, region, soc_version, kinds)
 
     def compare_occupations(
         self, whos: Sequence[str], *, region: str | None = None, soc_version: SocVersion | None = None
@@ -193,7 +193,7 @@ class College:
 
     def occupations(self) -> list[LearnerOccupation]:
         """Return what learners have in mind, the most frequent first, and which occupation that was found to be."""
-        return lmi.in_mind(self._services)
+        return lmi.learner_occupations(self._services)
 
     def suggest_occupations(self, words: str, *, ask: bool = True) -> Suggestions:
         """Return occupations that some words may mean, for a person to choose from, and which services failed.
@@ -209,7 +209,7 @@ class College:
         A service that could not be asked may know some of them: it is in the warnings. The words stay here: they are
         compared with titles that services list.
         """
-        return lmi.unknown(self._services)
+        return lmi.unknown_occupations(self._services)
 
     def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
         """Ask services about the occupations that learners have in mind, where what they said is out of date.

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from fingerpost._contract.connector import Context
-    from fingerpost._contract.facts import Occupation
-    from fingerpost._market.answers import Reference, Reply
+    from fingerpost._contract.facts import Occupation, Reference, Reply
 
 __all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Params", "Service", "fold_region"]
 

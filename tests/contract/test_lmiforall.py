@@ -40,10 +40,10 @@ from fingerpost import (
     NoData,
     Occupation,
     RateLimited,
-    Reference,
     Reply,
     SourceUnavailable,
 )
+from fingerpost._market.answers import Answers as Reference
 from fingerpost._web.http import Http
 from fingerpost_lmiforall import LmiForAll, LmiForAllConfig, connectors
 from fingerpost_lmiforall import _reading as parsing
@@ -85,7 +85,7 @@ class Bench:
 
     def reference(self) -> Reference:
         """Return what is remembered, as a process that was just started sees it."""
-        made = Reference.open(self.folder / "labour-market.db", clock=lambda: self.now)
+        made = Reference(self.folder / "labour-market.db", clock=lambda: self.now)
         self.opened.append(made)
         return made
 

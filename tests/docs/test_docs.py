@@ -573,6 +573,7 @@ DOCUMENTED: dict[str, tuple[type, tuple[str, ...]]] = {
     "DataHooks": (hooks.DataHooks, ()),
     "Context": (Context, ()),
     "Http": (http.Http, ("close",)),
+    "Reference": (fingerpost.Reference, ()),
 }
 
 

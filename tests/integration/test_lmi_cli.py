@@ -190,7 +190,7 @@ def test_show_warns_of_a_region_that_no_service_knows(night: Night) -> None:
     night.service.says["2010:6121"] = [{"kind": "pay", "reason": "region"}]
     night.service.write()
     told = " ".join(night.run("lmi", "show", "6121", "--region", "West Midland").stderr.split())
-    assert "no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?" in told
+    assert "no service knows a region called 'West Midland'. Did you mean 'West Midlands'?" in told
 
 
 def test_show_says_which_edition_to_ask_where_that_is_all_that_is_wrong(night: Night) -> None:

@@ -376,7 +376,7 @@ def test_a_region_that_no_service_knows_is_told(college: SmallCollege, facts: li
     college.tables["labour_market"]["region"] = "West Midland"
     with college.open() as opened:
         warnings = opened.labour_market("5241").warnings
-    said = "[labour_market] region: no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?"
+    said = "[labour_market] region: no service knows a region called 'West Midland'. Did you mean 'West Midlands'?"
     assert warnings == ((said,) if warned else ())
 
 

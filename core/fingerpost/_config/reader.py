@@ -142,7 +142,7 @@ class _Reader:
         url = settings.store.url
         if url is None:
             try:
-                refuse_network_share(settings.store.path)
+                refuse_network_share(settings.store.path, otherwise=", or use PostgreSQL with `url`")
             except ConfigError as error:
                 self.problems.append(error.message)
             return None

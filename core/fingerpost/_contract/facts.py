@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
 
@@ -25,10 +26,7 @@ FactKind: TypeAlias = Literal[
 ]  # fmt: skip
 """What a fact is about: `occupation` its title and tasks, `employment` the number of jobs, now or projected."""
 
-FACT_KINDS: tuple[FactKind, ...] = (
-    "occupation", "pay", "hours", "annual_change", "employment", "replacement", "unemployment", "shortage", "skill",
-    "course", "vacancy", "profile",
-)  # fmt: skip
+FACT_KINDS: tuple[FactKind, ...] = get_args(FactKind)
 """Every kind of fact."""
 
 REGIONS: Final = (
@@ -133,3 +131,33 @@ class NoData(NamedTuple):
     soc: str
     source: str
     reason: str = "none"
+
+
+class Reply(NamedTuple):
+    """Hand over what a service said: JSON, or None where it has nothing; when, and whether that is out of date."""
+
+    value: Any
+    retrieved: date
+    stale: bool
+
+
+class Reference(Protocol):
+    """What services said before: an enricher asks its service through it, so that nobody is asked twice."""
+
+    def fetch(
+        self, service: str, key: str, kind: str, ask: Callable[[], Any], *, limit: tuple[int, float] | None = None,
+        remember: bool = True,
+    ) -> Reply:  # fmt: skip
+        """Return what `service` says to the question `key`, asking it only where that is not remembered.
+
+        `ask` makes one call and returns JSON, or None where the service has nothing. `limit` is a number of calls and
+        the seconds in which a service takes no more; every question to it names the same, and its calls are made
+        without trying again, since one is counted. `key` holds neither a secret nor anything about a learner. Where
+        the service cannot be asked, or has nothing where it had something, the last answer is returned as `stale`;
+        where there is none, raises what `ask` raised: `SourceUnavailable`, `RateLimited` or `AuthError`. Raises
+        `ContractError` where the connector breaks the rules above. `remember=False` is for words that somebody typed:
+        the service is always asked, and neither question nor answer is kept.
+        """
+
+    def peek(self, service: str, key: str) -> Reply | None:
+        """Return what is remembered, without asking."""

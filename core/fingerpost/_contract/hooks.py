@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fingerpost._contract.connector import Connector, Context, Finding
-    from fingerpost._contract.facts import Fact, LabourMarketQuestion, NoData, Occupation
+    from fingerpost._contract.facts import Fact, LabourMarketQuestion, NoData, Occupation, Reference
     from fingerpost._contract.items import Item, ListedItem, Payload, Receipt
     from fingerpost._contract.messages import Cursor, Message
-    from fingerpost._market.answers import Reference
 
 
 hookspec = pluggy.HookspecMarker("fingerpost")

@@ -1,7 +1,7 @@
 """The file in which remembered answers go from one college to another: gzipped JSON lines, the first a header.
 
-It comes from outside, so it is read with care: a file that is packed too tightly, a line that is no answer, and a time
-that has not come yet are refused.
+It comes from outside, so it is read with care: a file that is packed too tightly, a line that is not an
+answer, and a time in the future are refused.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def instant_text(moment: datetime) -> str:
 
 
 def write_export(path: Path, exported: datetime, answers: Iterable[dict[str, Any]]) -> int:
-    """Write answers into a file that is there whole or not at all; return how many they were.
+    """Write answers into a file that is there whole or not at all; return how many there were.
 
     Raises `ConfigError` where it cannot be written.
     """
-    count = -1  # the header is no answer
+    count = -1  # the header is not an answer
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
             made = Path(folder) / "export"
@@ -62,8 +62,8 @@ def write_export(path: Path, exported: datetime, answers: Iterable[dict[str, Any
 def read_export(path: Path, *, not_after: datetime) -> Iterator[Iterator[_Columns]]:
     """Give the answers of an export, one at a time; what is dated later than `not_after` is refused.
 
-    Raises `ConfigError` where the file cannot be read, is no export, is one of a newer release, is packed far more
-    tightly than an export is, or has a line that is wrong.
+    Raises `ConfigError` where the file cannot be read, is not an export, is one of a newer release, is packed far
+    more tightly than an export is, or has a line that is wrong.
     """
     try:
         size, packed = path.stat().st_size, path.open("rb")
@@ -76,21 +76,21 @@ def read_export(path: Path, *, not_after: datetime) -> Iterator[Iterator[_Column
 
 
 def _lines(unpacked: gzip.GzipFile, path: Path, packed: int) -> Iterator[bytes]:
-    """Yield the lines of an export, and give up on one that is packed far more tightly than an export is."""
+    """Yield the lines of an export, and stop at one that is packed far more tightly than an export is."""
     total = 0
     most = min(_MAX_BYTES, max(_RATIO_FROM_BYTES, packed * _MAX_RATIO))
     while True:
         try:
             line = unpacked.readline(_MAX_LINE + 1)
         except (OSError, zlib.error, EOFError) as error:
-            raise ConfigError(f"{path} is damaged, or no export of labour market information.") from error
+            raise ConfigError(f"{path} is damaged, or is not an export of labour market information.") from error
         if not line:
             return
         total += len(line)
         if total > most or len(line) > _MAX_LINE:
             raise ConfigError(
-                f"{path} was given up after {total >> 20} MiB: it is larger, or packed far more tightly, than an "
-                "export of labour market information is."
+                f"Reading {path} was stopped after {total >> 20} MiB: it is larger, or packed far more tightly, than "
+                "an export of labour market information would be."
             )
         yield line
 
@@ -102,7 +102,7 @@ def _check_header(path: Path, line: bytes) -> None:
     except (ValueError, TypeError, LookupError, RecursionError):
         name, version = None, None
     if name != _FORMAT or type(version) is not int or version < 1:
-        raise ConfigError(f"{path} line 1: this is no export of labour market information.")
+        raise ConfigError(f"{path} line 1: this is not an export of labour market information.")
     if version > _VERSION:
         raise ConfigError(f"{path} was exported by a newer release of Fingerpost. Install that release to import it.")
 

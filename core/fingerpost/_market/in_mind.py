@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fingerpost._config.configuration import Configuration
-    from fingerpost._contract.facts import Occupation
+    from fingerpost._contract.facts import Occupation, SocVersion
 
 
 InMind: TypeAlias = "tuple[str | None, str | None]"
@@ -43,11 +43,16 @@ def occupations_in_mind(connection: sa.Connection) -> Counter[InMind]:
     return Counter({(code, words): count for code, words, count in connection.execute(select)})
 
 
-def occupations_of(
-    in_mind: Mapping[InMind, int], config: Configuration, crosswalk: Mapping[str, Occupation], market: Market
-) -> list[LearnerOccupation]:
+def known_occupations(config: Configuration, market: Market, version: SocVersion | None = None) -> Occupations:
+    """Return what the college's crosswalk and the titles of services know, for codes of its edition or another."""
+    settings = config.settings.labour_market
+    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
+    return Occupations(crosswalk, version or settings.soc_version, market.titles())
+
+
+def occupations_of(in_mind: Mapping[InMind, int], config: Configuration, market: Market) -> list[LearnerOccupation]:
     """Find the occupation behind everything that learners have in mind, the most frequent first."""
-    known = Occupations(crosswalk, config.settings.labour_market.soc_version, market.titles())
+    known = known_occupations(config, market)
     found = [LearnerOccupation(code, words, count, known.of(code, words)) for (code, words), count in in_mind.items()]
     return sorted(found, key=lambda one: (-one.learners, one.words or "", one.soc_code or ""))
 
@@ -62,18 +67,14 @@ def occupation_lines(in_mind: Mapping[InMind, int], config: Configuration, marke
 
     It asks services, which may take minutes: no transaction may be open meanwhile.
     """
-    settings = config.settings.labour_market
-    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    reports: dict[tuple[str, int], MarketReport] = {}
+    by_code: dict[tuple[str, int], str | None] = {}
     lines: dict[InMind, str] = {}
-    for one in occupations_of(in_mind, config, crosswalk, market):
+    for one in occupations_of(in_mind, config, market):
         occupation = one.found.occupation
-        if occupation is None:
-            continue
-        code = (occupation.soc, int(occupation.soc_version))
-        if code not in reports:
-            reports[code] = line_report(market, occupation, settings.region)
-        line = market_line(reports[code])
-        if line is not None:
-            lines[one.soc_code, one.words] = line
+        if occupation is not None:
+            code = (occupation.soc, occupation.soc_version)
+            if code not in by_code:
+                by_code[code] = market_line(line_report(market, occupation, config.settings.labour_market.region))
+            if line := by_code[code]:
+                lines[one.soc_code, one.words] = line
     return lines

@@ -7,6 +7,7 @@ service that fails is warned of once, and everything else goes on as if it were 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fingerpost._contract.facts import (
@@ -24,10 +25,10 @@ from fingerpost._words.errors import FingerpostError, RateLimited
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from fingerpost._contract.facts import FactKind
-    from fingerpost._market.answers import Reference
+    from fingerpost._market.answers import Answers
     from fingerpost._plugins.context import HookContext
     from fingerpost._plugins.instance import Instance
 
@@ -74,12 +75,8 @@ class MarketReport:
 
     @property
     def title(self) -> str:
-        """The occupation's title: as asked for, else as the first service gives it, else its code.
-
-        The title of one job profile is never the occupation's.
-        """
-        named = (fact.text for fact in self.of("occupation") if fact.statistic == "title" and fact.text)
-        return self.occupation.title or next(named, f"SOC {self.occupation.soc}")
+        """The occupation's title: as asked for, else as the first service gives it, else its code."""
+        return self.occupation.title or _own_title(self.facts) or f"SOC {self.occupation.soc}"
 
     @property
     def is_titled(self) -> bool:
@@ -106,13 +103,9 @@ class MarketReport:
 class Market:
     """The enrichers of one college, in the order of trust, and what they remember."""
 
-    def __init__(
-        self,
-        enrichers: Sequence[tuple[Instance, HookContext]],
-        reference: Callable[[], Reference],
-    ) -> None:
+    def __init__(self, enrichers: Sequence[tuple[Instance, HookContext]], answers: Callable[[], Answers]) -> None:
         self._enrichers = enrichers
-        self._reference = reference  # opened when first needed: a college without services has no such file
+        self._answers = answers  # opened when first needed: a college without services has no such file
         self._titles: Titles | None = None
         self.warnings: dict[str, str] = {}
 
@@ -129,23 +122,23 @@ class Market:
     def titles(self) -> Titles:
         """Return the titles that services list."""
         if self._titles is None:
-            self._titles = Titles(self._each("list_occupations", Occupation))
+            self._titles = Titles(self._each("list_occupations"))
         return self._titles
 
     def find(self, words: str) -> list[tuple[str, Occupation]]:
         """Return what services take some typed words to mean, each with the name of the service."""
-        found = []
-        for instance, context in self._enrichers:
-            one = self._ask(instance, "find_occupations", Occupation, words=words, context=context)
-            found += [(instance.name, occupation) for occupation in one]
-        return found
+        return [
+            (instance.name, occupation)
+            for instance, context in self._enrichers
+            for occupation in self._ask(instance, "find_occupations", words=words, context=context)
+        ]
 
     def editions(self, occupation: Occupation) -> tuple[Occupation, ...]:
         """Return an occupation as it is coded in each edition of the SOC, as far as services say so.
 
         Where they name several codes, all together, it was split, and nobody can tell which is meant.
         """
-        found = self._each("convert_occupation", Occupation, occupation=occupation)
+        found = self._each("convert_occupation", occupation=occupation)
         others = {(one.soc, one.soc_version) for one in found if one.soc_version != occupation.soc_version}
         if len(others) != 1:
             return (occupation,)
@@ -163,15 +156,13 @@ class Market:
         if not occupation.title:
             occupation = occupation._replace(title=self._title(occupation, region))
         question = LabourMarketQuestion(self.editions(occupation), region, frozenset(kinds))
-        said = list(self._each("labour_market", (Fact, NoData), question=question))
+        said = list(self._each("labour_market", question=question))
         facts = tuple(one for one in said if isinstance(one, Fact))
         has = {(fact.source, fact.kind) for fact in facts}
-        missing = tuple(
-            dict.fromkeys(one for one in said if isinstance(one, NoData) and (one.source, one.kind) not in has)
-        )
+        missing = dict.fromkeys(one for one in said if isinstance(one, NoData) and (one.source, one.kind) not in has)
         self._doubt(region, facts, missing)
         new = tuple(sentence for name, sentence in self.warnings.items() if known.get(name) != sentence)
-        return MarketReport(occupation, region, facts, missing, new)
+        return MarketReport(occupation, region, facts, tuple(missing), new)
 
     def _doubt(self, region: str | None, facts: Collection[Fact], missing: Collection[NoData]) -> None:
         """Warn of a region that no service knows: else every figure would be missing without a word."""
@@ -179,38 +170,35 @@ class Market:
             return
         if not any(same_region(fact.region, region) for fact in facts):
             advice = doubt_region(region) or "Without a region, figures of the whole UK are asked for."
-            self.warnings.setdefault(_REGION, f"{_REGION}: no service knows one that is called '{region}'. {advice}")
+            self.warnings.setdefault(_REGION, f"{_REGION}: no service knows a region called '{region}'. {advice}")
 
     def _title(self, occupation: Occupation, region: str | None) -> str:
         question = LabourMarketQuestion((occupation,), region, frozenset({"occupation"}))
-        facts = self._each("labour_market", (Fact, NoData), question=question)
-        titles = (one.text for one in facts if isinstance(one, Fact) and one.statistic == "title" and one.text)
-        return next(titles, "") or self.titles().title(occupation)
+        return _own_title(self._each("labour_market", question=question)) or self.titles().title(occupation)
 
-    def _each(self, hook: str, kinds: type[Any] | tuple[type[Any], ...], **arguments: Any) -> Iterator[Any]:
+    def _each(self, hook: str, **arguments: Any) -> Iterator[Any]:
         for instance, context in self._enrichers:
-            yield from self._ask(instance, hook, kinds, context=context, **arguments)
+            yield from self._ask(instance, hook, context=context, **arguments)
 
-    def _ask(
-        self, instance: Instance, hook: str, kinds: type[Any] | tuple[type[Any], ...], **arguments: Any
-    ) -> list[Any]:
+    def _ask(self, instance: Instance, hook: str, **arguments: Any) -> list[Any]:
         """Return all that one enricher answers; what it said before it failed counts."""
         said: list[Any] = []
         if not instance.has(hook):
             return said
-        reference = self._reference()
-        before = reference.met.copy()
+        kinds = (Fact, NoData) if hook == "labour_market" else Occupation
+        answers = self._answers()
+        before = answers.met.copy()
         try:
-            for one in instance.enrich(hook, kinds, reference=reference, **arguments):
+            for one in instance.enrich(hook, kinds, reference=answers, **arguments):
                 said.append(one)
         except RateLimited as error:
             self._lost(instance, f"{error.message} {_LATER}")
         except FingerpostError as error:
             self._lost(instance, error.message)
-        except Exception as error:  # a vendor's exception may hold anything, so only its type is told
+        except Exception as error:  # a vendor's exception may hold anything, so only its type is shown
             self._lost(instance, f"It broke ({type(error).__name__}); its vendor must act.")
         if any(isinstance(one, Fact) and one.stale for one in said):
-            self._lost(instance, _why_stale(reference.met - before))
+            self._lost(instance, _why_stale(answers.met - before))
         return said
 
     def _lost(self, instance: Instance, sentence: str) -> None:
@@ -227,6 +215,12 @@ def _why_stale(met: Counter[str]) -> str:
     return "It has nothing now where it had something before; that is shown with its date."
 
 
+def _own_title(said: Iterable[Fact | NoData]) -> str:
+    """Return the title that the first service gives to the occupation; that of one job profile is never it."""
+    facts = (one for one in said if isinstance(one, Fact) and one.kind == "occupation" and one.statistic == "title")
+    return next((fact.text for fact in facts if fact.text), "")
+
+
 def _is_whole(fact: Fact) -> bool:
     """Say whether a figure is for the whole occupation, and not for a part of it or for one skill, course or advert.
 
@@ -239,10 +233,12 @@ def _is_whole(fact: Fact) -> bool:
 
 def market_line(report: MarketReport) -> str | None:
     """Say one line about an occupation for a tutor, with year and source; None where there is nothing honest to say."""
-    pay = _pay(report)
-    adverts = next((_adverts(fact) for fact in report.of("vacancy") if fact.value), None)
-    told = [text for text in (pay, adverts) if text]
-    return f"{report.title}: {'. '.join(told)}." if told else None
+    parts = [_pay(report)]
+    adverts = next((fact for fact in report.of("vacancy") if fact.value), None)
+    if adverts is not None and adverts.unit == "adverts":
+        parts.append(f"{adverts.value:,.0f} apprenticeship adverts ({_source(adverts)})")
+    said = [part for part in parts if part]
+    return f"{report.title}: {'. '.join(said)}." if said else None
 
 
 def _pay(report: MarketReport) -> str | None:
@@ -261,22 +257,14 @@ def _pay(report: MarketReport) -> str | None:
 
 def _are_alike(one: Fact, other: Fact | None) -> bool:
     """Say whether two figures are by one service, of one job, region and unit, so that they make a range."""
-    return other is not None and (one.source, one.scope, one.region, one.unit) == (
-        other.source,
-        other.scope,
-        other.region,
-        other.unit,
-    )
+    return other is not None and _range(one) == _range(other)
+
+
+_range = attrgetter("source", "scope", "region", "unit")
 
 
 def _newest(facts: Sequence[Fact], like: Fact) -> str:
     return max(fact.year for fact in facts if (fact.source, fact.statistic) == (like.source, like.statistic))
-
-
-def _adverts(fact: Fact) -> str | None:
-    if fact.unit != "adverts" or fact.value is None:
-        return None
-    return f"{fact.value:,.0f} apprenticeship adverts ({_source(fact)})"
 
 
 def _source(fact: Fact) -> str:

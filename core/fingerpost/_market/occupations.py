@@ -31,7 +31,7 @@ _COLUMNS = ("occupation", "soc")
 
 
 class Found(NamedTuple):
-    """Hand over the occupation, or None, and how that came about."""
+    """Hold the occupation, or None, and how it was found."""
 
     occupation: Occupation | None
     how: How
@@ -152,6 +152,8 @@ def load_occupations(path: Path | None, version: SocVersion) -> dict[str, Occupa
         if not words or not _SOC.fullmatch(soc):
             raise ConfigError(f"{where}, line {number}: write an occupation and a SOC code of four digits.")
         if words in found and found[words].soc != soc:
-            raise ConfigError(f"{where}, line {number}: this occupation stands above with another code; keep one.")
+            raise ConfigError(
+                f"{where}, line {number}: this occupation is on an earlier line with another code; keep one."
+            )
         found[words] = Occupation(soc, version, " ".join((row["occupation"] or "").split()))
     return found

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fingerpost._market.answers import Reference
+from fingerpost._market.answers import Answers
 from fingerpost._market.market import Market
 from fingerpost._words.errors import SourceUnavailable
 
@@ -22,10 +22,10 @@ class Services:
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
-        self._answers: dict[bool, Reference] = {}
+        self._answers: dict[bool, Answers] = {}
         self._markets: list[Market] = []
 
-    def answers(self, *, offline: bool = False) -> Reference:
+    def answers(self, *, offline: bool = False) -> Answers:
         """Return what services said, opened when first asked for; `offline` none is asked, however old it is."""
         if offline not in self._answers:
             self._answers[offline] = self.open_answers(offline=offline)
@@ -38,18 +38,18 @@ class Services:
         offline: bool = False,
         max_wait: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
-    ) -> Reference:
+    ) -> Answers:
         """Open what services said: to ask everything anew, or to ask nothing at all.
 
         `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
         """
         settings = self.opened.config.settings.labour_market
-        return Reference.open(
+        return Answers(
             settings.cache, clock=self.opened.clock, keep_days=settings.keep_days, refresh=refresh, offline=offline,
             max_wait=max_wait, sleep=sleep,
         )  # fmt: skip
 
-    def market(self, answers: Reference | None = None, *, offline: bool = False) -> Market:
+    def market(self, answers: Answers | None = None, *, offline: bool = False) -> Market:
         """Return the enrichers, ready to be asked; `offline` they speak from memory and reach no network."""
         enrichers = self.opened.config.enrichers
         contexts = [self.opened.context(instance) for instance in enrichers]

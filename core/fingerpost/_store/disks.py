@@ -6,11 +6,11 @@ import re
 import sys
 from pathlib import Path
 
-from fingerpost._words.errors import ConfigError, StoreError
+from fingerpost._words.errors import ConfigError
 
 
-def refuse_network_share(path: Path) -> None:
-    """Raise `ConfigError` where a file is not on a disk of this machine.
+def refuse_network_share(path: Path, key: str = "[store] path", *, otherwise: str = "") -> None:
+    """Raise `ConfigError` where the file that `key` names is not on a disk of this machine.
 
     SQLite locks and flushes through the operating system, and network file systems answer both wrongly: the store
     would be damaged, quietly, on the first night on which two machines meet.
@@ -20,8 +20,8 @@ def refuse_network_share(path: Path) -> None:
     share = slashes.startswith("//") and not slashes.startswith(("//?/", "//./"))
     if share or slashes.upper().startswith("//?/UNC/") or _remote(path):
         raise ConfigError(
-            "[store] path is on a network share, where SQLite cannot keep data safe. Choose a folder on a disk of this "
-            "machine, or use PostgreSQL with `url`."
+            f"{key} is on a network share, where SQLite cannot keep data safe. Choose a file on a disk of this "
+            f"machine{otherwise}."
         )
 
 
@@ -60,10 +60,7 @@ def make_private(path: Path) -> None:
     """Make the file readable by the service account alone; SQLite gives its side files the same rights."""
     if path.exists():
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        if sys.platform != "win32":
-            path.chmod(0o600)  # whatever the umask says
-    except OSError as error:
-        raise StoreError(f"The store {path} cannot be made: {error.strerror}. Check the folder's rights.") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    if sys.platform != "win32":
+        path.chmod(0o600)  # whatever the umask says

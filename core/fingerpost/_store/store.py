@@ -100,7 +100,13 @@ class Store:
         """
         dialect = dialect_for(address)
         if isinstance(dialect, SqliteDialect) and dialect.url.database:
-            make_private(Path(dialect.url.database))
+            path = Path(dialect.url.database)
+            try:
+                make_private(path)
+            except OSError as error:
+                raise StoreError(
+                    f"The store {path} cannot be made: {error.strerror}. Check the folder's rights."
+                ) from error
         store = cls(dialect)
         try:
             store._migrate_in_turn()

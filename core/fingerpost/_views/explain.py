@@ -12,7 +12,6 @@ from fingerpost._alerts.audience import Audiences
 from fingerpost._benchmarks.wording import explain_reason
 from fingerpost._market.in_mind import line_report, occupations_of
 from fingerpost._market.market import market_line
-from fingerpost._market.occupations import load_occupations
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
@@ -171,8 +170,7 @@ def _in_mind(opened: Opened, market: Market, code: str | None, words: str | None
     if code is None and words is None:
         return None
     settings = opened.config.settings.labour_market
-    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    (one,) = occupations_of({(code, words): 1}, opened.config, crosswalk, market)
+    (one,) = occupations_of({(code, words): 1}, opened.config, market)
     occupation = one.found.occupation
     if occupation is None:
         return ExplainedOccupation(words, code, one.found.how)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fingerpost._contract.facts import Occupation
-from fingerpost._market.in_mind import occupations_in_mind, occupations_of
-from fingerpost._market.occupations import Occupations, fold_title, load_occupations
+from fingerpost._market.in_mind import known_occupations, occupations_in_mind, occupations_of
+from fingerpost._market.occupations import fold_title
 from fingerpost._sync.report import SilentProgress
 from fingerpost._words.errors import ConfigError, SourceUnavailable
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from fingerpost._contract.facts import Fact, FactKind, SocVersion
-    from fingerpost._market.answers import Reference
+    from fingerpost._market.answers import Answers
     from fingerpost._market.in_mind import LearnerOccupation
     from fingerpost._market.market import Market, MarketReport
     from fingerpost._market.services import Services
@@ -101,7 +101,7 @@ class ComparedFigure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Several occupations side by side; a line compares only what one service says in one way of one region."""
+    """Several occupations side by side; a line compares only what one service says in one way about one region."""
 
     reports: tuple[MarketReport, ...]
     figures: tuple[ComparedFigure, ...]
@@ -114,13 +114,12 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost lmi compare --json` prints."""
-        cells = [
-            figure._asdict() | {"facts": [fact and fact.as_dict() for fact in figure.facts]} for figure in self.figures
-        ]
         return {
             "occupations": [one.occupation._asdict() | {"title": one.title} for one in self.reports],
             "region": self.reports[0].region if self.reports else None,
-            "figures": cells,
+            "figures": [
+                one._asdict() | {"facts": [fact and fact.as_dict() for fact in one.facts]} for one in self.figures
+            ],
             "warnings": list(dict.fromkeys(warning for one in self.reports for warning in one.warnings)),
             "attributions": list(self.attributions),
         }
@@ -140,8 +139,24 @@ class RefreshReport:
         return asdict(self)
 
 
-def _market(services: Services, reference: Reference | None = None) -> Market:
-    market = services.market(reference)
+def ask_about(
+    services: Services, who: str, region: str | None, soc_version: SocVersion | None, kinds: Collection[FactKind]
+) -> MarketReport:
+    """Ask about one occupation; see `College.labour_market`."""
+    market = _configured_market(services)
+    settings = services.opened.config.settings.labour_market
+    version = soc_version or settings.soc_version
+    who = who.strip()
+    occupation = Occupation(who, version) if _CODE.fullmatch(who) else _by_title(services, market, version, who)
+    # Services are asked with the title that they give to the code: words find no more than their code does.
+    found = market.report(occupation._replace(title=""), region=region or settings.region, kinds=kinds)
+    if not found.is_titled:
+        found = replace(found, occupation=found.occupation._replace(title=occupation.title))
+    return replace(found, warnings=tuple(market.warnings.values()))
+
+
+def _configured_market(services: Services, answers: Answers | None = None) -> Market:
+    market = services.market(answers)
     if not market.is_configured:
         raise ConfigError(
             'No service is configured that knows the labour market. Add a [[connector]] such as type = "lmiforall" or '
@@ -150,113 +165,78 @@ def _market(services: Services, reference: Reference | None = None) -> Market:
     return market
 
 
-def _known(services: Services, market: Market, version: SocVersion) -> Occupations:
-    settings = services.opened.config.settings.labour_market
-    return Occupations(load_occupations(settings.crosswalk, settings.soc_version), version, market.titles())
-
-
-def report(
-    services: Services, who: str, region: str | None, soc_version: SocVersion | None, kinds: Collection[FactKind]
-) -> MarketReport:
-    """Ask about one occupation; see `College.labour_market`."""
-    market = _market(services)
-    settings = services.opened.config.settings.labour_market
-    version = soc_version or settings.soc_version
-    who = who.strip()
-    occupation = Occupation(who, version) if _CODE.fullmatch(who) else _called(services, market, version, who)
-    # Services are asked with the title that they give to the code: words find no more than their code does.
-    found = market.report(occupation._replace(title=""), region=region or settings.region, kinds=kinds)
-    if not found.is_titled:
-        found = replace(found, occupation=found.occupation._replace(title=occupation.title))
-    return replace(found, warnings=tuple(market.warnings.values()))
-
-
-def _called(services: Services, market: Market, version: SocVersion, who: str) -> Occupation:
-    """Return the occupation with this title, or raise what is in the way of knowing it."""
-    known = _known(services, market, version)
-    found = known.of(None, who)
+def _by_title(services: Services, market: Market, version: SocVersion, title: str) -> Occupation:
+    """Return the occupation with this title, or say why it cannot be known, and which may be meant."""
+    known = known_occupations(services.opened.config, market, version)
+    found = known.of(None, title)
     if found.occupation is not None:
         return found.occupation
-    near = known.titles.near(who, count=4)
-    meant = ", ".join(f"{one.title} ({one.soc}, SOC {one.soc_version})" for one in near)
-    then = (
-        f"{f'Perhaps: {meant}. ' if meant else ''}Name its SOC code of four digits; fingerpost lmi suggest searches "
-        "for it."
+    near = ", ".join(f"{one.title} ({one.soc}, SOC {one.soc_version})" for one in known.titles.near(title, count=4))
+    advice = (
+        f"{f'Perhaps: {near}. ' if near else ''}Give its four-digit SOC code; fingerpost lmi suggest searches for it."
     )
     if found.how == "several":
-        raise ConfigError(f"Several occupations are called '{who}'. {then}")
+        raise ConfigError(f"Several occupations are called '{title}'. {advice}")
     if market.warnings:
         why = " ".join(market.warnings.values())
         raise SourceUnavailable(
-            f"Whether a service lists an occupation that is called '{who}' is not known: not all could be asked. {why} "
-            f"{then}"
+            f"Whether any service lists an occupation called '{title}' is not known: not all could be asked. {why} "
+            f"{advice}"
         )
-    raise ConfigError(f"No service lists an occupation that is called '{who}'. {then}")
+    raise ConfigError(f"No service lists an occupation called '{title}'. {advice}")
 
 
 def compare(services: Services, whos: Sequence[str], region: str | None, soc_version: SocVersion | None) -> Comparison:
     """Put several occupations side by side; see `College.compare_occupations`."""
-    reports = tuple(report(services, who, region, soc_version, _COMPARED) for who in whos)
-    lines: dict[tuple[Any, ...], dict[int, Fact]] = {}
-    for number, one in enumerate(reports):
-        for fact in one.figures(services.opened.today().year):
+    reports = tuple(ask_about(services, who, region, soc_version, _COMPARED) for who in whos)
+    lines: dict[tuple[ComparedFigure, str], dict[int, Fact]] = defaultdict(dict)
+    for number, report in enumerate(reports):
+        for fact in report.figures(services.opened.today().year):
             if fact.kind in _COMPARED:
+                line = ComparedFigure(fact.kind, fact.statistic, fact.unit, fact.region, fact.source, fact.split, ())
                 # Jobs of this year and projected ones are lines of their own.
-                when = fact.year if fact.projected else ""
-                what = (fact.statistic, fact.unit, fact.region, fact.source, fact.split)
-                key = (_COMPARED.index(fact.kind), when, *what)
-                lines.setdefault(key, {}).setdefault(number, fact)
-    figures = [
-        ComparedFigure(
-            _COMPARED[kind], statistic, unit, where, source, split, tuple(map(found.get, range(len(reports))))
-        )
-        for (kind, _, statistic, unit, where, source, split), found in sorted(
-            lines.items(), key=lambda line: line[0][:2]
-        )
-    ]
-    return Comparison(reports, tuple(figures))
+                lines[line, fact.year if fact.projected else ""].setdefault(number, fact)
+    in_order = sorted(lines.items(), key=lambda one: (_COMPARED.index(one[0][0].kind), one[0][1]))
+    return Comparison(
+        reports, tuple(line._replace(facts=tuple(map(facts.get, range(len(reports))))) for (line, _), facts in in_order)
+    )
 
 
-def in_mind(services: Services, market: Market | None = None) -> list[LearnerOccupation]:
+def learner_occupations(services: Services, market: Market | None = None) -> list[LearnerOccupation]:
     """Return what learners have in mind; see `College.occupations`."""
-    settings = services.opened.config.settings.labour_market
     with services.opened.store.reading() as connection:
         counted = occupations_in_mind(connection)
-    crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
-    return occupations_of(counted, services.opened.config, crosswalk, market or services.market())
+    return occupations_of(counted, services.opened.config, market or services.market())
 
 
 def suggest(services: Services, words: str, *, ask: bool) -> Suggestions:
     """Return what words may mean; see `College.suggest_occupations`."""
-    market = _market(services)
-    near = [Suggestion(one, "titles") for one in market.titles().near(words)]
-    asked = [Suggestion(one, source) for source, one in market.find(words)] if ask else []
-    seen: dict[tuple[str, int], Suggestion] = {}
-    for one in (*near, *asked):
-        seen.setdefault((one.occupation.soc, one.occupation.soc_version), one)
-    return Suggestions(tuple(seen.values()), tuple(market.warnings.values()))
+    market = _configured_market(services)
+    suggestions = [Suggestion(one, "titles") for one in market.titles().near(words)]
+    suggestions += [Suggestion(one, source) for source, one in market.find(words)] if ask else []
+    first: dict[tuple[str, int], Suggestion] = {}
+    for one in suggestions:
+        first.setdefault((one.occupation.soc, one.occupation.soc_version), one)
+    return Suggestions(tuple(first.values()), tuple(market.warnings.values()))
 
 
-def unknown(services: Services) -> UnknownOccupations:
+def unknown_occupations(services: Services) -> UnknownOccupations:
     """Return the words that mean no occupation yet; see `College.unknown_occupations`."""
-    settings = services.opened.config.settings.labour_market
-    market = _market(services)
-    titles = market.titles()
-    counted: Counter[str] = Counter()
-    spelt: dict[str, str] = {}
-    several: set[str] = set()
-    for one in in_mind(services, market):
+    market = _configured_market(services)
+    titles, usual = market.titles(), services.opened.config.settings.labour_market.soc_version
+    by_title: dict[str, list[LearnerOccupation]] = defaultdict(list)
+    for one in learner_occupations(services, market):
         if one.found.occupation is None and one.words:
-            folded = fold_title(one.words)
-            counted[folded] += one.learners
-            spelt.setdefault(folded, one.words)
-            several.update({folded} if one.found.how == "several" else ())
+            by_title[fold_title(one.words)].append(one)
     found = []
-    for folded, learners in counted.most_common():
-        of_them = {(one.soc, one.soc_version) for one in titles.codes(folded)}
-        near = [one for one in titles.near(folded) if folded not in several or (one.soc, one.soc_version) in of_them]
-        usual = sorted(near, key=lambda one: one.soc_version != settings.soc_version)
-        found.append(UnknownOccupation(spelt[folded], learners, folded in several, tuple(usual)))
+    for title, spellings in by_title.items():
+        several = any(one.found.how == "several" for one in spellings)
+        codes = titles.codes(title)
+        near = [one for one in titles.near(title) if not several or one._replace(title="") in codes]
+        near.sort(key=lambda one: one.soc_version != usual)
+        learners = sum(one.learners for one in spellings)
+        found.append(UnknownOccupation(spellings[0].words or title, learners, several, tuple(near)))
+    found.sort(key=lambda one: -one.learners)
     return UnknownOccupations(tuple(found), tuple(market.warnings.values()))
 
 
@@ -265,7 +245,7 @@ def forget(services: Services, service: str | None) -> int:
     known = {name for name, *_ in services.answers().entries()}
     if service is not None and service not in known:
         raise ConfigError(
-            f"Nothing is remembered of a service called '{service}'. What is remembered was said by: "
+            f"Nothing is remembered from a service called '{service}'. What is remembered was said by: "
             f"{', '.join(sorted(known)) or 'none'}."
         )
     return services.answers().forget(service)
@@ -273,42 +253,28 @@ def forget(services: Services, service: str | None) -> int:
 
 def refresh(services: Services, *, force: bool, progress: Progress | None) -> RefreshReport:
     """Ask about everything that learners have in mind; see `College.refresh_labour_market`."""
-    region = services.opened.config.settings.labour_market.region
-    told = _Told(progress or SilentProgress())
-    with services.open_answers(refresh=force, max_wait=_PATIENCE, sleep=told.wait) as reference:
-        market = _market(services, reference)
-        told.begin()
-        occupations = dict.fromkeys(
-            one.found.occupation._replace(title="")
-            for one in in_mind(services, market)
-            if one.found.occupation is not None
-        )
-        facts = 0
-        for occupation in occupations:
-            facts += len(market.report(occupation, region=region).facts)
-            told.go_on()
-        return RefreshReport(len(occupations), facts, dict(reference.asked), tuple(market.warnings.values()))
+    shown = progress or SilentProgress()
+    asked = facts = 0
 
+    def show_progress() -> None:
+        shown.phase("enrich")
+        shown.advance(asked)
 
-class _Told:
-    """How far a refresh is, told also while it waits for room in the limit of a service."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._done = 0
-
-    def begin(self) -> None:
-        self._progress.phase("enrich")
-        self._progress.advance(self._done)
-
-    def go_on(self) -> None:
-        self._done += 1
-        self._progress.advance(1)
-
-    def wait(self, seconds: float) -> None:
-        if seconds < 1:
-            time.sleep(seconds)
-            return
-        self._progress.phase("wait")
+    def wait(seconds: float) -> None:
+        """Wait for room in the limit of a service, and show that where it takes long."""
+        if seconds >= 1:
+            shown.phase("wait")
         time.sleep(seconds)
-        self.begin()
+        if seconds >= 1:
+            show_progress()
+
+    region = services.opened.config.settings.labour_market.region
+    with services.open_answers(refresh=force, max_wait=_PATIENCE, sleep=wait) as answers:
+        market = _configured_market(services, answers)
+        show_progress()
+        found = (one.found.occupation for one in learner_occupations(services, market))
+        for occupation in dict.fromkeys(one._replace(title="") for one in found if one is not None):
+            facts += len(market.report(occupation, region=region).facts)
+            asked += 1
+            shown.advance(1)
+        return RefreshReport(asked, facts, dict(answers.asked), tuple(market.warnings.values()))
