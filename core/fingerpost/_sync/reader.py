@@ -147,7 +147,7 @@ class StreamReader:
         self._next_id = 1 + (stream.connection.scalar(sa.select(sa.func.max(stream.table.c.id))) or 0)
         self._seen = SeenRows(self._next_id)
         self.quarantine.load()
-        stream.context.warned = self.warnings.add
+        stream.context.warned = self.warnings.warn
 
     def _consume(self) -> None:
         """Collect the messages, write them a chunk at a time, and commit at checkpoints.
@@ -171,7 +171,7 @@ class StreamReader:
                     self._write(collected)
                 else:
                     if not self.state.move(message.cursor):
-                        self.warnings.add("bad_cursor")
+                        self.warnings.warn("bad_cursor")
                     due = self._uncommitted + len(collected) >= CHECKPOINT_ROWS
                     if not (due or (waits and (self._unit.is_open or len(collected) >= CHUNK))):
                         continue
@@ -308,7 +308,7 @@ class StreamReader:
         if not key:
             name = self.stream.instance.name
             raise ContractError(f"Connector {name} yields {self.stream.spec.name} with an empty key.")
-        self.warnings.add("duplicate_key", key)
+        self.warnings.warn("duplicate_key", key)
 
     def _store(
         self,
@@ -338,7 +338,7 @@ class StreamReader:
             identity = identify(fields["learner_ref"], uln)
             if is_learners:
                 if identity is None:
-                    self.quarantine.add(record, row_hash, "missing_required", "learner_ref", "")
+                    self.quarantine.reject(record, row_hash, "missing_required", "learner_ref", "")
                     continue
                 learner = ensure(identity)
                 touched.merges.add(learner)
@@ -388,7 +388,7 @@ class StreamReader:
                 said = mapping.given(outcome.field, record.data)
                 if said and said in record.key:  # the bad value is part of the key, which is listed
                     record = record._replace(key=pseudonym(record.key))
-            self.quarantine.add(record, row_hash, outcome.reason, outcome.field or "", "")
+            self.quarantine.reject(record, row_hash, outcome.reason, outcome.field or "", "")
             return
         self.stream.report.skipped += 1
         if number is not None and self.state.is_full and self.stream.mode == "snapshot":
@@ -404,7 +404,7 @@ class StreamReader:
         # Where a row is garbled, what stands in the place of its key may be anything, a name too. A key that is known
         # is one; it keeps the sweep from taking the row for gone.
         is_known = bool(message.key) and self._mark_seen(message.key)
-        self.quarantine.add_unread(message, is_known=is_known)
+        self.quarantine.reject_unread(message, is_known=is_known)
         self._check_breaker(final=False)
 
     def _mark_seen(self, key: str) -> bool:

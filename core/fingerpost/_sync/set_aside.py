@@ -74,7 +74,7 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._stored)
 
-    def add(self, record: Record, row_hash: int, reason: str, field: str, where: str) -> None:
+    def reject(self, record: Record, row_hash: int, reason: str, field: str, where: str) -> None:
         """Keep a rejected record as it came; the same one again is no news, and no write unless it has moved."""
         stream = self.stream
         run, key = stream.run, record.key
@@ -101,7 +101,7 @@ class Quarantine:
         )
         run.opened.host.record_quarantined(name, stream.spec.name, reason, field)
 
-    def add_unread(self, message: Rejected, *, is_known: bool) -> None:
+    def reject_unread(self, message: Rejected, *, is_known: bool) -> None:
         """Keep what the connector itself could not read; only a key that a stored row has is shown as it is."""
         stream = self.stream
         check_code(stream, message.reason)
@@ -110,7 +110,7 @@ class Quarantine:
         said = f"{message.reason}\x1f{sorted(read.items())!r}"
         row_hash = xxhash.xxh3_64_intdigest(f"{stream.fingerprint}\x1e{said}".encode("utf-8", "surrogatepass")) >> 1
         key = message.key if is_known else pseudonym(message.key) if message.key else self._key_for_keyless(said)
-        self.add(Record(key, message.raw), row_hash, message.reason, "", message.where)
+        self.reject(Record(key, message.raw), row_hash, message.reason, "", message.where)
 
     def _key_for_keyless(self, said: str) -> str:
         """Return what stands for the key of a record that shows none: what it says, and which one it is of its like.
@@ -177,7 +177,7 @@ class Warnings:
         self._of_this_read: set[tuple[str, str, str, str]] = set()
         self._listed_codes: set[tuple[str, str]] = set()
 
-    def add(self, code: str, key: str = "", field: str = "", where: str = "") -> None:
+    def warn(self, code: str, key: str = "", field: str = "", where: str = "") -> None:
         """Take a warning of the connector, or about a key."""
         stream = self.stream
         check_code(stream, code)
@@ -197,7 +197,7 @@ class Warnings:
         """List a code that makes rows no records, so that IT sees what is being left out; each code once."""
         if len(self._listed_codes) < LISTED_CODES and (field, code) not in self._listed_codes:
             self._listed_codes.add((field, code))
-            self.add("code_passed_over", "", field, code[:60])
+            self.warn("code_passed_over", "", field, code[:60])
 
     def replace_for(self, key: str) -> None:
         """Drop, at the next write, what was listed about a record that has changed."""
