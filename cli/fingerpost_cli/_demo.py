@@ -5,81 +5,27 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from fingerpost import ConfigError
 from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._fake_college import AS_OF, make_college
 from fingerpost_cli._output import day, many, paragraph, table
 from fingerpost_cli._progress import progress_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fingerpost import College, Gap, RunReport
 
 __all__ = ["demo"]
 
-_DATABASES: Final = "prosuite.db"
-
-_PROMONITOR: Final = f"""\
-# A college that does not exist, with ProSolution and ProMonitor in the file {_DATABASES}.
-# Look at everything, change anything, then run: fingerpost sync
-
-[college]
-name = "Example College"
-ukprn = 99999999
-as_of = {AS_OF} # the day this college is looked at; leave it out to look at today
-
-[alerts]
-careers_leader = "careers@example.ac.uk"
-allowed_domains = ["example.ac.uk"]
-learner_page = "https://promonitor.example.ac.uk/ilp/information/details.aspx?pmstudentid={{token}}"
-"""
-
-
-def _make_files(directory: Path, learners: int) -> None:
-    make_college(directory, learners=learners)
-
-
-def _make_databases(directory: Path, learners: int) -> None:
-    """Make the databases first: where that is cut short, no configuration says that they are there."""
-    from fingerpost_cli import _fake_prosuite as prosuite  # no other command needs the connector's tables
-
-    directory.mkdir(parents=True, exist_ok=True)
-    prosuite.build(f"sqlite:///{directory / _DATABASES}", learners=learners)
-    connectors = [text.replace("{url}", f"sqlite:///{_DATABASES}") for text in (prosuite.CONNECTOR, prosuite.WRITEBACK)]
-    config = "\n".join((_PROMONITOR, *connectors))
-    (directory / "fingerpost.toml").write_text(config, encoding="utf-8", newline="\n")
-
-
-class _Kind(NamedTuple):
-    """One demonstration: where and how large it is by default, how its configuration begins, and who makes it."""
-
-    directory: Path
-    learners: int
-    mark: str
-    make: Callable[[Path, int], None]
-    change: str
-
-
-_KINDS: Final = {
-    "csv": _Kind(
-        Path("fingerpost-demo"), 1200, "# A college that does not exist. ", _make_files, "Then edit a file in data"
-    ),
-    "promonitor": _Kind(
-        Path("fingerpost-demo-promonitor"), 400, "# A college that does not exist, with ProSolution", _make_databases,
-        f"Then change a row of {_DATABASES}",
-    ),
-}  # fmt: skip
+_SOURCES = ("csv", "promonitor")
 
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--source", type=click.Choice(list(_KINDS)), default="csv", show_default=True,
+    "--source", type=click.Choice(_SOURCES), default="csv", show_default=True,
     help="What it reads: an ILR file and CSV files, or databases of ProSolution and ProMonitor.",
 )  # fmt: skip
 @click.option(
@@ -92,15 +38,17 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
     By default DIRECTORY is fingerpost-demo, or fingerpost-demo-promonitor where it reads databases. In a folder that
     holds one already, it is synchronised again.
     """
-    kind = _KINDS[source]
-    directory = directory or kind.directory
+    from fingerpost_demo import DEMONSTRATIONS  # the other commands do not need it, and it takes time to import
+
+    kind = DEMONSTRATIONS[source]
+    directory = directory or kind.folder
     learners = learners or kind.learners
     config = directory / "fingerpost.toml"
-    again = _is_demo(config, kind)
+    again = _begins_with(config, kind.mark)
     if not again:
         _refuse_full(directory)
         click.echo(f"Making a college of {learners:,} invented learners in {directory} ...", err=True)
-        kind.make(directory, learners)
+        kind.make(directory, learners=learners)
     with app.open(config=config) as college:
         with progress_of(app) as progress:
             report = college.sync(progress=progress)
@@ -109,9 +57,9 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
     click.echo(paragraph(f"{kind.change}, or fingerpost.toml, and run fingerpost sync."))
 
 
-def _is_demo(config: Path, kind: _Kind) -> bool:
+def _begins_with(config: Path, mark: str) -> bool:
     try:
-        return config.read_text(encoding="utf-8-sig").startswith(kind.mark)
+        return config.read_text(encoding="utf-8-sig").startswith(mark)
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -179,9 +127,11 @@ def _describe_outbox(college: College) -> None:
 
 def _describe_pages(report: RunReport, directory: Path) -> None:
     """Say how many items this night wrote onto learners' pages, and how to read one."""
+    from fingerpost_demo import DATABASE
+
     if report.items.written:
         look = "SELECT Comment FROM ActionPlan WHERE Comment LIKE ?"
-        found = f"sqlite3.connect('{_DATABASES}').execute('{look}', ['[Fingerpost %'])"
+        found = f"sqlite3.connect('{DATABASE}').execute('{look}', ['[Fingerpost %'])"
         click.echo(
             f"\nWritten onto learners' pages in ProMonitor: {many(report.items.written, 'item')}. To read one,\n"
             f"in the folder {directory}:\n"

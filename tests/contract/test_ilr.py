@@ -24,7 +24,7 @@ from lxml import etree
 import fingerpost_mappings
 from fingerpost import Checkpoint, Connector, Record, Rejected, SourceUnavailable
 from fingerpost._mapping import MappingLibrary, Reject, compile_mapping, load_kinds
-from fingerpost_cli._fake_college import write_ilr
+from fingerpost_demo import write_ilr
 from fingerpost_ilr import IlrConfig, IlrSource, connectors
 
 if TYPE_CHECKING:

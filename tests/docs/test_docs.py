@@ -38,8 +38,8 @@ from fingerpost._settings import Settings
 from fingerpost._store import schema
 from fingerpost_apprenticeships import ApprenticeshipsConfig
 from fingerpost_cli import _lmi, main
-from fingerpost_cli._fake_college import make_college
 from fingerpost_csv import CsvConfig
+from fingerpost_demo import make_college
 from fingerpost_email._config import EmailConfig
 from fingerpost_ilr._source import IlrConfig
 from fingerpost_lmiforall import LmiForAllConfig

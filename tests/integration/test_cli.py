@@ -17,7 +17,7 @@ from colleges import SmallCollege, activity, usual_college
 
 import fingerpost
 from fingerpost_cli import main
-from fingerpost_cli._fake_college import make_college
+from fingerpost_demo import make_college
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """The import rule: who may know whom.
 
-Connectors and the command line use `fingerpost` through its public names, as a vendor must; the core knows neither; no
-connector knows another; the mappings know nothing. What is read is the source, so that an import inside a function or
-for a type checker counts as well.
+Connectors, the command line and the demonstration use `fingerpost` through its public names, as a vendor must; the core
+knows none of them; no connector knows another; the mappings know nothing. What is read is the source, so that an import
+inside a function or for a type checker counts as well.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str, str | None]]:
 def is_refused(folder: str, package: str, module: str, name: str | None, root: Path) -> bool:
     """Say whether a file of `package`, which lies in `folder`, may not import this."""
     top = module.partition(".")[0]
-    connectors, commands = packages(root, "connectors"), packages(root, "cli")
+    connectors = packages(root, "connectors")
+    commands = packages(root, "cli") | packages(root, "demo")
     if folder == "mappings":
         return module != "__future__"
     if folder == "core":
@@ -53,13 +54,13 @@ def is_refused(folder: str, package: str, module: str, name: str | None, root: P
         return module != "fingerpost" or (name is not None and name not in fingerpost.__all__)
     if folder == "connectors":
         return top in (connectors | commands) - {package}
-    return False
+    return folder == "demo" and top in packages(root, "cli")
 
 
 def violations(root: Path) -> list[str]:
     """Return every import that the rule refuses, as "file:line imports what"."""
     found = []
-    for folder in ("core", "connectors", "mappings", "cli"):
+    for folder in ("core", "connectors", "mappings", "cli", "demo"):
         for path in sorted((root / folder).rglob("*.py")):
             package = path.relative_to(root / folder).parts[0]
             for line, module, name in imports(ast.parse(path.read_text(encoding="utf-8"))):
@@ -77,7 +78,7 @@ def test_nobody_imports_what_they_must_not_know() -> None:
 def twin(tmp_path: Path) -> Path:
     """Make a project of the same shape, without anything in it."""
     for package in ("core/fingerpost", "connectors/fingerpost_a", "connectors/fingerpost_b",
-                    "mappings/fingerpost_mappings", "cli/fingerpost_cli"):  # fmt: skip
+                    "mappings/fingerpost_mappings", "cli/fingerpost_cli", "demo/fingerpost_demo"):  # fmt: skip
         (tmp_path / package).mkdir(parents=True)
     return tmp_path
 
@@ -89,6 +90,8 @@ ALLOWED = [
     ("connectors/fingerpost_a", "from fingerpost import Record, hookimpl"),
     ("connectors/fingerpost_a", "from fingerpost_a._rows import rows\nfrom . import _rows\nimport csv, requests"),
     ("cli/fingerpost_cli", "import click\nfrom fingerpost import __version__"),
+    ("cli/fingerpost_cli", "def f():\n    from fingerpost_demo import make_college"),
+    ("demo/fingerpost_demo", "from fingerpost import ConfigError\nfrom fingerpost_a import TABLES"),
     ("mappings/fingerpost_mappings", "from __future__ import annotations"),
 ]
 
@@ -106,6 +109,10 @@ REFUSED = [
     ("connectors/fingerpost_a", "from fingerpost_b._rows import rows"),
     ("connectors/fingerpost_a", "from fingerpost_cli import main"),
     ("cli/fingerpost_cli", "from fingerpost._sync import sync"),
+    ("core/fingerpost", "import fingerpost_demo"),
+    ("connectors/fingerpost_a", "import fingerpost_demo"),
+    ("demo/fingerpost_demo", "from fingerpost._errors import ConfigError"),
+    ("demo/fingerpost_demo", "from fingerpost_cli import main"),
     ("mappings/fingerpost_mappings", "import fingerpost"),
     ("mappings/fingerpost_mappings", "import json"),
 ]

@@ -15,7 +15,7 @@ from lxml import etree
 
 import fingerpost_mappings
 from fingerpost._mapping import MappingLibrary, Reject, compile_mapping, load_kinds
-from fingerpost_cli._fake_college import AS_OF, FakeCollege, make_college, write_ilr
+from fingerpost_demo import AS_OF, FakeCollege, make_college, write_ilr
 
 SCHEMA = Path(__file__).parent.parent / "data" / "ilr" / "ILR-2025-26.xsd"
 SPACE = "{ESFA/ILR/2025-26}"

@@ -1,0 +1,208 @@
+"""What ProSolution, the MIS, holds of an invented college: courses, staff, learners, enrolments and destinations."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from fingerpost_demo.people import DOMAIN, FAMILY, GIVEN, make_ulns
+from fingerpost_demo.prosuite_plan import (
+    AREAS,
+    COURSES,
+    TODAY,
+    YEARS,
+    LearnerYear,
+    Plan,
+    first_day,
+    group_code,
+    instant,
+    padded,
+)
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Iterator
+
+Row = dict[str, Any]
+
+_DESTINATIONS: Final = (
+    ("EDU6", "University"), ("EDU4", "Further education, full time"), ("EDU2", "Apprenticeship"),
+    ("EMP1", "Paid work, 16 hours or more"), ("NPE1", "Looking for work"), ("OTH4", "Not known"),
+    ("XUNI", "Uni abroad"),
+)  # fmt: skip
+
+
+def mis_tables(plan: Plan) -> Iterator[tuple[str, Iterable[Row]]]:
+    """Yield each table's name and its rows; the rows are made while they are read, and in this order."""
+    yield "CollegeLevel", _levels()
+    yield "Site", [{"SiteID": 1, "Description": "Main site"}, {"SiteID": 2, "Description": None}]
+    yield "Staff", _staff(plan)
+    yield "vStaff", _staff_names(plan)
+    yield "Offering", _offerings(plan)
+    yield "OfferingStaff", _offering_staff(plan)
+    yield "LocalDestination", _local_destinations()
+    yield "StudentDetail", _details(plan)
+    yield "vStudent", _students(plan)
+    yield "StudentCodeMapping", _codes(plan)
+    yield "TutorGroup", _tutor_groups(plan)
+    yield "Enrolment", _enrolments(plan)
+    yield "StudentOutcome", _outcomes(plan)
+
+
+def _levels() -> Iterator[Row]:
+    yield {"SID": 1, "ParentSID": None, "Code": padded("COLL", 12), "Name": "Example College"}
+    for number, (code, name) in enumerate(AREAS):
+        yield {"SID": 10 + number, "ParentSID": 1, "Code": padded(code, 12), "Name": name}
+
+
+def _staff(plan: Plan) -> Iterator[Row]:
+    rng = plan.rng("staff")
+    for number in range(1, plan.staff + 1):
+        user = None if rng.random() < 0.02 else f"tutor{number:04}"
+        yield {
+            "StaffID": number, "SystemUserID": number if rng.random() < 0.9 else None, "UserName": user,
+            "FirstForename": rng.choice(GIVEN), "Surname": rng.choice(FAMILY),
+            "Email": f"tutor{number:04}@{DOMAIN}" if rng.random() < 0.95 else None,
+        }  # fmt: skip
+
+
+def _staff_names(plan: Plan) -> Iterator[Row]:
+    for row in _staff(plan):
+        yield {"StaffID": row["StaffID"], "StaffName": f"{row['FirstForename']} {row['Surname']}"}
+
+
+def _offerings(plan: Plan) -> Iterator[Row]:
+    for year, label in enumerate(YEARS):
+        begin = first_day(label)
+        common = {"AcademicYearID": padded(label, 10), "StartDate": begin, "EndDate": begin + timedelta(days=300)}
+        for area, (_, name) in enumerate(AREAS):
+            for course, (prefix, title, _, prog, level, _) in enumerate(COURSES):
+                for group in range(plan.groups):
+                    yield {
+                        **common, "OfferingID": plan.offering(year, area, course, group),
+                        "Code": padded(group_code(area, course, group), 24), "Name": title.format(name),
+                        "SID": 10 + area, "SiteID": 1 + group % 2, "QualID": padded("60311834", 8),
+                        "OfferingTypeID": 1, "ProgrammeTypeID": prog, "Level": level if prefix != "AD" else None,
+                    }  # fmt: skip
+        for subject, name in enumerate(("English", "Mathematics")):
+            yield {
+                **common, "OfferingID": plan.extra_course(year, subject), "Code": padded(name[:4].upper(), 24),
+                "Name": f"GCSE {name}", "SID": None, "SiteID": None, "QualID": padded("60146084", 8),
+                "OfferingTypeID": None, "ProgrammeTypeID": None, "Level": "2",
+            }  # fmt: skip
+
+
+def _offering_staff(plan: Plan) -> Iterator[Row]:
+    """Give every course of an area a tutor, and each thirtieth two; English and mathematics have none."""
+    for offering in range(1, plan.offering(len(YEARS), 0, 0, 0)):
+        tutor = plan.tutor(offering)
+        yield {"OfferingID": offering, "StaffID": tutor}
+        if offering % 30 == 0:
+            yield {"OfferingID": offering, "StaffID": 1 + tutor % plan.staff}
+
+
+def _local_destinations() -> Iterator[Row]:
+    for number, (code, description) in enumerate(_DESTINATIONS, start=1):
+        yield {"LocalDestinationID": number, "Code": padded(code, 10), "Description": description, "Enabled": True}
+    yield {"LocalDestinationID": 99, "Code": None, "Description": None, "Enabled": None}
+
+
+def _details(plan: Plan) -> Iterator[Row]:
+    """Yield a row for each person and year, and remember what the other tables need."""
+    rng, ulns = plan.rng("people"), make_ulns(plan.rng("ulns"))
+    weights = [course[-1] for course in COURSES]
+    detail = 0
+    last = len(YEARS) - 1
+    for person in range(1, plan.learners + 1):
+        course = rng.choices(range(len(COURSES)), weights)[0]
+        area, group = rng.randrange(len(AREAS)), rng.randrange(plan.groups)
+        first = rng.choices(range(last + 1), [3] * last + [5])[0] if last else 0
+        stays = first < last and rng.random() < 0.75
+        age = rng.randint(19, 50) if COURSES[course][0] == "AD" else rng.choices((16, 17, 18), (70, 20, 10))[0]
+        start = first_day(YEARS[first])
+        born = date(start.year - age, 8, 31) - timedelta(days=rng.randint(0, 364))
+        given, family, uln = rng.choice(GIVEN), rng.choice(FAMILY), next(ulns)
+        for year in range(first, first + 1 + stays):
+            detail += 1
+            changed = instant(rng, year)
+            row = LearnerYear(100_000 + detail, detail, person, year, area, course, group)
+            plan.rows.append(row)
+            yield {
+                **row.key("RefNo"), "StudentDetailID": detail, "StudentID": person,
+                "Surname": family, "FirstForename": given,
+                "DateOfBirth": None if rng.random() < 0.01 else datetime(born.year, born.month, born.day),  # noqa: DTZ001
+                "Sex": rng.choice("FM"), "HasEducationHealthCarePlan": _maybe(rng, 0.05),
+                "HighNeedsStudent": _maybe(rng, 0.05), "CareLeaver": _maybe(rng, 0.02),
+                "LookedAfter": _maybe(rng, 0.02), "LocalDestinationID": None,
+                "UserDefined1": f"tutor{plan.tutor(plan.offering_of(row)):04}  ",
+                "UserDefined2": row.group_code, "LastModifiedBy": "mis",
+                "LastModifiedDate": None if rng.random() < 0.02 else changed,
+                "ULN": "9999999999" if rng.random() < 0.02 else None if rng.random() < 0.02 else uln,
+                "CollegeEmail": None if rng.random() < 0.05 else f"{row.reference.lower()}@{DOMAIN}",
+            }  # fmt: skip
+
+
+def _students(plan: Plan) -> Iterator[Row]:
+    """ProMonitor knows everybody but each hundredth, who only applied."""
+    for row in plan.rows:
+        if row.person % 100:
+            yield {**row.key("StudentID"), "PMStudentID": row.pm_student}
+
+
+def _codes(plan: Plan) -> Iterator[Row]:
+    for row in plan.rows:
+        for number in range(2 if row.person % 9 == 0 else 1):
+            yield {**row.key("StudentID"), "StudentCode": f"{row.pm_student * 7 + number:09x}AB="}
+
+
+def _tutor_groups(plan: Plan) -> Iterator[Row]:
+    for row in plan.rows:
+        if row.person % 17:
+            tutor = plan.tutor(plan.offering_of(row)) if row.person % 13 else None
+            yield {**row.key("RefNo"), "GroupCode": padded(row.group_code, 12), "StaffID": tutor}
+
+
+def _enrolments(plan: Plan) -> Iterator[Row]:
+    """Yield the main course of everybody, and English and mathematics for a third."""
+    rng = plan.rng("enrolments")
+    number = 0
+    for row in plan.rows:
+        offerings: list[int | None] = [plan.offering_of(row)]
+        if row.person % 3 == 0:
+            offerings += [plan.extra_course(row.year, 0), plan.extra_course(row.year, 1)]
+        if rng.random() < 0.01 and len(offerings) > 1:
+            offerings[-1] = None
+        begin = first_day(YEARS[row.year]) + timedelta(days=rng.randint(0, 20))
+        over = begin + timedelta(days=290) < TODAY
+        status = "2" if over else "3" if rng.random() < 0.03 else "1"
+        for offering in offerings:
+            number += 1
+            yield {
+                "EnrolmentID": number, "StudentDetailID": row.detail, "OfferingID": offering,
+                "OfferingGroupID": None, "CompletionStatusID": None if rng.random() < 0.01 else padded(status, 2),
+                "OutcomeID": None, "Grade": None, "StartDate": None if rng.random() < 0.001 else begin,
+                "ExpectedEndDate": begin + timedelta(days=290),
+                "ActualEndDate": begin + timedelta(days=290 if over else 60) if status != "1" else None,
+                "AimTypeID": "1 ", "FundingID": padded(COURSES[row.course][2], 4),
+            }  # fmt: skip
+
+
+def _outcomes(plan: Plan) -> Iterator[Row]:
+    rng = plan.rng("outcomes")
+    number = 0
+    for row in plan.rows:
+        if rng.random() < 0.3:
+            number += 1
+            day = instant(rng, row.year)
+            yield {
+                "StudentOutcomeID": number, "StudentID": row.person,
+                "LocalDestinationID": None if rng.random() < 0.02 else rng.randint(1, len(_DESTINATIONS)),
+                "StartDate": day, "EndDate": None, "CollectionDate": day if rng.random() < 0.9 else None,
+                "IsActualDestination": None if rng.random() < 0.005 else row.year < len(YEARS) - 1,
+                "ReturnYearID": None, "IncludeInILR": None, "CreatedBy": "careers", "CreatedDate": day,
+                "UserDefined1": None,
+            }  # fmt: skip
+
+
+def _maybe(rng: random.Random, share: float) -> bool | None:
+    return None if rng.random() < 0.1 else rng.random() < share
