@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Sequence
 
-    from fingerpost_demo.tutors import Tutor
-
 LOG_COLUMNS = (
     "activity_id", "learner_ref", "group", "activity_type", "title", "date", "end_date", "hours", "employer",
     "provider_type", "meaningful", "via_course", "mode", "status", "recorded_by", "event_key",
@@ -50,14 +48,14 @@ class _Log:
 
 
 def this_year(
-    rng: random.Random, groups: dict[str, list[Person]], people: Sequence[Person], tutors: dict[str, Tutor]
+    rng: random.Random, groups: dict[str, list[Person]], people: Sequence[Person], tutors: dict[str, str]
 ) -> list[Row]:
     """Return what groups and learners did this year, and what is booked."""
     log = _Log(rng)
     for group, members in groups.items():
         for day, kind, title, more in _group_events(rng, members[0]):
             status = "Planned" if day > AS_OF else "Attended"
-            more |= {"event_key": log.event(group), "status": status, "recorded_by": tutors[group].name}
+            more |= {"event_key": log.event(group), "status": status, "recorded_by": tutors[group]}
             log.add(day, kind, title, group=group, **more)
             for person in members:
                 if status == "Attended" and rng.random() < 0.06:
@@ -94,18 +92,13 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
     ref = person.ref
     for _ in range(rng.choices((0, 1, 2), (55, 33, 12))[0]):
         employer = rng.choice(EMPLOYERS)
-        virtual = rng.random() < 0.12
-        log.add(
-            _day(rng, date(2025, 9, 15), 160),
-            rng.choice(("Employer talk", "Mock interview", "Careers fair")),
-            f"Meeting with {employer}",
-            ref=ref,
-            employer=employer,
-            hours=rng.choice(("0.5", "1", "1.5", "")),
-            via_course=rng.choice(("Yes", "No", "No", "")),
-            meaningful=rng.choice(("Yes", "Yes", "", "No")),
-            mode="Online" if virtual else "In person",
-        )
+        mode = "Online" if rng.random() < 0.12 else "In person"
+        day, kind = _day(rng, date(2025, 9, 15), 160), rng.choice(("Employer talk", "Mock interview", "Careers fair"))
+        more = {
+            "employer": employer, "hours": rng.choice(("0.5", "1", "1.5", "")),
+            "via_course": rng.choice(("Yes", "No", "No", "")), "meaningful": rng.choice(("Yes", "Yes", "", "No")),
+        }  # fmt: skip
+        log.add(day, kind, f"Meeting with {employer}", ref=ref, mode=mode, **more)
     if rng.random() < 0.34:
         hours = rng.choice(("0.5", "0.75"))
         log.add(_day(rng, date(2025, 9, 15), 165), "Careers interview", "Careers interview", ref=ref, hours=hours)

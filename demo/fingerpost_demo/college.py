@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fingerpost_demo.careers_log import LOG_COLUMNS, Row, last_year, put_in_order, spoilt, this_year
 from fingerpost_demo.ilr import YEAR, write_people
-from fingerpost_demo.people import AS_OF, UKPRN, Person, make_people
-from fingerpost_demo.tutors import TUTOR_COLUMNS, assign, make_groups, make_tutors
+from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, UKPRN, Person, ascii_letters, make_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +53,10 @@ careers_leader = "careers@example.ac.uk"
 allowed_domains = ["example.ac.uk"]
 """
 
+_TUTOR_COLUMNS = ("learner_ref", "tutor_group", "tutor_name", "tutor_email", "role", "start_date", "end_date")
+_GROUP_SIZE = 19
+_WITHOUT_TUTOR = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class FakeCollege:
@@ -70,10 +74,11 @@ def make_college(folder: Path, *, learners: int = 1200, seed: int = 20260302) ->
     """Write a whole college below `folder`: `fingerpost.toml`, an ILR file, tutors and two years of careers logs."""
     rng = random.Random(seed)  # noqa: S311 - invented people need no strong randomness
     people = list(make_people(rng, learners))
-    groups = make_groups(people)
-    tutors = make_tutors(rng, groups)
-    assignments, without = assign(rng, groups, tutors)
-    logs = {"2526": this_year(rng, groups, people, tutors), "2425": last_year(rng, people)}
+    groups = _groups_of(people)
+    tutors = _tutors_of(rng, groups)
+    assignments, without = _assignments(rng, groups, tutors)
+    names = {group: tutor.name for group, tutor in tutors.items()}
+    logs = {"2526": this_year(rng, groups, people, names), "2425": last_year(rng, people)}
     _spoil_ulns(rng, people)
 
     data = folder / "data"
@@ -81,20 +86,78 @@ def make_college(folder: Path, *, learners: int = 1200, seed: int = 20260302) ->
     config = folder / "fingerpost.toml"
     config.write_text(_CONFIG, encoding="utf-8", newline="\n")
     write_people(data / f"ILR-{UKPRN}-{YEAR}-20260227-010203-01.xml", rng, people)
-    _write_csv(data / "tutors.csv", TUTOR_COLUMNS, assignments)
+    _write_csv(data / "tutors.csv", _TUTOR_COLUMNS, assignments)
     refs = [person.ref for person in people]
     for year, rows in sorted(logs.items()):
         put_in_order(rows, f"A{year}")
         name = f"activities-20{year[:2]}-{year[2:]}.csv"
         _write_csv(data / name, LOG_COLUMNS, spoilt(rng, rows, refs), ragged=True)
-    return FakeCollege(
-        folder=folder,
-        config=config,
-        groups=len(groups),
-        tutors=len(set(tutors.values())),
-        without_tutor=without,
-        activities=sum(map(len, logs.values())),
-    )
+    activities = sum(map(len, logs.values()))
+    return FakeCollege(folder, config, len(groups), len(tutors), without, activities)
+
+
+def _groups_of(people: Sequence[Person]) -> dict[str, list[Person]]:
+    """Put everybody but the adults into tutor groups of one area and one year."""
+    cells: dict[str, list[Person]] = defaultdict(list)
+    for person in people:
+        if person.kind == "apprenticeship":
+            cells["APP"].append(person)
+        elif person.kind != "adult":
+            cells[f"{person.area.code}{2 if person.second_year else 1}"].append(person)
+    groups: dict[str, list[Person]] = {}
+    for cell, members in sorted(cells.items()):
+        count = max(1, round(len(members) / _GROUP_SIZE))
+        for index, person in enumerate(members):
+            person.group = f"{cell}{'ABCDEFGHJKLMNPQRSTUVWXYZ'[index * count // len(members) % 24]}"
+            groups.setdefault(person.group, []).append(person)
+    return groups
+
+
+class _Tutor(NamedTuple):
+    """Somebody who looks after a group."""
+
+    name: str
+    email: str
+
+
+def _tutors_of(rng: random.Random, groups: Iterable[str]) -> dict[str, _Tutor]:
+    """Give each group a tutor of its own, no two with one address."""
+    taken: set[str] = set()
+    tutors = {}
+    for group in groups:
+        while True:
+            given, family = rng.choice(GIVEN), rng.choice(FAMILY)
+            email = f"{ascii_letters(given)}.{ascii_letters(family)}@{DOMAIN}"
+            if email not in taken:
+                break
+        taken.add(email)
+        tutors[group] = _Tutor(f"{given} {family}", email)
+    return tutors
+
+
+def _assignments(
+    rng: random.Random, groups: dict[str, list[Person]], tutors: dict[str, _Tutor]
+) -> tuple[list[Row], int]:
+    """Say who tutors whom, and how many have nobody: one group changed its tutor at Christmas, one has cover."""
+    names = list(groups)
+    changed, covered = names[len(names) // 3], names[len(names) // 2]
+    rows, without = [], 0
+
+    def add(ref: str, group: str, tutor: _Tutor, role: str, starts_on: str, ends_on: str = "") -> None:
+        rows.append(dict(zip(_TUTOR_COLUMNS, (ref, group, *tutor, role, starts_on, ends_on), strict=True)))
+
+    for group, members in groups.items():
+        for person in members:
+            if rng.random() < _WITHOUT_TUTOR:
+                without += 1
+                continue
+            ref = f" {person.ref} " if rng.random() < 0.005 else person.ref
+            if group == changed:
+                add(ref, group, tutors[names[0]], "tutor", "2025-09-01", "2025-12-19")
+            add(ref, group, tutors[group], "tutor", "2026-01-05" if group == changed else "2025-09-01")
+            if group == covered:
+                add(ref, group, tutors[names[-1]], "cover", "2026-02-09", "2026-03-27")
+    return rows, without
 
 
 def _spoil_ulns(rng: random.Random, people: Sequence[Person]) -> None:

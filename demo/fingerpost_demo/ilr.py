@@ -34,23 +34,13 @@ def write_ilr(
 def write_people(path: Path, rng: random.Random, people: Iterable[Person]) -> None:
     """Write the ILR file of these people, each as it comes."""
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        out.write(
-            '<?xml version="1.0" encoding="utf-8"?>\n'
-            f'<Message xmlns="ESFA/ILR/{START}-{YEAR[2:]}">\n<Header>\n<CollectionDetails>\n'
-            + _tags(Collection="ILR", Year=YEAR, FilePreparationDate=_PREPARED)
-            + "</CollectionDetails>\n<Source>\n"
-            + _tags(
-                ProtectiveMarking="OFFICIAL-SENSITIVE-Personal",
-                UKPRN=UKPRN,
-                SoftwareSupplier="Fingerpost",
-                SoftwarePackage="Fake college",
-                Release=1,
-                SerialNo="01",
-                DateTime=f"{_PREPARED}T01:02:03",
-            )
-            + "</Source>\n</Header>\n"
-            + _group("LearningProvider", UKPRN=UKPRN)
-        )
+        out.write(f'<?xml version="1.0" encoding="utf-8"?>\n<Message xmlns="ESFA/ILR/{START}-{YEAR[2:]}">\n')
+        details = _group("CollectionDetails", Collection="ILR", Year=YEAR, FilePreparationDate=_PREPARED)
+        source = _group(
+            "Source", ProtectiveMarking="OFFICIAL-SENSITIVE-Personal", UKPRN=UKPRN, SoftwareSupplier="Fingerpost",
+            SoftwarePackage="Fake college", Release=1, SerialNo="01", DateTime=f"{_PREPARED}T01:02:03",
+        )  # fmt: skip
+        out.write(f"<Header>\n{details}{source}</Header>\n{_group('LearningProvider', UKPRN=UKPRN)}")
         for person in people:
             out.write(_learner(rng, person))
         out.write("</Message>\n")
@@ -68,29 +58,27 @@ def _learner(rng: random.Random, person: Person) -> str:
     young = person.young
     begin = min(aim.starts_on for aim in person.aims)
     postcode = f"QX{rng.randint(1, 9)} {rng.randint(1, 9)}{rng.choice('ABDEFGH')}{rng.choice('JLNPQRS')}"
-    parts = [
-        _tags(
-            LearnRefNumber=person.ref,
-            ULN=person.uln,
-            FamilyName=escape(person.family),
-            GivenNames=escape(person.given),
-            DateOfBirth=person.born,
-            Ethnicity=rng.choice((31, 31, 31, 34, 35, 38, 39, 40, 41, 44, 98)),
-            Sex=person.sex,
-            LLDDHealthProb=1 if person.ehc else rng.choice((1, 2, 2, 2, 2, 9)),
-            PlanLearnHours=rng.randint(480, 640) if young else None,
-            PlanEEPHours=rng.randint(40, 120) if young else None,
-            MathGrade=rng.choice("3456") if young else None,
-            EngGrade=rng.choice("3456") if young else None,
-            PostcodePrior=postcode,
-            Postcode=postcode,
-            AddLine1=f"{rng.randint(1, 199)} Weir Lane",
-            AddLine2="Bridgeford",
-            TelNo=f"07700900{rng.randint(0, 999):03}",
-            Email=f"{ascii_letters(person.given)}.{ascii_letters(person.family)}{person.ref[-4:]}@{DOMAIN}",
-        ),
-        _group("PriorAttain", PriorLevel=2 if young else rng.choice((1, 2, 3)), DateLevelApp=begin),
-    ]
+    parts = [_tags(
+        LearnRefNumber=person.ref,
+        ULN=person.uln,
+        FamilyName=escape(person.family),
+        GivenNames=escape(person.given),
+        DateOfBirth=person.born,
+        Ethnicity=rng.choice((31, 31, 31, 34, 35, 38, 39, 40, 41, 44, 98)),
+        Sex=person.sex,
+        LLDDHealthProb=1 if person.ehc else rng.choice((1, 2, 2, 2, 2, 9)),
+        PlanLearnHours=rng.randint(480, 640) if young else None,
+        PlanEEPHours=rng.randint(40, 120) if young else None,
+        MathGrade=rng.choice("3456") if young else None,
+        EngGrade=rng.choice("3456") if young else None,
+        PostcodePrior=postcode,
+        Postcode=postcode,
+        AddLine1=f"{rng.randint(1, 199)} Weir Lane",
+        AddLine2="Bridgeford",
+        TelNo=f"07700900{rng.randint(0, 999):03}",
+        Email=f"{ascii_letters(person.given)}.{ascii_letters(person.family)}{person.ref[-4:]}@{DOMAIN}",
+    )]  # fmt: skip
+    parts.append(_group("PriorAttain", PriorLevel=2 if young else rng.choice((1, 2, 3)), DateLevelApp=begin))
     if person.ehc:
         parts.append(_group("LLDDandHealthProblem", LLDDCat=rng.choice((12, 13, 14)), PrimaryLLDD=1))
         parts.append(_group("LearnerFAM", LearnFAMType="EHC", LearnFAMCode=1))
@@ -100,44 +88,38 @@ def _learner(rng: random.Random, person: Person) -> str:
         parts.append(_group("ProviderSpecLearnerMonitoring", ProvSpecLearnMonOccur="A", ProvSpecLearnMon=person.group))
     if not young:
         status = 10 if person.kind == "apprenticeship" else rng.choice((10, 11, 12))
-        parts.append(
-            _group("LearnerEmploymentStatus", EmpStat=status, DateEmpStatApp=begin - timedelta(days=rng.randint(1, 60)))
-        )
+        since = begin - timedelta(days=rng.randint(1, 60))
+        parts.append(_group("LearnerEmploymentStatus", EmpStat=status, DateEmpStatApp=since))
     parts += [_delivery(rng, person, number, aim) for number, aim in enumerate(person.aims, start=1)]
     return f"<Learner>\n{''.join(parts)}</Learner>\n"
 
 
 def _delivery(rng: random.Random, person: Person, number: int, aim: Aim) -> str:
-    parts = [
-        _tags(
-            LearnAimRef=aim.ref,
-            AimType=aim.kind,
-            AimSeqNumber=number,
-            LearnStartDate=aim.starts_on,
-            LearnPlanEndDate=aim.planned_end,
-            FundModel=aim.fund,
-            ProgType=aim.prog,
-            StdCode=aim.standard,
-            DelLocPostCode="QX1 1AA",
-            CompStatus=aim.status,
-            LearnActEndDate=aim.actual_end,
-            WithdrawReason=rng.choice((2, 3, 40, 98)) if aim.status == 3 else None,
-            Outcome={2: 1, 3: 3}.get(aim.status),
-            SWSupAimId=uuid.UUID(int=rng.getrandbits(128), version=4),
-        ),
-        _group("LearningDeliveryFAM", LearnDelFAMType="SOF", LearnDelFAMCode={25: 107}.get(aim.fund, 105)),
-    ]
-    if aim.placement:
-        parts.append(
-            _group(
-                "LearningDeliveryWorkPlacement",
-                WorkPlaceStartDate=aim.placement.starts_on,
-                WorkPlaceEndDate=aim.placement.ends_on,
-                WorkPlaceHours=aim.placement.hours,
-                WorkPlaceMode=1 if aim.placement.simulated else 2,
-                WorkPlaceEmpId=_employer_id(aim.placement.employer),
-            )
-        )
+    parts = [_tags(
+        LearnAimRef=aim.ref,
+        AimType=aim.kind,
+        AimSeqNumber=number,
+        LearnStartDate=aim.starts_on,
+        LearnPlanEndDate=aim.planned_end,
+        FundModel=aim.fund,
+        ProgType=aim.prog,
+        StdCode=aim.standard,
+        DelLocPostCode="QX1 1AA",
+        CompStatus=aim.status,
+        LearnActEndDate=aim.actual_end,
+        WithdrawReason=rng.choice((2, 3, 40, 98)) if aim.status == 3 else None,
+        Outcome={2: 1, 3: 3}.get(aim.status),
+        SWSupAimId=uuid.UUID(int=rng.getrandbits(128), version=4),
+    )]  # fmt: skip
+    sof = {25: 107}.get(aim.fund, 105)
+    parts.append(_group("LearningDeliveryFAM", LearnDelFAMType="SOF", LearnDelFAMCode=sof))
+    if (placement := aim.placement) is not None:
+        parts.append(_group(
+            "LearningDeliveryWorkPlacement",
+            WorkPlaceStartDate=placement.starts_on, WorkPlaceEndDate=placement.ends_on,
+            WorkPlaceHours=placement.hours, WorkPlaceMode=1 if placement.simulated else 2,
+            WorkPlaceEmpId=_employer_id(placement.employer),
+        ))  # fmt: skip
     parts.append(_group("ProviderSpecDeliveryMonitoring", ProvSpecDelMonOccur="A", ProvSpecDelMon=person.area.name))
     return f"<LearningDelivery>\n{''.join(parts)}</LearningDelivery>\n"
 

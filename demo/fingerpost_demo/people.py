@@ -213,13 +213,9 @@ def _placement(rng: random.Random, area: Area, *, long: bool) -> Placement:
     hours = rng.choice((315, 350, 400)) if long else rng.choice((30, 35, 35, 37, 60, 70))
     end = begin + timedelta(days=hours // 5 if long else hours // 7 + 2)
     simulated = not long and rng.random() < 0.08
-    return Placement(
-        starts_on=begin,
-        ends_on=end if rng.random() < 0.9 else None,
-        hours=hours,
-        simulated=simulated,
-        employer=None if simulated or rng.random() < 0.1 else rng.choice(area.employers),
-    )
+    ended = end if rng.random() < 0.9 else None
+    employer = None if simulated or rng.random() < 0.1 else rng.choice(area.employers)
+    return Placement(begin, ended, hours, simulated, employer)
 
 
 def _apprentice_aims(rng: random.Random, area: Area, first: int, deliveries: int) -> list[Aim]:

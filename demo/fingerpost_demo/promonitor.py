@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fingerpost_demo.prosuite_plan import LearnerYear, Plan, instant
+from fingerpost_demo.prosolution import LearnerYear, Plan, Row, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-Row = dict[str, Any]
 
 _MEETING_TYPES: Final = (
     # name, obsolete, category, share; the fourth of these has lost its category

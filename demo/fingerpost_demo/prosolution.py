@@ -1,35 +1,129 @@
-"""What ProSolution, the MIS, holds of an invented college: courses, staff, learners, enrolments and destinations."""
+"""What ProSolution, the MIS, holds of an invented college: courses, staff, learners, enrolments and destinations.
+
+The learners of the plan and what is said of them here are what ProMonitor goes on from.
+"""
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fingerpost_demo.people import DOMAIN, FAMILY, GIVEN, make_ulns
-from fingerpost_demo.prosuite_plan import (
-    AREAS,
-    COURSES,
-    TODAY,
-    YEARS,
-    LearnerYear,
-    Plan,
-    first_day,
-    group_code,
-    instant,
-    padded,
-)
+from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, make_ulns
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable, Iterator
 
-Row = dict[str, Any]
-
+YEARS: Final = ("24/25", "25/26")
+"""The academic years that are kept."""
+TODAY: Final = datetime(AS_OF.year, AS_OF.month, AS_OF.day)  # noqa: DTZ001 - local, as in the database
+AREAS: Final = (
+    ("HSC", "Health and Care"), ("CON", "Construction"), ("DIG", "Digital"), ("BUS", "Business"),
+    ("CRE", "Creative Arts"), ("ENG", "Engineering"), ("SPO", "Sport"), ("SCI", "Science"),
+)  # fmt: skip
+COURSES: Final = (
+    # code, name, ILR FundModel, ILR ProgType, level, share
+    ("ST", "Level 3 Diploma in {}", "25", None, "3", 55),
+    ("TL", "T Level in {}", "25", 31, "3", 15),
+    ("AP", "Apprenticeship in {}", "36", 25, "2", 10),
+    ("AD", "Certificate in {}", "38", None, "2", 20),
+)
 _DESTINATIONS: Final = (
     ("EDU6", "University"), ("EDU4", "Further education, full time"), ("EDU2", "Apprenticeship"),
     ("EMP1", "Paid work, 16 hours or more"), ("NPE1", "Looking for work"), ("OTH4", "Not known"),
     ("XUNI", "Uni abroad"),
 )  # fmt: skip
+
+Row = dict[str, Any]
+
+
+class LearnerYear(NamedTuple):
+    """A learner in one academic year, as far as other tables need to know."""
+
+    pm_student: int
+    detail: int
+    person: int
+    year: int
+    area: int
+    course: int
+    group: int
+
+    @property
+    def reference(self) -> str:
+        """The learner's reference: shorter than its column, so that it is padded."""
+        return f"P{self.person:06}"
+
+    @property
+    def group_code(self) -> str:
+        """The code of the learner's group."""
+        return group_code(self.area, self.course, self.group)
+
+    def key(self, column: str) -> dict[str, Any]:
+        """Return the learner's reference in this column and the academic year, as most tables begin."""
+        return {column: padded(self.reference, 12), "AcademicYearID": padded(YEARS[self.year], 10)}
+
+
+@dataclass(slots=True)
+class Plan:
+    """How large the databases are; `rows` fills while the learners are written, for the tables after them."""
+
+    learners: int
+    ilp_rows: int
+    seed: int
+    rows: list[LearnerYear] = field(default_factory=list)
+
+    @property
+    def staff(self) -> int:
+        """The number of members of staff."""
+        return max(5, self.learners // 35)
+
+    @property
+    def groups(self) -> int:
+        """The number of groups of each course."""
+        return max(1, self.learners // (len(AREAS) * len(COURSES) * 22))
+
+    def rng(self, what: str) -> random.Random:
+        """Return the dice of one table, so that no table depends on the size of another."""
+        return random.Random(f"{self.seed} {what}")  # noqa: S311 - invented people need no strong randomness
+
+    def offering(self, year: int, area: int, course: int, group: int) -> int:
+        """Return the number of an offering: one group of one course in one year."""
+        return 1 + group + self.groups * (course + len(COURSES) * (area + len(AREAS) * year))
+
+    def extra_course(self, year: int, subject: int) -> int:
+        """Return the number of an offering of English or mathematics."""
+        return self.offering(len(YEARS), 0, 0, 0) + year * 2 + subject
+
+    def offering_of(self, row: LearnerYear) -> int:
+        """Return the number of a learner's main course."""
+        return self.offering(row.year, row.area, row.course, row.group)
+
+    def tutor(self, offering: int) -> int:
+        """Return the member of staff who tutors an offering."""
+        return 1 + (offering * 7919 + self.seed) % self.staff
+
+
+def group_code(area: int, course: int, group: int) -> str:
+    """Return the code of a group."""
+    return f"{AREAS[area][0]}-{COURSES[course][0]}{group + 1}"
+
+
+def instant(rng: random.Random, year: int) -> datetime:
+    """Return an instant of an academic year, not after the day on which the college is looked at."""
+    begin = first_day(YEARS[year])
+    days = max(1, min(310, (TODAY - begin).days))
+    return begin + timedelta(days=rng.randrange(days), hours=rng.randint(9, 16), minutes=rng.randrange(60))
+
+
+def first_day(year: str) -> datetime:
+    """Return the first day of teaching of a year such as 25/26."""
+    return datetime(2000 + int(year[:2]), 9, 1)  # noqa: DTZ001 - local, as in the database
+
+
+def padded(text: str, length: int) -> str:
+    """Return a text as a column of fixed length gives it back."""
+    return text.ljust(length)
 
 
 def mis_tables(plan: Plan) -> Iterator[tuple[str, Iterable[Row]]]:
@@ -116,7 +210,7 @@ def _details(plan: Plan) -> Iterator[Row]:
     for person in range(1, plan.learners + 1):
         course = rng.choices(range(len(COURSES)), weights)[0]
         area, group = rng.randrange(len(AREAS)), rng.randrange(plan.groups)
-        first = rng.choices(range(last + 1), [3] * last + [5])[0] if last else 0
+        first = rng.choices(range(last + 1), [3] * last + [5])[0]
         stays = first < last and rng.random() < 0.75
         age = rng.randint(19, 50) if COURSES[course][0] == "AD" else rng.choices((16, 17, 18), (70, 20, 10))[0]
         start = first_day(YEARS[first])
@@ -128,15 +222,14 @@ def _details(plan: Plan) -> Iterator[Row]:
             row = LearnerYear(100_000 + detail, detail, person, year, area, course, group)
             plan.rows.append(row)
             yield {
-                **row.key("RefNo"), "StudentDetailID": detail, "StudentID": person,
-                "Surname": family, "FirstForename": given,
+                **row.key("RefNo"), "StudentDetailID": detail, "StudentID": person, "Surname": family,
+                "FirstForename": given,
                 "DateOfBirth": None if rng.random() < 0.01 else datetime(born.year, born.month, born.day),  # noqa: DTZ001
                 "Sex": rng.choice("FM"), "HasEducationHealthCarePlan": _maybe(rng, 0.05),
                 "HighNeedsStudent": _maybe(rng, 0.05), "CareLeaver": _maybe(rng, 0.02),
-                "LookedAfter": _maybe(rng, 0.02), "LocalDestinationID": None,
-                "UserDefined1": f"tutor{plan.tutor(plan.offering_of(row)):04}  ",
-                "UserDefined2": row.group_code, "LastModifiedBy": "mis",
-                "LastModifiedDate": None if rng.random() < 0.02 else changed,
+                "LookedAfter": _maybe(rng, 0.02),
+                "UserDefined1": f"tutor{plan.tutor(plan.offering_of(row)):04}  ", "UserDefined2": row.group_code,
+                "LastModifiedBy": "mis", "LastModifiedDate": None if rng.random() < 0.02 else changed,
                 "ULN": "9999999999" if rng.random() < 0.02 else None if rng.random() < 0.02 else uln,
                 "CollegeEmail": None if rng.random() < 0.05 else f"{row.reference.lower()}@{DOMAIN}",
             }  # fmt: skip
@@ -179,9 +272,8 @@ def _enrolments(plan: Plan) -> Iterator[Row]:
             number += 1
             yield {
                 "EnrolmentID": number, "StudentDetailID": row.detail, "OfferingID": offering,
-                "OfferingGroupID": None, "CompletionStatusID": None if rng.random() < 0.01 else padded(status, 2),
-                "OutcomeID": None, "Grade": None, "StartDate": None if rng.random() < 0.001 else begin,
-                "ExpectedEndDate": begin + timedelta(days=290),
+                "CompletionStatusID": None if rng.random() < 0.01 else padded(status, 2),
+                "StartDate": None if rng.random() < 0.001 else begin, "ExpectedEndDate": begin + timedelta(days=290),
                 "ActualEndDate": begin + timedelta(days=290 if over else 60) if status != "1" else None,
                 "AimTypeID": "1 ", "FundingID": padded(COURSES[row.course][2], 4),
             }  # fmt: skip
@@ -197,10 +289,9 @@ def _outcomes(plan: Plan) -> Iterator[Row]:
             yield {
                 "StudentOutcomeID": number, "StudentID": row.person,
                 "LocalDestinationID": None if rng.random() < 0.02 else rng.randint(1, len(_DESTINATIONS)),
-                "StartDate": day, "EndDate": None, "CollectionDate": day if rng.random() < 0.9 else None,
+                "StartDate": day, "CollectionDate": day if rng.random() < 0.9 else None,
                 "IsActualDestination": None if rng.random() < 0.005 else row.year < len(YEARS) - 1,
-                "ReturnYearID": None, "IncludeInILR": None, "CreatedBy": "careers", "CreatedDate": day,
-                "UserDefined1": None,
+                "CreatedBy": "careers", "CreatedDate": day,
             }  # fmt: skip
 
 

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 
 from fingerpost import ConfigError
 from fingerpost_demo.promonitor import ilp_tables
-from fingerpost_demo.prosolution import mis_tables
-from fingerpost_demo.prosuite_plan import Plan
+from fingerpost_demo.prosolution import Plan, mis_tables
 from fingerpost_promonitor import PROSUITE, SCHEMAS, located
 
 if TYPE_CHECKING:
