@@ -63,10 +63,7 @@ class _Lines(_Silent):
 
 
 class _Counter:
-    def __init__(self) -> None:
-        self._words = ""
-        self._count = 0
-        self._shown = 0.0
+    _words, _count, _shown = "", 0, 0.0
 
     def phase(self, name: str) -> None:
         """Begin a phase on the same line."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fingerpost_demo.college import make_college
 from fingerpost_demo.people import AS_OF, UKPRN
-from fingerpost_demo.prosuite import CONNECTOR, WRITEBACK, make_prosuite
+from fingerpost_demo.prosuite import make_prosuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,35 @@ as_of = {AS_OF} # the day this college is looked at; leave it out to look at tod
 careers_leader = "careers@example.ac.uk"
 allowed_domains = ["example.ac.uk"]
 learner_page = "https://promonitor.example.ac.uk/ilp/information/details.aspx?pmstudentid={{token}}"
+
+[[connector]]
+type = "promonitor"
+name = "promonitor"
+url = "sqlite:///{DATABASE}"
+feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use"]
+
+[connector.tutors]
+rule = "offering_staff"
+email_domain = "example.ac.uk"
+
+[connector.responses]
+acknowledged = ["Seen by tutor"]
+snoozed = ["Not now"]
+
+[[connector.screens]]
+table = "CareersRecord"
+key = "ID"
+modified = "LastModifiedDate"
+columns = {{ Type = "Information1", Date = "Information2", Hours = "Information3", Organisation = "Information4", \
+State = "Information6" }}
+
+[[connector]]
+type = "promonitor-writeback"
+name = "promonitor-writeback"
+url = "sqlite:///{DATABASE}"
+write = true
+ceiling = 5000
+values = {{ CommentTypeID = 4, CommentStaffID = 1 }}
 """
 
 
@@ -35,8 +64,7 @@ def _make_databases(folder: Path, *, learners: int) -> None:
     """Make the databases first: where that is cut short, no configuration says that they are there."""
     folder.mkdir(parents=True, exist_ok=True)
     make_prosuite(f"sqlite:///{folder / DATABASE}", learners=learners)
-    connectors = [text.replace("{url}", f"sqlite:///{DATABASE}") for text in (CONNECTOR, WRITEBACK)]
-    (folder / "fingerpost.toml").write_text("\n".join((_CONFIG, *connectors)), encoding="utf-8", newline="\n")
+    (folder / "fingerpost.toml").write_text(_CONFIG, encoding="utf-8", newline="\n")
 
 
 class Demonstration(NamedTuple):

@@ -10,19 +10,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fingerpost_demo import people
 from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, make_ulns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-YEARS: Final = ("24/25", "25/26")
+_YEARS: Final = ("24/25", "25/26")
 """The academic years that are kept."""
-TODAY: Final = datetime(AS_OF.year, AS_OF.month, AS_OF.day)  # noqa: DTZ001 - local, as in the database
-AREAS: Final = (
-    ("HSC", "Health and Care"), ("CON", "Construction"), ("DIG", "Digital"), ("BUS", "Business"),
-    ("CRE", "Creative Arts"), ("ENG", "Engineering"), ("SPO", "Sport"), ("SCI", "Science"),
-)  # fmt: skip
-COURSES: Final = (
+_TODAY: Final = datetime(AS_OF.year, AS_OF.month, AS_OF.day)  # noqa: DTZ001 - local, as in the database
+_AREAS: Final = [(one.code, one.name) for one in people.AREAS if one.code not in ("HAB", "CAT", "EYE", "ALV")]
+_COURSES: Final = (
     # code, name, ILR FundModel, ILR ProgType, level, share
     ("ST", "Level 3 Diploma in {}", "25", None, "3", 55),
     ("TL", "T Level in {}", "25", 31, "3", 15),
@@ -61,7 +59,7 @@ class LearnerYear(NamedTuple):
 
     def key(self, column: str) -> dict[str, Any]:
         """Return the learner's reference in this column and the academic year, as most tables begin."""
-        return {column: padded(self.reference, 12), "AcademicYearID": padded(YEARS[self.year], 10)}
+        return {column: _padded(self.reference, 12), "AcademicYearID": _padded(_YEARS[self.year], 10)}
 
 
 @dataclass(slots=True)
@@ -81,7 +79,7 @@ class Plan:
     @property
     def groups(self) -> int:
         """The number of groups of each course."""
-        return max(1, self.learners // (len(AREAS) * len(COURSES) * 22))
+        return max(1, self.learners // (len(_AREAS) * len(_COURSES) * 22))
 
     def rng(self, what: str) -> random.Random:
         """Return the dice of one table, so that no table depends on the size of another."""
@@ -89,11 +87,11 @@ class Plan:
 
     def offering(self, year: int, area: int, course: int, group: int) -> int:
         """Return the number of an offering: one group of one course in one year."""
-        return 1 + group + self.groups * (course + len(COURSES) * (area + len(AREAS) * year))
+        return 1 + group + self.groups * (course + len(_COURSES) * (area + len(_AREAS) * year))
 
     def extra_course(self, year: int, subject: int) -> int:
         """Return the number of an offering of English or mathematics."""
-        return self.offering(len(YEARS), 0, 0, 0) + year * 2 + subject
+        return self.offering(len(_YEARS), 0, 0, 0) + year * 2 + subject
 
     def offering_of(self, row: LearnerYear) -> int:
         """Return the number of a learner's main course."""
@@ -106,23 +104,22 @@ class Plan:
 
 def group_code(area: int, course: int, group: int) -> str:
     """Return the code of a group."""
-    return f"{AREAS[area][0]}-{COURSES[course][0]}{group + 1}"
+    return f"{_AREAS[area][0]}-{_COURSES[course][0]}{group + 1}"
 
 
 def instant(rng: random.Random, year: int) -> datetime:
     """Return an instant of an academic year, not after the day on which the college is looked at."""
-    begin = first_day(YEARS[year])
-    days = max(1, min(310, (TODAY - begin).days))
+    begin = _first_day(_YEARS[year])
+    days = max(1, min(310, (_TODAY - begin).days))
     return begin + timedelta(days=rng.randrange(days), hours=rng.randint(9, 16), minutes=rng.randrange(60))
 
 
-def first_day(year: str) -> datetime:
+def _first_day(year: str) -> datetime:
     """Return the first day of teaching of a year such as 25/26."""
     return datetime(2000 + int(year[:2]), 9, 1)  # noqa: DTZ001 - local, as in the database
 
 
-def padded(text: str, length: int) -> str:
-    """Return a text as a column of fixed length gives it back."""
+def _padded(text: str, length: int) -> str:
     return text.ljust(length)
 
 
@@ -144,9 +141,9 @@ def mis_tables(plan: Plan) -> Iterator[tuple[str, Iterable[Row]]]:
 
 
 def _levels() -> Iterator[Row]:
-    yield {"SID": 1, "ParentSID": None, "Code": padded("COLL", 12), "Name": "Example College"}
-    for number, (code, name) in enumerate(AREAS):
-        yield {"SID": 10 + number, "ParentSID": 1, "Code": padded(code, 12), "Name": name}
+    yield {"SID": 1, "ParentSID": None, "Code": _padded("COLL", 12), "Name": "Example College"}
+    for number, (code, name) in enumerate(_AREAS):
+        yield {"SID": 10 + number, "ParentSID": 1, "Code": _padded(code, 12), "Name": name}
 
 
 def _staff(plan: Plan) -> Iterator[Row]:
@@ -166,29 +163,29 @@ def _staff_names(plan: Plan) -> Iterator[Row]:
 
 
 def _offerings(plan: Plan) -> Iterator[Row]:
-    for year, label in enumerate(YEARS):
-        begin = first_day(label)
-        common = {"AcademicYearID": padded(label, 10), "StartDate": begin, "EndDate": begin + timedelta(days=300)}
-        for area, (_, name) in enumerate(AREAS):
-            for course, (prefix, title, _, prog, level, _) in enumerate(COURSES):
+    for year, label in enumerate(_YEARS):
+        begin = _first_day(label)
+        common = {"AcademicYearID": _padded(label, 10), "StartDate": begin, "EndDate": begin + timedelta(days=300)}
+        for area, (_, name) in enumerate(_AREAS):
+            for course, (prefix, title, _, prog, level, _) in enumerate(_COURSES):
                 for group in range(plan.groups):
                     yield {
                         **common, "OfferingID": plan.offering(year, area, course, group),
-                        "Code": padded(group_code(area, course, group), 24), "Name": title.format(name),
-                        "SID": 10 + area, "SiteID": 1 + group % 2, "QualID": padded("60311834", 8),
+                        "Code": _padded(group_code(area, course, group), 24), "Name": title.format(name),
+                        "SID": 10 + area, "SiteID": 1 + group % 2, "QualID": _padded("60311834", 8),
                         "OfferingTypeID": 1, "ProgrammeTypeID": prog, "Level": level if prefix != "AD" else None,
                     }  # fmt: skip
         for subject, name in enumerate(("English", "Mathematics")):
             yield {
-                **common, "OfferingID": plan.extra_course(year, subject), "Code": padded(name[:4].upper(), 24),
-                "Name": f"GCSE {name}", "SID": None, "SiteID": None, "QualID": padded("60146084", 8),
+                **common, "OfferingID": plan.extra_course(year, subject), "Code": _padded(name[:4].upper(), 24),
+                "Name": f"GCSE {name}", "SID": None, "SiteID": None, "QualID": _padded("60146084", 8),
                 "OfferingTypeID": None, "ProgrammeTypeID": None, "Level": "2",
             }  # fmt: skip
 
 
 def _offering_staff(plan: Plan) -> Iterator[Row]:
     """Give every course of an area a tutor, and each thirtieth two; English and mathematics have none."""
-    for offering in range(1, plan.offering(len(YEARS), 0, 0, 0)):
+    for offering in range(1, plan.offering(len(_YEARS), 0, 0, 0)):
         tutor = plan.tutor(offering)
         yield {"OfferingID": offering, "StaffID": tutor}
         if offering % 30 == 0:
@@ -197,23 +194,23 @@ def _offering_staff(plan: Plan) -> Iterator[Row]:
 
 def _local_destinations() -> Iterator[Row]:
     for number, (code, description) in enumerate(_DESTINATIONS, start=1):
-        yield {"LocalDestinationID": number, "Code": padded(code, 10), "Description": description, "Enabled": True}
+        yield {"LocalDestinationID": number, "Code": _padded(code, 10), "Description": description, "Enabled": True}
     yield {"LocalDestinationID": 99, "Code": None, "Description": None, "Enabled": None}
 
 
 def _details(plan: Plan) -> Iterator[Row]:
     """Yield a row for each person and year, and remember what the other tables need."""
     rng, ulns = plan.rng("people"), make_ulns(plan.rng("ulns"))
-    weights = [course[-1] for course in COURSES]
+    weights = [course[-1] for course in _COURSES]
     detail = 0
-    last = len(YEARS) - 1
+    last = len(_YEARS) - 1
     for person in range(1, plan.learners + 1):
-        course = rng.choices(range(len(COURSES)), weights)[0]
-        area, group = rng.randrange(len(AREAS)), rng.randrange(plan.groups)
+        course = rng.choices(range(len(_COURSES)), weights)[0]
+        area, group = rng.randrange(len(_AREAS)), rng.randrange(plan.groups)
         first = rng.choices(range(last + 1), [3] * last + [5])[0]
         stays = first < last and rng.random() < 0.75
-        age = rng.randint(19, 50) if COURSES[course][0] == "AD" else rng.choices((16, 17, 18), (70, 20, 10))[0]
-        start = first_day(YEARS[first])
+        age = rng.randint(19, 50) if _COURSES[course][0] == "AD" else rng.choices((16, 17, 18), (70, 20, 10))[0]
+        start = _first_day(_YEARS[first])
         born = date(start.year - age, 8, 31) - timedelta(days=rng.randint(0, 364))
         given, family, uln = rng.choice(GIVEN), rng.choice(FAMILY), next(ulns)
         for year in range(first, first + 1 + stays):
@@ -252,7 +249,7 @@ def _tutor_groups(plan: Plan) -> Iterator[Row]:
     for row in plan.rows:
         if row.person % 17:
             tutor = plan.tutor(plan.offering_of(row)) if row.person % 13 else None
-            yield {**row.key("RefNo"), "GroupCode": padded(row.group_code, 12), "StaffID": tutor}
+            yield {**row.key("RefNo"), "GroupCode": _padded(row.group_code, 12), "StaffID": tutor}
 
 
 def _enrolments(plan: Plan) -> Iterator[Row]:
@@ -265,17 +262,17 @@ def _enrolments(plan: Plan) -> Iterator[Row]:
             offerings += [plan.extra_course(row.year, 0), plan.extra_course(row.year, 1)]
         if rng.random() < 0.01 and len(offerings) > 1:
             offerings[-1] = None
-        begin = first_day(YEARS[row.year]) + timedelta(days=rng.randint(0, 20))
-        over = begin + timedelta(days=290) < TODAY
+        begin = _first_day(_YEARS[row.year]) + timedelta(days=rng.randint(0, 20))
+        over = begin + timedelta(days=290) < _TODAY
         status = "2" if over else "3" if rng.random() < 0.03 else "1"
         for offering in offerings:
             number += 1
             yield {
                 "EnrolmentID": number, "StudentDetailID": row.detail, "OfferingID": offering,
-                "CompletionStatusID": None if rng.random() < 0.01 else padded(status, 2),
+                "CompletionStatusID": None if rng.random() < 0.01 else _padded(status, 2),
                 "StartDate": None if rng.random() < 0.001 else begin, "ExpectedEndDate": begin + timedelta(days=290),
                 "ActualEndDate": begin + timedelta(days=290 if over else 60) if status != "1" else None,
-                "AimTypeID": "1 ", "FundingID": padded(COURSES[row.course][2], 4),
+                "AimTypeID": "1 ", "FundingID": _padded(_COURSES[row.course][2], 4),
             }  # fmt: skip
 
 
@@ -290,7 +287,7 @@ def _outcomes(plan: Plan) -> Iterator[Row]:
                 "StudentOutcomeID": number, "StudentID": row.person,
                 "LocalDestinationID": None if rng.random() < 0.02 else rng.randint(1, len(_DESTINATIONS)),
                 "StartDate": day, "CollectionDate": day if rng.random() < 0.9 else None,
-                "IsActualDestination": None if rng.random() < 0.005 else row.year < len(YEARS) - 1,
+                "IsActualDestination": None if rng.random() < 0.005 else row.year < len(_YEARS) - 1,
                 "CreatedBy": "careers", "CreatedDate": day,
             }  # fmt: skip
 

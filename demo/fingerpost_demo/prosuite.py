@@ -21,41 +21,6 @@ from fingerpost_promonitor import PROSUITE, SCHEMAS, located
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONNECTOR: Final = """\
-[[connector]]
-type = "promonitor"
-name = "promonitor"
-url = "{url}"
-feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use"]
-
-[connector.tutors]
-rule = "offering_staff"
-email_domain = "example.ac.uk"
-
-[connector.responses]
-acknowledged = ["Seen by tutor"]
-snoozed = ["Not now"]
-
-[[connector.screens]]
-table = "CareersRecord"
-key = "ID"
-modified = "LastModifiedDate"
-columns = { Type = "Information1", Date = "Information2", Hours = "Information3", Organisation = "Information4", \
-State = "Information6" }
-"""
-"""The configuration that reads what `build` makes; ``{url}`` stands for the address."""
-
-WRITEBACK: Final = """\
-[[connector]]
-type = "promonitor-writeback"
-name = "promonitor-writeback"
-url = "{url}"
-write = true
-ceiling = 5000
-values = { CommentTypeID = 4, CommentStaffID = 1 }
-"""
-"""The configuration that writes gaps back to it, as comments of the type Support by the first member of staff."""
-
 _CHUNK: Final = 5_000
 
 _COLLEGE: Final = sa.MetaData()
