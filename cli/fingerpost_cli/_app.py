@@ -1,18 +1,19 @@
-"""What every command shares: the options of `fingerpost` itself, and the college they lead to."""
+"""What every command shares: the options of `fingerpost` itself, and a question to the college that they lead to."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from fingerpost import College, configure_logging, default_config_path
+from fingerpost_cli._output import as_json, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-__all__ = ["App", "pass_app"]
 
 
 @dataclass(slots=True)
@@ -52,6 +53,37 @@ class App:
 
 
 pass_app = click.make_pass_decorator(App)
+
+
+class Answer(NamedTuple):
+    """What a command found, as `--json` prints it, and the exit code that it ends with."""
+
+    found: object
+    exit_code: int = 0
+
+
+def question(ask: Callable[..., Iterator[Answer]], *, level: Callable[[], str] = lambda: "error") -> Any:
+    """Make a command of a generator that asks an open college, yields its answer, and goes on to print it for people.
+
+    With `--json` the answer is printed as one object, and the generator goes no further. The college is closed before
+    anything is printed: output that somebody pages through holds no store open. `level` is the level of the log where
+    none was asked for.
+    """
+
+    @as_json
+    @pass_app
+    def command(app: App, /, as_json: bool, **options: Any) -> None:
+        with app.open(level=level()) as college:
+            steps = ask(college, **options)
+            answer = next(steps)
+        if as_json:
+            print_json(answer.found)
+        else:
+            for _ in steps:
+                pass
+        click.get_current_context().exit(answer.exit_code)
+
+    return functools.update_wrapper(command, ask, updated=())
 
 
 def _warn_of_plugins(college: College) -> None:

@@ -5,81 +5,25 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from fingerpost import ConfigError
 from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._fake_college import AS_OF, make_college
-from fingerpost_cli._output import day, many, paragraph, table
-from fingerpost_cli._progress import progress_of
+from fingerpost_cli._output import day, many, say, show_table
+from fingerpost_cli._progress import shown_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fingerpost import College, Gap, RunReport
 
-__all__ = ["demo"]
-
-_DATABASES: Final = "prosuite.db"
-
-_PROMONITOR: Final = f"""\
-# A college that does not exist, with ProSolution and ProMonitor in the file {_DATABASES}.
-# Look at everything, change anything, then run: fingerpost sync
-
-[college]
-name = "Example College"
-ukprn = 99999999
-as_of = {AS_OF} # the day this college is looked at; leave it out to look at today
-
-[alerts]
-careers_leader = "careers@example.ac.uk"
-allowed_domains = ["example.ac.uk"]
-learner_page = "https://promonitor.example.ac.uk/ilp/information/details.aspx?pmstudentid={{token}}"
-"""
-
-
-def _make_files(directory: Path, learners: int) -> None:
-    make_college(directory, learners=learners)
-
-
-def _make_databases(directory: Path, learners: int) -> None:
-    """Make the databases first: where that is cut short, no configuration says that they are there."""
-    from fingerpost_cli import _fake_prosuite as prosuite  # no other command needs the connector's tables
-
-    directory.mkdir(parents=True, exist_ok=True)
-    prosuite.build(f"sqlite:///{directory / _DATABASES}", learners=learners)
-    connectors = [text.replace("{url}", f"sqlite:///{_DATABASES}") for text in (prosuite.CONNECTOR, prosuite.WRITEBACK)]
-    config = "\n".join((_PROMONITOR, *connectors))
-    (directory / "fingerpost.toml").write_text(config, encoding="utf-8", newline="\n")
-
-
-class _Kind(NamedTuple):
-    """One demonstration: where and how large it is by default, how its configuration begins, and who makes it."""
-
-    directory: Path
-    learners: int
-    mark: str
-    make: Callable[[Path, int], None]
-    change: str
-
-
-_KINDS: Final = {
-    "csv": _Kind(
-        Path("fingerpost-demo"), 1200, "# A college that does not exist. ", _make_files, "Then edit a file in data"
-    ),
-    "promonitor": _Kind(
-        Path("fingerpost-demo-promonitor"), 400, "# A college that does not exist, with ProSolution", _make_databases,
-        f"Then change a row of {_DATABASES}",
-    ),
-}  # fmt: skip
+_SOURCES = ("csv", "promonitor")
 
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--source", type=click.Choice(list(_KINDS)), default="csv", show_default=True,
+    "--source", type=click.Choice(_SOURCES), default="csv", show_default=True,
     help="What it reads: an ILR file and CSV files, or databases of ProSolution and ProMonitor.",
 )  # fmt: skip
 @click.option(
@@ -87,31 +31,33 @@ _KINDS: Final = {
 )
 @pass_app
 def demo(app: App, directory: Path | None, source: str, learners: int | None) -> None:
-    """Make a college that does not exist in DIRECTORY and run one night of it.
+    """Make an invented college in DIRECTORY and run one night of it.
 
-    By default DIRECTORY is fingerpost-demo, or fingerpost-demo-promonitor where it reads databases. In a folder that
-    holds one already, it is synchronised again.
+    By default DIRECTORY is fingerpost-demo, or fingerpost-demo-promonitor where it reads databases. A college that is
+    already there is synchronised again.
     """
-    kind = _KINDS[source]
-    directory = directory or kind.directory
+    from fingerpost_demo import DEMONSTRATIONS  # the other commands do not need it, and it takes time to import
+
+    kind = DEMONSTRATIONS[source]
+    directory = directory or kind.folder
     learners = learners or kind.learners
     config = directory / "fingerpost.toml"
-    again = _is_demo(config, kind)
+    again = _begins_with(config, kind.mark)
     if not again:
         _refuse_full(directory)
         click.echo(f"Making a college of {learners:,} invented learners in {directory} ...", err=True)
-        kind.make(directory, learners)
+        kind.make(directory, learners=learners)
     with app.open(config=config) as college:
-        with progress_of(app) as progress:
+        with shown_progress() as progress:
             report = college.sync(progress=progress)
         gaps = college.gaps().gaps
         _describe(college, report, gaps, directory, again=again)
-    click.echo(paragraph(f"{kind.change}, or fingerpost.toml, and run fingerpost sync."))
+    say(f"{kind.change}, or fingerpost.toml, and run fingerpost sync.")
 
 
-def _is_demo(config: Path, kind: _Kind) -> bool:
+def _begins_with(config: Path, mark: str) -> bool:
     try:
-        return config.read_text(encoding="utf-8-sig").startswith(kind.mark)
+        return config.read_text(encoding="utf-8-sig").startswith(mark)
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -125,18 +71,17 @@ def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], direct
     read = sum(one.read for one in report.streams)
     found = report.records
     if again and not _has_news(report):
-        click.echo("Synchronised again: nothing has changed since, so nothing was written and nobody is told anything.")
+        click.echo("Synchronised again: nothing has changed since, so nothing was written and nobody was notified.")
     click.echo(
         f"{college.config.settings.college.name} on {day(report.as_of)}: {many(found['learners'], 'learner')}, "
         f"{many(found['programmes'], 'programme')}, "
         f"{many(found['activities'], 'careers activity', 'careers activities')}"
         f"{f' (read {read:,} rows)' if read else ''}."
     )
-    headings = ("source", "stream", "state", "rows", "rejected", "warnings")
-    click.echo(table(headings, [
+    show_table(("source", "stream", "state", "rows", "rejected", "warnings"), [
         (one.connector, one.stream, one.state, one.read, one.rejected, one.warnings)
         for one in report.streams if one.read or one.state != "complete"
-    ]))  # fmt: skip
+    ])  # fmt: skip
     _describe_gaps(college, gaps)
     _describe_outbox(college)
     _describe_pages(report, directory)
@@ -144,7 +89,7 @@ def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], direct
 
 
 def _has_news(report: RunReport) -> bool:
-    """Say whether a night found or told anything."""
+    """Say whether a night found anything new or had anything to send."""
     changes = sum(one.new + one.changed + one.deleted for one in report.streams)
     return bool(changes or report.digests.planned or report.items.planned)
 
@@ -153,15 +98,14 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
     learners: dict[str, set[str]] = defaultdict(set)
     for gap in gaps:
         learners[gap.criterion].add(gap.learner)
-    click.echo(
-        f"\n{many(len({gap.learner for gap in gaps}), 'learner')} still need something for the Gatsby Benchmarks:"
-    )
+    need = many(len({gap.learner for gap in gaps}), "learner still needs", "learners still need")
+    click.echo(f"\n{need} something for the Gatsby Benchmarks:")
     rows = [
         (len(learners[one.id]), (one.words.closes_none or one.words.closes).format(need=one.need), one.id)
         for one in college.framework.criteria
         if one.id in learners and one.words is not None
     ]
-    click.echo(table(("learners", "what would settle it", "criterion"), rows))
+    show_table(("learners", "what would settle it", "criterion"), rows)
 
 
 def _describe_outbox(college: College) -> None:
@@ -171,20 +115,23 @@ def _describe_outbox(college: College) -> None:
         folder = college.config.base_dir / str(getattr(channel.config, "path", "outbox"))
         files = sorted(folder.glob("*.eml"))
         if files:
+            waiting = many(len(files), "message is", "messages are")
             click.echo(
-                f"\nEach tutor gets one message about their own learners. {many(len(files), 'message')} wait in\n"
+                f"\nEach tutor gets one message about their own learners. {waiting} waiting in\n"
                 f"  {folder}\nOpen one in a mail program, for example {files[len(files) // 2].name}"
             )
 
 
 def _describe_pages(report: RunReport, directory: Path) -> None:
-    """Say how many items this night wrote onto learners' pages, and how to read one."""
+    """Say how many items this night wrote to learners' pages, and how to read one."""
+    from fingerpost_demo import DATABASE
+
     if report.items.written:
         look = "SELECT Comment FROM ActionPlan WHERE Comment LIKE ?"
-        found = f"sqlite3.connect('{_DATABASES}').execute('{look}', ['[Fingerpost %'])"
+        found = f"sqlite3.connect('{DATABASE}').execute('{look}', ['[Fingerpost %'])"
         click.echo(
-            f"\nWritten onto learners' pages in ProMonitor: {many(report.items.written, 'item')}. To read one,\n"
-            f"in the folder {directory}:\n"
+            f"\nWritten to learners' pages in ProMonitor: {many(report.items.written, 'item')}. To read one,\n"
+            f"run this in the folder {directory}:\n"
             f'  {_uv()}python -c "import sqlite3; print({found}.fetchone()[0])"'
         )
 
@@ -199,7 +146,7 @@ def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
     click.echo(f"\nTry next:\n  cd {directory}")
     tutors = Counter(tutor for gap in gaps for tutor in gap.tutors)
     examples = [gap for gap in gaps if gap.due is not None and gap.due >= as_of] or list(gaps)
-    tries = [("status", "what the last runs did, and what waits for you")]
+    tries = [("status", "what the last runs did, and what needs your attention")]
     if tutors:
         tries.append((f"digest preview --tutor {tutors.most_common(1)[0][0]}", "one digest, as text"))
     if examples:

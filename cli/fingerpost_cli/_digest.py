@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import click
 
 from fingerpost import ConfigError
-from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import as_json, many, print_json, table
+from fingerpost_cli._app import Answer, question
+from fingerpost_cli._output import many, show_table
 
 if TYPE_CHECKING:
-    from fingerpost import DigestPreview, Payload
+    from collections.abc import Iterator
 
-__all__ = ["digest", "part_of"]
+    from fingerpost import College, DigestPreview, Payload
 
 _Form: TypeAlias = Literal["text", "html"]
 
@@ -28,7 +28,7 @@ def digest() -> None:
 
 
 @digest.command()
-@click.option("--tutor", metavar="EMAIL", help="The digest of this person alone.")
+@click.option("--tutor", metavar="EMAIL", help="Only this person's digest.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -36,29 +36,25 @@ def digest() -> None:
     help="Write each digest to this folder, as .eml, .html and .txt.",
 )
 @click.option("--html/--text", "html", default=False, help="What to print.  [default: --text]")
-@as_json
-@pass_app
-def preview(app: App, tutor: str | None, out: Path | None, html: bool, as_json: bool) -> None:
-    """Show the digests that people would get if they had been told nothing yet.
+@question
+def preview(college: College, tutor: str | None, out: Path | None, html: bool) -> Iterator[Answer]:
+    """Show the digests that people would get if none had been sent yet.
 
-    Nothing is sent and nothing is marked as told. Without --tutor the digests are listed.
+    Nothing is sent and nothing is marked as sent. Without --tutor the digests are listed.
     """
-    with app.open() as college:
-        found = college.preview(recipient=tutor)
+    found = college.preview(recipient=tutor)
     if out is not None:
         _write(found, out)
     form: _Form = "html" if html else "text"
-    if as_json:
-        print_json({"digests": [_as_dict(one, form if tutor else None) for one in found]})
-    elif not found:
-        click.echo("There is nothing to tell this person." if tutor else "There is nothing to tell anybody.")
+    yield Answer({"digests": [_as_dict(one, form if tutor else None) for one in found]})
+    if not found:
+        click.echo(f"There is nothing to send to {'this person' if tutor else 'anybody'}.")
     elif tutor is None or out is not None:
-        headings = ("to", "role", "listed", "of", "subject")
-        click.echo(table(headings, [
+        show_table(("to", "role", "listed", "of", "subject"), [
             (one.digest.recipient.email, one.digest.role, len(one.digest.learners), one.digest.group_size,
              one.payload.subject) for one in found
-        ]))  # fmt: skip
-        where = f"Wrote them to {out}." if out else "fingerpost digest preview --tutor EMAIL prints one."
+        ])  # fmt: skip
+        where = f"Written to {out}." if out else "fingerpost digest preview --tutor EMAIL prints one."
         click.echo(f"{many(len(found), 'digest')}. {where}")
     else:
         for one in found:
@@ -67,7 +63,7 @@ def preview(app: App, tutor: str | None, out: Path | None, html: bool, as_json: 
 
 
 def part_of(payload: Payload, form: _Form) -> str:
-    """Return one form of a payload; what is no message is taken as it is."""
+    """Return one form of a payload; what is not a message is returned as it is."""
     if payload.content_type.partition(";")[0].strip() != "message/rfc822":
         return payload.content.decode("utf-8", "replace")
     message = email.message_from_bytes(payload.content, policy=email.policy.default)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from fingerpost import FACT_KINDS, Suggestions
-from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import WIDTH, as_json, day, many, paragraph, print_json, table
-from fingerpost_cli._progress import progress_of
+from fingerpost_cli._app import Answer, question
+from fingerpost_cli._output import WIDTH, day, many, say, show_table
+from fingerpost_cli._progress import shown_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fingerpost import (
+        College,
         ComparedFigure,
         Comparison,
         Fact,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
         SocVersion,
         UnknownOccupations,
     )
-
-__all__ = ["REASONS", "lmi"]
 
 _HEADINGS: dict[FactKind, str] = {
     "occupation": "The occupation",
@@ -57,21 +56,23 @@ REASONS = {
 _PARTS = 8
 """How many parts of a breakdown, skills, courses or tasks are printed; all of them are in the JSON."""
 
+
+def _to_edition(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> SocVersion | None:
+    return cast("SocVersion", int(value)) if value else None
+
+
 _region = click.option("--region", metavar="NAME", help='Figures for this region, such as "West Midlands".')
 _soc = click.option(
     "--soc",
     type=click.Choice(["2010", "2020"]),
+    callback=_to_edition,
     help="The edition of the SOC that the code belongs to.  [default: that of [labour_market]]",
 )
 
 
-def _edition(soc: str | None) -> SocVersion | None:
-    return cast("SocVersion", int(soc)) if soc else None
-
-
 @click.group()
 def lmi() -> None:
-    """Look up occupations: pay, hours, prospects, skills; and keep what services said about them."""
+    """Look up occupations: pay, hours, prospects, skills; and manage what services said about them."""
 
 
 # -- figures
@@ -81,22 +82,13 @@ def lmi() -> None:
 @click.argument("occupation")
 @_region
 @_soc
-@as_json
-@pass_app
-def show(app: App, occupation: str, region: str | None, soc: str | None, as_json: bool) -> None:
+@question
+def show(college: College, occupation: str, region: str | None, soc: SocVersion | None) -> Iterator[Answer]:
     """Show what services know about OCCUPATION: a SOC code of four digits, or a title that a service lists."""
-    with app.open() as college:
-        report = college.labour_market(occupation, region=region, soc_version=_edition(soc))
-        year = college.today().year
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        _describe(report, year)
-
-
-def _describe(report: MarketReport, year: int) -> None:
-    click.echo(paragraph(f"{_name(report)}, {report.region or 'the whole UK'}", mark=f"{report.occupation.soc}  "))
-    whole = report.figures(year)
+    report = college.labour_market(occupation, region=region, soc_version=soc)
+    whole = report.figures(college.today().year)
+    yield Answer(report)
+    say(f"{_name(report)}, {report.region or 'the whole UK'}", mark=f"{report.occupation.soc}  ")
     for kind in FACT_KINDS:
         figures = [fact for fact in whole if fact.kind == kind]
         words = [fact for fact in report.of(kind) if fact.text and (fact.value is None or kind in _WORDS)]
@@ -124,7 +116,7 @@ _WORDS = ("occupation", "skill", "course", "vacancy", "profile")
 def _print_figures(facts: Sequence[Fact]) -> None:
     if facts:
         rows = [(_figure(fact), _about(fact), fact.year, fact.region, fact.source) for fact in facts]
-        click.echo(table(("figure", "what it is", "year", "region", "source"), rows, indent="  "))
+        show_table(("figure", "what it is", "year", "region", "source"), rows, indent="  ")
 
 
 def _print_words(facts: Sequence[Fact]) -> None:
@@ -134,14 +126,14 @@ def _print_words(facts: Sequence[Fact]) -> None:
         sorts[fact.statistic, fact.split, fact.source, fact.year, fact.region].append(fact)
     for (statistic, split, *where), found in sorts.items():
         label = " ".join(part for part in (statistic, f"({split})" if split else "") if part)
-        click.echo(paragraph(f"{label or 'listed'}, {', '.join(part for part in where if part)}:", mark="  "))
-        told = list(dict.fromkeys(_words(fact) for fact in found))
-        if any(len(one) > WIDTH // 2 for one in told):
-            for one in told[:_PARTS]:
-                click.echo(paragraph(one, mark="  - "))
+        say(f"{label or 'listed'}, {', '.join(part for part in where if part)}:", mark="  ")
+        entries = list(dict.fromkeys(_words(fact) for fact in found))
+        if any(len(one) > WIDTH // 2 for one in entries):
+            for one in entries[:_PARTS]:
+                say(one, mark="  - ")
         else:
-            click.echo(paragraph(", ".join(told[:_PARTS]), mark="    "))
-        _print_more(len(told) - _PARTS)
+            say(", ".join(entries[:_PARTS]), mark="    ")
+        _print_more(len(entries) - _PARTS)
 
 
 def _words(fact: Fact) -> str:
@@ -168,7 +160,7 @@ def _figure(fact: Fact) -> str:
 
 
 def _about(fact: Fact) -> str:
-    """Say what kind of figure it is, and what one must know of it."""
+    """Say what kind of figure it is, and what one must know about it."""
     parts = [fact.statistic, fact.scope]
     if fact.text and fact.text != fact.statistic and fact.text not in fact.scope:
         parts.append(fact.text)
@@ -182,7 +174,7 @@ def _about(fact: Fact) -> str:
 
 
 def _print_no_data(report: MarketReport) -> None:
-    """Say shortly what services have nothing of; where that is all of it, what to ask instead."""
+    """Say briefly what services have no data on; where that is all of it, what to ask instead."""
     reasons: dict[tuple[str, FactKind], set[str]] = defaultdict(set)
     for one in report.no_data:
         reasons[one.source, one.kind].add(one.reason)
@@ -194,72 +186,69 @@ def _print_no_data(report: MarketReport) -> None:
     if lines:
         click.echo("\nNo data")
         for (source, reason), kinds in lines.items():
-            told = f"{source}: {', '.join(kinds)} ({REASONS.get(reason, reason)})"
-            click.echo(paragraph(told, mark="  "))
+            say(f"{source}: {', '.join(kinds)} ({REASONS.get(reason, reason)})", mark="  ")
     if not report.facts and lines and all(reason == "soc_version" for _, reason in lines):
         version = report.occupation.soc_version
         other = 2010 if version == 2020 else 2020
-        click.echo(paragraph(
-            f"{report.occupation.soc} was taken for a code of SOC {version}. If it is one of SOC {other}, ask with "
-            f"--soc {other}: the same number may mean another job there. The connector occupationalmaps converts "
+        say(
+            f"{report.occupation.soc} was read as a code of SOC {version}. If it is one of SOC {other}, ask with "
+            f"--soc {other}: the same number may mean a different job there. The connector occupationalmaps converts "
             "codes, where it is configured."
-        ))  # fmt: skip
+        )
 
 
 def _print_warnings(warnings: Iterable[str]) -> None:
     for warning in dict.fromkeys(warnings):
-        click.echo(paragraph(warning, mark="Warning: "), err=True)
+        say(warning, mark="Warning: ", err=True)
 
 
 def _print_attributions(lines: Iterable[str]) -> None:
     for number, line in enumerate(lines):
-        click.echo(("\n" if not number else "") + paragraph(line))
+        if not number:
+            click.echo()
+        say(line)
 
 
 @lmi.command()
 @click.argument("occupations", nargs=-1, required=True)
 @_region
 @_soc
-@as_json
-@pass_app
-def compare(app: App, occupations: tuple[str, ...], region: str | None, soc: str | None, as_json: bool) -> None:
+@question
+def compare(
+    college: College, occupations: tuple[str, ...], region: str | None, soc: SocVersion | None
+) -> Iterator[Answer]:
     """Put pay, hours and prospects of OCCUPATIONS side by side.
 
-    Two figures stand in one line only where one service gives them in one way for one region.
+    Two figures share a line only where one service gives both in the same way for the same region.
     """
-    with app.open() as college:
-        found = college.compare_occupations(occupations, region=region, soc_version=_edition(soc))
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        _describe_comparison(found)
-
-
-def _describe_comparison(found: Comparison) -> None:
+    found = college.compare_occupations(occupations, region=region, soc_version=soc)
+    yield Answer(found)
     for report in found.reports:
-        click.echo(paragraph(_name(report), mark=f"{report.occupation.soc}  "))
+        say(_name(report), mark=f"{report.occupation.soc}  ")
     if found.figures:
-        codes = [report.occupation.soc for report in found.reports]
-        shown = [fact for line in found.figures for fact in line.facts if fact is not None]
-        profiles = list(dict.fromkeys(_profile(fact) for fact in shown if _profile(fact)))
-        for source, region in dict.fromkeys((line.source, line.region) for line in found.figures):
-            rows = [
-                (_sort(line), *(_compared(fact, profiles) for fact in line.facts))
-                for line in found.figures
-                if (line.source, line.region) == (source, region)
-            ]
-            click.echo(f"\n{source}, {region}")
-            click.echo(table(("figure", *codes), rows, indent="  "))
-        for number, profile in enumerate(profiles, start=1):
-            click.echo(paragraph(f"of the {profile} alone", mark=f"[{number}] "))
-        if any(fact.coarse for fact in shown):
-            click.echo("* of a wider group of occupations")
-        for text in dict.fromkeys(day(fact.retrieved.isoformat()) for fact in shown if fact.stale):
-            click.echo(f"+ as it was on {text}, when the service last answered")
+        _print_comparison(found)
     else:
         click.echo("\nNo service has a figure for any of them.")
     _print_warnings(warning for report in found.reports for warning in report.warnings)
     _print_attributions(found.attributions)
+
+
+def _print_comparison(found: Comparison) -> None:
+    codes = [report.occupation.soc for report in found.reports]
+    shown = [fact for line in found.figures for fact in line.facts if fact is not None]
+    profiles = list(dict.fromkeys(_profile(fact) for fact in shown if _profile(fact)))
+    for source, region in dict.fromkeys((line.source, line.region) for line in found.figures):
+        click.echo(f"\n{source}, {region}")
+        show_table(("figure", *codes), [
+            (_sort(line), *(_compared(fact, profiles) for fact in line.facts))
+            for line in found.figures if (line.source, line.region) == (source, region)
+        ], indent="  ")  # fmt: skip
+    for number, profile in enumerate(profiles, start=1):
+        say(f"of the {profile} alone", mark=f"[{number}] ")
+    if any(fact.coarse for fact in shown):
+        click.echo("* of a wider group of occupations")
+    for text in dict.fromkeys(day(fact.retrieved.isoformat()) for fact in shown if fact.stale):
+        click.echo(f"+ as it was on {text}, when the service last answered")
 
 
 def _sort(line: ComparedFigure) -> str:
@@ -288,35 +277,27 @@ def _compared(fact: Fact | None, profiles: Sequence[str]) -> str:
 
 @lmi.command()
 @click.argument("words", nargs=-1)
-@as_json
-@pass_app
-def suggest(app: App, words: tuple[str, ...], as_json: bool) -> None:
+@question
+def suggest(college: College, words: tuple[str, ...]) -> Iterator[Answer]:
     """Suggest occupations that WORDS may mean, or list what learners wrote that means none yet.
 
     WORDS go to the services. What learners wrote never does: it is compared with the titles that services list.
     """
     typed = " ".join(words)
-    with app.open() as college:
-        crosswalk = college.config.settings.labour_market.crosswalk
-        found = college.suggest_occupations(typed) if typed else college.unknown_occupations()
-    if as_json:
-        print_json(found.as_dict())
-        return
+    found = college.suggest_occupations(typed) if typed else college.unknown_occupations()
+    yield Answer(found)
     if isinstance(found, Suggestions):
         _list_suggestions(found)
     else:
-        _list_unknown(found, crosswalk)
+        _list_unknown(found, college.config.settings.labour_market.crosswalk)
     _print_warnings(found.warnings)
 
 
 def _list_suggestions(found: Suggestions) -> None:
     if found.suggestions:
-        rows = [
-            (str(one.occupation.soc_version), one.occupation.soc, one.occupation.title, one.source)
-            for one in found.suggestions
-        ]
-        click.echo(table(("SOC", "code", "title", "suggested by"), rows))
-        click.echo("fingerpost lmi show CODE --soc EDITION tells more of one.")
+        rows = [(*_suggested(one.occupation), one.source) for one in found.suggestions]
+        show_table(("SOC", "code", "title", "suggested by"), rows)
+        click.echo("fingerpost lmi show CODE --soc EDITION says more about one.")
     elif found.warnings:
         click.echo("No service that could be asked knows an occupation by these words.")
     else:
@@ -332,17 +313,17 @@ def _list_unknown(found: UnknownOccupations, crosswalk: Path | None) -> None:
         first, *others = one.suggestions[:3] or [None]
         rows.append((one.words, one.learners, *_suggested(first, several=one.several)))
         rows += [("", None, *_suggested(other, several=one.several)) for other in others]
-    click.echo(table(("what learners wrote", "learners", "SOC", "code", "perhaps"), rows))
+    show_table(("what learners wrote", "learners", "SOC", "code", "perhaps"), rows)
     where = f"the file {crosswalk}" if crosswalk else "a CSV file that [labour_market] crosswalk names"
-    click.echo(paragraph(
+    say(
         f"Nothing is guessed. Write what is meant into {where}, with the columns occupation and soc; "
         "fingerpost lmi suggest WORDS searches further. What learners wrote may be personal data."
-    ))  # fmt: skip
+    )
     if found.warnings:
         click.echo("Services that could not be asked may know some of them.")
 
 
-def _suggested(occupation: Occupation | None, *, several: bool) -> tuple[str, str, str]:
+def _suggested(occupation: Occupation | None, *, several: bool = False) -> tuple[str, str, str]:
     if occupation is None:
         return "", "", ""
     return str(occupation.soc_version), occupation.soc, f"{occupation.title}{' (one of several)' if several else ''}"
@@ -352,27 +333,19 @@ def _suggested(occupation: Occupation | None, *, several: bool) -> tuple[str, st
 
 
 @lmi.command()
-@click.option("--force", is_flag=True, help="Ask for everything again, also what is not out of date.")
-@as_json
-@click.pass_context
-@pass_app
-def refresh(app: App, ctx: click.Context, force: bool, as_json: bool) -> None:
+@click.option("--force", is_flag=True, help="Ask for everything again, including what is not out of date.")
+@question
+def refresh(college: College, force: bool) -> Iterator[Answer]:
     """Ask services about every occupation that learners have in mind, where what they said is out of date.
 
     What a service cannot say again is kept. Exits 3 where a service failed.
     """
-    with app.open() as college, progress_of(app) as progress:
+    with shown_progress() as progress:
         report = college.refresh_labour_market(force=force, progress=progress)
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        requests = ", ".join(f"{count:,} to {name}" for name, count in sorted(report.requests.items()))
-        click.echo(paragraph(
-            f"{many(report.occupations, 'occupation')}, {many(report.facts, 'fact')}. "
-            f"Requests: {requests or 'none'}."
-        ))  # fmt: skip
-        _print_warnings(report.warnings)
-    ctx.exit(3 if report.warnings else 0)
+    yield Answer(report, 3 if report.warnings else 0)
+    requests = ", ".join(f"{count:,} to {name}" for name, count in sorted(report.requests.items()))
+    say(f"{many(report.occupations, 'occupation')}, {many(report.facts, 'fact')}. Requests: {requests or 'none'}.")
+    _print_warnings(report.warnings)
 
 
 _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -380,44 +353,32 @@ _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 @lmi.command()
 @_file
-@as_json
-@pass_app
-def export(app: App, file: Path, as_json: bool) -> None:
-    """Write what services said into FILE, for another machine or another college. No learner is in it."""
-    with app.open() as college:
-        count = college.export_labour_market(file)
-    if as_json:
-        print_json({"exported": count})
-    else:
-        click.echo(f"{many(count, 'answer')} written to {file}.")
+@question
+def export(college: College, file: Path) -> Iterator[Answer]:
+    """Write what services said to FILE, for another machine or another college. It holds nothing about learners."""
+    count = college.export_labour_market(file)
+    yield Answer({"exported": count})
+    click.echo(f"{many(count, 'answer')} written to {file}.")
 
 
 @lmi.command("import")
 @_file
-@as_json
-@pass_app
-def import_(app: App, file: Path, as_json: bool) -> None:
+@question
+def import_(college: College, file: Path) -> Iterator[Answer]:
     """Take in what `fingerpost lmi export` wrote; the newer of two answers to one question stays."""
-    with app.open() as college:
-        taken, older = college.import_labour_market(file)
-    if as_json:
-        print_json({"taken": taken, "older": older})
-    else:
-        click.echo(f"{many(taken, 'answer')} taken in, {older:,} not newer than what is here.")
+    taken, older = college.import_labour_market(file)
+    yield Answer({"taken": taken, "older": older})
+    click.echo(f"{many(taken, 'answer')} taken in, {older:,} not newer than what is already held.")
 
 
 @lmi.command()
-@click.option("--service", metavar="NAME", help="What this service said alone, such as lmiforall.")
-@as_json
-@pass_app
-def forget(app: App, service: str | None, as_json: bool) -> None:
+@click.option("--service", metavar="NAME", help="Only what this service said, such as lmiforall.")
+@question
+def forget(college: College, service: str | None) -> Iterator[Answer]:
     """Forget what services said, to be asked for again.
 
-    What a service that is gone once said cannot be had again: export it first.
+    What a service that has closed once said cannot be had again: export it first.
     """
-    with app.open() as college:
-        count = college.forget_labour_market(service)
-    if as_json:
-        print_json({"forgotten": count})
-    else:
-        click.echo(f"{many(count, 'answer')} forgotten.")
+    count = college.forget_labour_market(service)
+    yield Answer({"forgotten": count})
+    click.echo(f"{many(count, 'answer')} forgotten.")

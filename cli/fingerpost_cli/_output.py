@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-
-__all__ = ["WIDTH", "as_json", "day", "local", "many", "paragraph", "period", "print_json", "safe_output", "table"]
 
 WIDTH = 100
 _GAP = "  "
@@ -31,16 +29,31 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
+    if hasattr(value, "as_dict"):
+        return value.as_dict()
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def on_terminal() -> bool:
+    """Say whether a person reads the output as it comes, rather than a file or a program."""
+    return sys.stdout.isatty()
+
+
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> None:
+    """Print a table."""
+    click.echo(table(headings, rows, indent=indent))
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> str:
-    """Return an aligned table: numbers to the right; the widest columns give way where a line would be too long."""
+    """Return an aligned table: numbers to the right; on a terminal the widest columns give way to a line's width.
+
+    A file or another program gets every cell whole: a cut e-mail address or key is of no use to it.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [all(isinstance(row[n], int | None) for row in rows) for n in range(len(headings))]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    while len(indent) + sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+    while on_terminal() and len(indent) + sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
         widest = max((n for n in range(len(widths)) if not numeric[n]), key=lambda n: widths[n], default=None)
         if widest is None or widths[widest] <= _NARROWEST:
             break
@@ -68,17 +81,21 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def paragraph(text: str, *, mark: str = "") -> str:
-    """Return a text wrapped to the width, hanging below `mark`."""
-    return textwrap.fill(
-        text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+def say(text: str, *, mark: str = "", err: bool = False) -> None:
+    """Print a text wrapped to the width, hanging below `mark`."""
+    indent = " " * len(mark)
+    click.echo(textwrap.fill(text, WIDTH, initial_indent=mark, subsequent_indent=indent, break_long_words=False,
+                             break_on_hyphens=False), err=err)  # fmt: skip
 
 
 def many(count: int, one: str, more: str | None = None) -> str:
     """Say how many of something there are."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Say how many there are of each, leaving out what there is none of."""
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def local(instant: str | None, zone: str) -> str:

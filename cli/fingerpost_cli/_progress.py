@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingerpost_cli._app import App
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fingerpost import Progress
-    from fingerpost_cli._app import App
-
-__all__ = ["progress_of"]
 
 _WORDS = {
     "read": "Reading the sources",
@@ -31,11 +30,12 @@ _CLEAR = "\r\x1b[K"
 
 
 @contextlib.contextmanager
-def progress_of(app: App) -> Iterator[Progress]:
+def shown_progress() -> Iterator[Progress]:
     """Give the progress that suits where standard error goes, and clear away what it drew.
 
-    A log that tells each phase itself, or that a program reads line by line, is not disturbed.
+    A log that reports each phase itself, or that a program reads line by line, is not disturbed.
     """
+    app = click.get_current_context().ensure_object(App)
     if app.log_json or app.log_level in ("debug", "info"):
         yield _Silent()
     elif not sys.stderr.isatty():
@@ -53,23 +53,17 @@ class _Silent:
         """Say nothing: the log does."""
 
     def advance(self, count: int) -> None:
-        """Say nothing."""
+        """Say nothing: nobody is watching."""
 
 
-class _Lines:
+class _Lines(_Silent):
     def phase(self, name: str) -> None:
         """Print a line."""
         click.echo(f"{_WORDS.get(name, name)} ...", err=True)
 
-    def advance(self, count: int) -> None:
-        """Say nothing: nobody is watching."""
-
 
 class _Counter:
-    def __init__(self) -> None:
-        self._words = ""
-        self._count = 0
-        self._shown = 0.0
+    _words, _count, _shown = "", 0, 0.0
 
     def phase(self, name: str) -> None:
         """Begin a phase on the same line."""

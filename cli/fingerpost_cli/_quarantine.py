@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import as_json, local, many, paragraph, print_json, table
+from fingerpost_cli._app import Answer, question
+from fingerpost_cli._output import local, many, say, show_table
 
-__all__ = ["quarantine"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost import College
 
 
 @click.group()
@@ -16,79 +21,65 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
-@as_json
-@pass_app
-def list_(app: App, as_json: bool) -> None:
-    """List the rejected records and why each was rejected, without what they say."""
-    with app.open() as college:
-        found = college.quarantine()
-    if as_json:
-        print_json({"records": [one.as_dict() for one in found]})
-        return
+@question
+def list_(college: College) -> Iterator[Answer]:
+    """List the rejected records and why each was rejected, without their content."""
+    found = college.quarantine()
+    yield Answer({"records": found})
     if not found:
-        click.echo("No record is rejected.")
+        say("There are no rejected records.")
         return
     rows = [(one.number, one.connector, one.stream, one.key, one.reason, one.field, one.where) for one in found]
-    click.echo(table(("no.", "source", "stream", "key", "reason", "field", "where"), rows))
-    click.echo(paragraph(
+    show_table(("no.", "source", "stream", "key", "reason", "field", "where"), rows)
+    say(
         f"{many(len(found), 'record')}. fingerpost quarantine show NUMBER prints one. Correct them in the source, or "
         "correct the mapping and run fingerpost quarantine retry."
-    ))  # fmt: skip
+    )
 
 
 @quarantine.command()
 @click.argument("number", type=int)
-@as_json
-@pass_app
-def show(app: App, number: int, as_json: bool) -> None:
-    """Print what the rejected record NUMBER says. It is personal data."""
-    with app.open() as college:
-        shown = college.show_quarantined(number)
-        zone = college.config.settings.college.timezone
-    if as_json:
-        print_json(shown.as_dict())
-        return
+@question
+def show(college: College, number: int) -> Iterator[Answer]:
+    """Print the content of the rejected record NUMBER. It is personal data."""
+    shown = college.show_quarantined(number)
+    zone = college.config.settings.college.timezone
+    yield Answer(shown)
     one = shown.record
     field = f" in {one.field}" if one.field else ""
     where = f", {one.where}" if one.where else ""
     since = local(one.since, zone)
-    click.echo(paragraph(f"{one.connector}, {one.stream}, key {one.key}{where}: {one.reason}{field}, since {since}."))
+    say(f"{one.connector}, {one.stream}, key {one.key}{where}: {one.reason}{field}, since {since}.")
     if one.kept:
-        click.echo(table(("column", "value"), list(shown.raw.items())))
+        show_table(("column", "value"), list(shown.raw.items()))
     else:
-        click.echo("Its content is no longer kept.")
+        say("Its content is no longer kept.")
 
 
 @quarantine.command()
-@as_json
-@pass_app
-def retry(app: App, as_json: bool) -> None:
-    """Try today's mappings on every rejected record, and store what is good now."""
-    with app.open() as college:
-        report = college.retry_quarantine()
-    if as_json:
-        print_json(report.as_dict())
-        return
-    click.echo(f"{many(report.stored, 'record was', 'records were')} stored, {report.skipped:,} turned out to be no "
-               f"records, {report.rejected:,} are still rejected.")  # fmt: skip
+@question
+def retry(college: College) -> Iterator[Answer]:
+    """Try today's mappings on every rejected record, and store those that are now valid."""
+    report = college.retry_quarantine()
+    yield Answer(report)
+    click.echo(
+        f"{many(report.stored, 'record was', 'records were')} stored, {report.skipped:,} turned out not to be records, "
+        f"{report.rejected:,} are still rejected."
+    )
     if report.left:
-        click.echo(f"{report.left:,} could not be tried: correct them in the source.")
+        say(f"{report.left:,} could not be tried: correct them in the source.")
     if report.stored:
-        click.echo("The next fingerpost sync judges the learners.")
+        say("The next fingerpost sync will judge the learners.")
 
 
 @quarantine.command()
 @click.argument("numbers", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Forget all of them.")
-@as_json
-@pass_app
-def discard(app: App, numbers: tuple[int, ...], everything: bool, as_json: bool) -> None:
-    """Forget the rejected records NUMBERS. What a source still holds is rejected anew when it is next read."""
+@question
+def discard(college: College, numbers: tuple[int, ...], everything: bool) -> Iterator[Answer]:
+    """Forget the rejected records NUMBERS. What a source still holds is rejected again when it is next read."""
     if bool(numbers) == everything:
         raise click.UsageError("Name the numbers of the records to forget, or give --all.")
-    with app.open() as college:
-        count = college.discard_quarantine([one.number for one in college.quarantine()] if everything else numbers)
-    if as_json:
-        print_json({"discarded": count})
-    else:
-        click.echo(f"{many(count, 'record was', 'records were')} forgotten.")
+    count = college.discard_quarantine([one.number for one in college.quarantine()] if everything else numbers)
+    yield Answer({"discarded": count})
+    say(f"{many(count, 'record was', 'records were')} forgotten.")

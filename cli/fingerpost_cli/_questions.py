@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import as_json, day, many, paragraph, period, print_json, table
+from fingerpost_cli._app import Answer, question
+from fingerpost_cli._output import day, many, period, say, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date, datetime
 
-    from fingerpost import ExplainedOccupation, Explanation, Gap
-
-__all__ = ["explain", "gaps"]
+    from fingerpost import College, ExplainedOccupation, Gap
 
 _LISTED = 50
 _FOUND = {
@@ -38,49 +37,40 @@ _as_of = click.option(
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
     callback=_to_day,
-    help="What today's records say as of this day (YYYY-MM-DD), ignoring what is dated later.",
+    help="What today's records say as of this day (YYYY-MM-DD), ignoring anything dated later.",
 )
 
 
 @click.command()
 @click.option("--criterion", multiple=True, metavar="ID", help="This criterion, such as 5.1. May be repeated.")
-@click.option("--tutor", metavar="EMAIL", help="The learners of this tutor.")
-@click.option("--group", metavar="NAME", help="The learners of this tutor group.")
-@click.option("--learner", metavar="REF", help="This learner, by reference.")
+@click.option("--tutor", metavar="EMAIL", help="Only this tutor's learners.")
+@click.option("--group", metavar="NAME", help="Only the learners of this tutor group.")
+@click.option("--learner", metavar="REF", help="Only this learner, by reference.")
 @_as_of
-@click.option("--limit", type=click.IntRange(min=0), help=f"List so many; 0 means all.  [default: {_LISTED}]")
-@as_json
-@pass_app
+@click.option("--limit", type=click.IntRange(min=0), help=f"List this many; 0 means all.  [default: {_LISTED}]")
+@question
 def gaps(
-    app: App,
-    criterion: tuple[str, ...],
-    tutor: str | None,
-    group: str | None,
-    learner: str | None,
-    as_of: date | None,
-    limit: int | None,
-    as_json: bool,
-) -> None:
+    college: College, criterion: tuple[str, ...], as_of: date | None, limit: int | None, **wanted: str | None
+) -> Iterator[Answer]:
     """List what learners are still missing.
 
     With --json everything is printed unless --limit says otherwise.
     """
-    with app.open() as college:
-        for one in criterion:
-            college.framework.criterion(one)  # says which there are
-        report = college.gaps(as_of=as_of)
-    wanted = {"tutor": tutor, "group": group, "learner": learner}
+    for one in criterion:
+        college.framework.criterion(one)  # says which there are
+    report = college.gaps(as_of=as_of)
     found = [gap for gap in report.gaps if _matches(gap, criterion, wanted)]
-    if as_json:
-        print_json(replace(report, gaps=tuple(found[: limit or None])).as_dict())
-        return
+    yield Answer(replace(report, gaps=tuple(found[: limit or None])))
     shown = found[: _LISTED if limit is None else limit or None]
     click.echo(f"As of {day(report.as_of)}, by {report.framework}: {many(len(found), 'gap')}.")
     if shown:
-        click.echo(table(("learner", "group", "criterion", "period", "has", "due", "tutor"), _rows(shown)))
+        show_table(("learner", "group", "criterion", "period", "has", "due", "tutor"), [
+            (gap.learner, gap.group, gap.criterion, period(gap.period), f"{gap.have} of {gap.need}", gap.due,
+             ", ".join(gap.tutors)) for gap in shown
+        ])  # fmt: skip
         for known in college.framework.criteria:
             if any(gap.criterion == known.id for gap in shown):
-                click.echo(paragraph(known.title, mark=f"  {known.id:<5}"))
+                say(known.title, mark=f"  {known.id:<5}")
     if len(shown) < len(found):
         click.echo(f"{len(found) - len(shown):,} more are not listed; --limit 0 lists all.")
 
@@ -92,41 +82,25 @@ def _matches(gap: Gap, criteria: tuple[str, ...], wanted: dict[str, str | None])
     )
 
 
-def _rows(gaps: list[Gap]) -> list[tuple[object, ...]]:
-    return [
-        (gap.learner, gap.group, gap.criterion, period(gap.period), f"{gap.have} of {gap.need}",
-         gap.due, ", ".join(gap.tutors))
-        for gap in gaps
-    ]  # fmt: skip
-
-
 @click.command()
 @click.argument("learner")
 @_as_of
-@as_json
-@pass_app
-def explain(app: App, learner: str, as_of: date | None, as_json: bool) -> None:
-    """Show what is known of LEARNER (a reference or ULN) and why each criterion stands as it does.
+@question
+def explain(college: College, learner: str, as_of: date | None) -> Iterator[Answer]:
+    """Show what is known about LEARNER (a reference or ULN) and why each criterion stands as it does.
 
     What it prints is personal data.
     """
-    with app.open() as college:
-        found = college.explain(learner, as_of=as_of)
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        _describe(found)
-
-
-def _describe(found: Explanation) -> None:
+    found = college.explain(learner, as_of=as_of)
+    yield Answer(found)
     click.echo(f"{found.learner} {found.name}, as of {day(found.as_of)}, by {found.framework}")
     if found.also_known_as:
         click.echo(f"Also known as {', '.join(found.also_known_as)}.")
-    click.echo(f"Told about them: {', '.join(found.tutors) or 'nobody'}.")
+    click.echo(f"Digests about them go to: {', '.join(found.tutors) or 'nobody'}.")
     if found.in_mind is not None:
-        click.echo(paragraph(_say_occupation(found.in_mind), mark="Has in mind: "))
+        say(_say_occupation(found.in_mind), mark="Has in mind: ")
         if found.in_mind.line:
-            click.echo(paragraph(found.in_mind.line, mark="  "))
+            say(found.in_mind.line, mark="  ")
     _section("What each source says (* stands)", ("field", "source", "value", ""),
              [(one.field, one.connector, one.value, "*" if one.counts else "") for one in found.said])  # fmt: skip
     _records("Programmes", found.programmes)
@@ -136,12 +110,12 @@ def _describe(found: Explanation) -> None:
         due = f", due {day(one.due)}" if one.due else ""
         standing = "due soon" if one.status == "at_risk" else one.status.replace("_", " ")
         line = f"{one.title} ({period(one.period)}): {standing}, {one.have} of {one.need}{due}"
-        click.echo(paragraph(line, mark=f"  {one.criterion:<4}"))
+        say(line, mark=f"  {one.criterion:<4}")
         if one.why:
-            click.echo(paragraph(one.why, mark="      "))
+            say(one.why, mark="      ")
         for item in one.evidence:
             what = f"{item.day} {item.title or item.kind} [{item.record}]"
-            click.echo(paragraph(f"{what} {item.why or ''}", mark=f"      {item.outcome:<9} "))
+            say(f"{what} {item.why or ''}", mark=f"      {item.outcome:<9} ")
     _records("Faults in the data", found.warnings)
 
 
@@ -164,4 +138,4 @@ def _records(title: str, rows: tuple[dict[str, Any], ...]) -> None:
 
 def _section(title: str, headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     click.echo(f"\n{title}")
-    click.echo(table(headings, rows, indent="  "))
+    show_table(headings, rows, indent="  ")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fingerpost import ConfigError, Finding, Host, init_template
-from fingerpost_cli._app import App, pass_app
-from fingerpost_cli._output import as_json, paragraph, print_json, table
+from fingerpost import ConfigError, Host, init_template
+from fingerpost_cli._app import Answer, App, pass_app, question
+from fingerpost_cli._output import as_json, print_json, say, show_table
 
-__all__ = ["check", "init", "plugins"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerpost import College
 
 _FILE = "fingerpost.toml"
 
@@ -26,7 +30,7 @@ def init(directory: Path) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(init_template())
     except FileExistsError as error:
-        raise ConfigError(f"{path} is there already and was left as it is; edit it, or name another folder.") from error
+        raise ConfigError(f"{path} already exists and was left unchanged; edit it, or name another folder.") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {path}. Next:")
@@ -36,32 +40,26 @@ def init(directory: Path) -> None:
 
 
 @click.command()
-@as_json
-@click.pass_context
-@pass_app
-def check(app: App, ctx: click.Context, as_json: bool) -> None:
+@question
+def check(college: College) -> Iterator[Answer]:
     """Try every connection, without reading data and without sending anything.
 
     Exits 2 when something must be put right before a sync.
     """
-    with app.open() as college:
-        report = college.check()
-    if as_json:
-        connectors = [{"name": one.name, "findings": [_as_dict(f) for f in one.findings]} for one in report.connectors]
-        print_json({"ok": report.ok, "connectors": connectors})
-    else:
-        for one in report.connectors:
-            click.echo(one.name)
-            for finding in one.findings:
-                click.echo(paragraph(finding.message, mark=f"  {finding.level:<8}"))
-                if finding.hint:
-                    click.echo(paragraph(finding.hint, mark="          -> "))
-        click.echo("Ready for fingerpost sync." if report.ok else "Put right what is marked error, then check again.")
-    ctx.exit(0 if report.ok else 2)
-
-
-def _as_dict(finding: Finding) -> dict[str, str]:
-    return {"level": finding.level, "message": finding.message, "hint": finding.hint}
+    report = college.check()
+    connectors = [
+        {"name": one.name, "findings": [
+            {"level": finding.level, "message": finding.message, "hint": finding.hint} for finding in one.findings
+        ]} for one in report.connectors
+    ]  # fmt: skip
+    yield Answer({"ok": report.ok, "connectors": connectors}, 0 if report.ok else 2)
+    for one in report.connectors:
+        click.echo(one.name)
+        for finding in one.findings:
+            say(finding.message, mark=f"  {finding.level:<8}")
+            if finding.hint:
+                say(finding.hint, mark="          -> ")
+    click.echo("Ready for fingerpost sync." if report.ok else "Put right what is marked error, then check again.")
 
 
 @click.command()
@@ -77,17 +75,16 @@ def plugins(app: App, ctx: click.Context, as_json: bool) -> None:
     host = Host.load()
     missing = sorted(_configured_types(app.config_path) - set(host.connector_types()))
     if as_json:
-        print_json({"plugins": [plugin.as_dict() for plugin in host.plugins], "missing_types": missing})
+        print_json({"plugins": host.plugins, "missing_types": missing})
     else:
         headings = ("plugin", "distribution", "version", "state", "connectors")
         rows = [(one.name, one.distribution, one.version, one.state, ", ".join(one.connectors)) for one in host.plugins]
-        click.echo(table(headings, rows))
+        show_table(headings, rows)
         for plugin in host.plugins:
             if plugin.cause:
-                click.echo(paragraph(f"{plugin}: {plugin.cause}", mark="- "))
+                say(f"{plugin}: {plugin.cause}", mark="- ")
         for name in missing:
-            click.echo(paragraph(f"The configuration uses the connector type '{name}', which no loaded plugin offers.",
-                                 mark="- "))  # fmt: skip
+            say(f"The configuration uses the connector type '{name}', which no loaded plugin offers.", mark="- ")
     ctx.exit(1 if missing else 0)
 
 

@@ -27,7 +27,7 @@ from fingerpost._mapping.compiled import Reject
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._record.kinds import load_kinds
-from fingerpost_cli._fake_college import write_ilr
+from fingerpost_demo import write_ilr
 from fingerpost_ilr import IlrConfig, IlrSource, connectors
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from fingerpost import STREAMS, AuthError, ConfigError, Record, SourceUnavailabl
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._record.kinds import load_kinds
-from fingerpost_cli._fake_prosuite import build
+from fingerpost_demo import make_prosuite
 from fingerpost_promonitor import PromonitorConfig, PromonitorSource
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._config import Procedure
@@ -112,14 +112,14 @@ def shipped_columns(stream: str) -> frozenset[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one fake college; nobody may change it."""
     folder = tmp_path_factory.mktemp("prosuite")
-    build(f"sqlite:///{folder / 'prosuite.db'}", learners=120, ilp_rows=2400, seed=7)
+    make_prosuite(f"sqlite:///{folder / 'prosuite.db'}", learners=120, ilp_rows=2400, seed=7)
     return folder
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """Make a fake college that a test may change."""
-    build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=40, ilp_rows=600, seed=8)
+    make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=40, ilp_rows=600, seed=8)
     return tmp_path
 
 
@@ -127,11 +127,11 @@ def own(tmp_path: Path) -> Path:
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return the address of a fake college on each database."""
     if request.param == "sqlite":
-        build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+        make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
         yield "sqlite:///prosuite.db"
         return
     with fresh_postgres(request) as url:
-        build(url.render_as_string(hide_password=False), learners=60, ilp_rows=900)
+        make_prosuite(url.render_as_string(hide_password=False), learners=60, ilp_rows=900)
         yield url.render_as_string(hide_password=False)
 
 
@@ -177,11 +177,11 @@ def rows(folder: Path, statement: str) -> list[Any]:
 
 @pytest.mark.parametrize("stream", USUAL)
 def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    build(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+    make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
     here = College(tmp_path, screens=[SCREEN]).read(stream)
     with fresh_postgres(request) as url:
         address = url.render_as_string(hide_password=False)
-        build(address, learners=60, ilp_rows=900)
+        make_prosuite(address, learners=60, ilp_rows=900)
         there = College(tmp_path, address, screens=[SCREEN]).read(stream)
     assert here
     assert sorted(here, key=lambda one: one.key) == sorted(there, key=lambda one: one.key)
@@ -212,7 +212,7 @@ def test_everybody_in_prosolution_can_be_read(made: Path) -> None:
 
 def test_two_databases_can_be_read(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        build(f"sqlite:///{tmp_path / name}.db", learners=20, ilp_rows=200)
+        make_prosuite(f"sqlite:///{tmp_path / name}.db", learners=20, ilp_rows=200)
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'one.db'}")
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE StudentDetail")
@@ -336,7 +336,7 @@ def test_a_college_without_tokens_has_none(own: Path) -> None:
 
 def test_tokens_are_those_of_promonitor_on_another_server(own: Path) -> None:
     expected = College(own).read("learners")
-    build(f"sqlite:///{own / 'two.db'}", learners=40, ilp_rows=600, seed=8)
+    make_prosuite(f"sqlite:///{own / 'two.db'}", learners=40, ilp_rows=600, seed=8)
     engine = sa.create_engine(f"sqlite:///{own / 'two.db'}")
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE StudentCodeMapping")
@@ -767,7 +767,7 @@ def test_an_inferred_column_may_be_missing(own: Path) -> None:
 def test_a_login_that_can_write_is_told_of_and_cannot(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with fresh_postgres(request) as url:
         address = url.render_as_string(hide_password=False)
-        build(address, learners=10, ilp_rows=50)
+        make_prosuite(address, learners=10, ilp_rows=50)
         findings = College(tmp_path, address).check()
         assert any("may change" in finding.message for finding in findings if finding.level == "warning")
         # A function that writes, called from a SELECT that the checks let through, is stopped by the session.
@@ -787,7 +787,7 @@ def test_a_login_that_can_write_is_told_of_and_cannot(tmp_path: Path, request: p
 
 def test_a_read_login_is_enough(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with fresh_postgres(request) as url:
-        build(url.render_as_string(hide_password=False), learners=10, ilp_rows=50)
+        make_prosuite(url.render_as_string(hide_password=False), learners=10, ilp_rows=50)
         role = f"reader_{uuid.uuid4().hex[:8]}"
         engine = sa.create_engine(url)
         with engine.begin() as connection:
@@ -814,7 +814,7 @@ def test_a_dropped_connection_costs_one_page(
     monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", 50)
     with fresh_postgres(request) as url:
         address = url.render_as_string(hide_password=False)
-        build(address, learners=100, ilp_rows=1000)
+        make_prosuite(address, learners=100, ilp_rows=1000)
         whole = College(tmp_path, address).read("activities")
         engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
         college, read = College(tmp_path, address), []

@@ -37,7 +37,7 @@ from fingerpost import (
     mark_item,
     read_mark,
 )
-from fingerpost_cli._fake_prosuite import build
+from fingerpost_demo import make_prosuite
 from fingerpost_promonitor import PromonitorChannel, PromonitorConfig, PromonitorSource, PromonitorWriteConfig
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._config import Responses
@@ -173,7 +173,7 @@ def _keyed(payload: Payload, number: int) -> Payload:
 def template_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a fake college once; each test has a copy of its own."""
     path = tmp_path_factory.mktemp("writeback") / "prosuite.db"
-    build(f"sqlite:///{path}", learners=12, ilp_rows=60)
+    make_prosuite(f"sqlite:///{path}", learners=12, ilp_rows=60)
     return path
 
 
@@ -183,7 +183,7 @@ def template_database(postgres: str) -> Iterator[sa.URL]:
     url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
     name = f"prosuite_{uuid.uuid4().hex[:10]}"
     on_server(url, f"CREATE DATABASE {name}")
-    build(url.set(database=name).render_as_string(hide_password=False), learners=12, ilp_rows=60)
+    make_prosuite(url.set(database=name).render_as_string(hide_password=False), learners=12, ilp_rows=60)
     yield url.set(database=name)
     on_server(url, f"DROP DATABASE {name} WITH (FORCE)")
 

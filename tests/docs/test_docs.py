@@ -43,8 +43,8 @@ from fingerpost._sync.failpoints import FAILPOINTS
 from fingerpost._web import http
 from fingerpost_apprenticeships import ApprenticeshipsConfig
 from fingerpost_cli import _lmi, main
-from fingerpost_cli._fake_college import make_college
 from fingerpost_csv import CsvConfig
+from fingerpost_demo import make_college
 from fingerpost_email._config import EmailConfig
 from fingerpost_ilr._source import IlrConfig
 from fingerpost_lmiforall import LmiForAllConfig

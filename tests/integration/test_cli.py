@@ -17,7 +17,7 @@ from colleges import SmallCollege, activity, usual_college
 
 import fingerpost
 from fingerpost_cli import main
-from fingerpost_cli._fake_college import make_college
+from fingerpost_demo import make_college
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,10 @@ COMMANDS: list[tuple[str, list[str], set[str]]] = [
 
 
 @pytest.mark.parametrize(("arguments", "keys"), [row[1:] for row in COMMANDS], ids=[row[0] for row in COMMANDS])
-def test_each_command_prints_text_and_json(copy: Path, arguments: list[str], keys: set[str]) -> None:
+def test_each_command_prints_text_and_json(
+    copy: Path, arguments: list[str], keys: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fingerpost_cli._output.on_terminal", lambda: True)
     printed = run_json(*arguments, config=copy)
     assert keys <= printed.keys()
     if "discard" in arguments:
@@ -114,6 +117,27 @@ def test_each_command_prints_text_and_json(copy: Path, arguments: list[str], key
     assert not result.stdout.startswith("{")
     # A path may be as long as it is.
     assert [line for line in result.stdout.splitlines() if len(line) > WIDTH and str(copy.parent) not in line] == []
+
+
+def test_a_table_is_cut_on_a_terminal_and_whole_for_a_file_or_a_program(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = run_json("gaps", config=copy)["gaps"][0]["learner"]
+    held = run_json("explain", learner, config=copy)["assignments"]
+    said = [one[field] for one in held for field in ("key", "tutor_email")]
+    piped = run("explain", learner, config=copy).stdout
+    assert said
+    assert all(value in piped for value in said)
+    assert "..." not in piped
+    listed = run("digest", "preview", config=copy).stdout
+    for one in run_json("digest", "preview", config=copy)["digests"]:
+        assert one["recipient"] in listed
+        assert one["subject"] in listed
+
+    monkeypatch.setattr("fingerpost_cli._output.on_terminal", lambda: True)
+    shown = run("explain", learner, config=copy).stdout
+    assert not all(value in shown for value in said)
+    assert max(map(len, shown.splitlines())) <= WIDTH
 
 
 def test_nothing_but_the_object_goes_to_standard_output(copy: Path) -> None:
@@ -515,7 +539,7 @@ def test_records_are_forgotten_by_number_or_all(small: SmallCollege) -> None:
     assert run("quarantine", "discard", "--all", numbers[0], config=small.config_path).exit_code == 2
     assert run_json("quarantine", "discard", numbers[0], 99, config=small.config_path) == {"discarded": 1}
     assert run_json("quarantine", "discard", "--all", config=small.config_path) == {"discarded": 1}
-    assert run("quarantine", "list", config=small.config_path).stdout == "No record is rejected.\n"
+    assert run("quarantine", "list", config=small.config_path).stdout == "There are no rejected records.\n"
 
 
 def test_map_check_counts_and_names_the_codes(small: SmallCollege) -> None:

@@ -174,10 +174,10 @@ def test_an_item_stands_once_on_the_page_of_everybody_who_lacks_something(first_
 
 
 def test_nothing_else_in_the_databases_is_changed(folder: Path, tmp_path: Path) -> None:
-    from fingerpost_cli._fake_prosuite import build
+    from fingerpost_demo import make_prosuite
 
     (tmp_path / "other").mkdir()
-    build(f"sqlite:///{tmp_path / 'other' / 'prosuite.db'}", learners=LEARNERS)
+    make_prosuite(f"sqlite:///{tmp_path / 'other' / 'prosuite.db'}", learners=LEARNERS)
     with closing(sqlite3.connect(folder / "prosuite.db")) as connection, connection:
         connection.execute("DELETE FROM ActionPlan WHERE Comment LIKE '%Fingerpost%'")
     assert whole(folder) == whole(tmp_path / "other")

@@ -15,7 +15,7 @@ from colleges import SmallCollege
 from lxml import etree
 
 from fingerpost._store import schema
-from fingerpost_cli._fake_college import write_ilr
+from fingerpost_demo import write_ilr
 
 if TYPE_CHECKING:
     from fingerpost import Explanation, RunReport

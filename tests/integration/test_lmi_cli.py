@@ -10,6 +10,7 @@ import shutil
 import time
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import structlog
@@ -89,7 +90,8 @@ class Night:
 
     def run(self, *arguments: object, exit_code: int = 0) -> Result:
         self.college.configure()
-        result = CliRunner().invoke(main, ["--config", str(self.college.config_path), *map(str, arguments)])
+        with mock.patch("fingerpost_cli._output.on_terminal", return_value=True):  # where tables keep to a width
+            result = CliRunner().invoke(main, ["--config", str(self.college.config_path), *map(str, arguments)])
         assert result.exit_code == exit_code, result.output
         if exit_code in (0, 3) and "--json" not in arguments and str(self.college.folder.parent) not in result.stdout:
             assert [line for line in result.stdout.splitlines() if len(line) > 100] == []

@@ -17,7 +17,7 @@ from colleges import SmallCollege, dump
 
 from fingerpost import STREAMS, Record
 from fingerpost._store import schema
-from fingerpost_cli._fake_prosuite import build
+from fingerpost_demo import make_prosuite
 from fingerpost_promonitor import PROSUITE, SCHEMAS
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def prosuite(
         address = file = url.set(database=name).render_as_string(hide_password=False)
     engine = sa.create_engine(file)
     try:
-        build(engine, learners=learners, ilp_rows=ilp_rows, seed=3)
+        make_prosuite(engine, learners=learners, ilp_rows=ilp_rows, seed=3)
         yield ProSuite(address, engine)
     finally:
         engine.dispose()

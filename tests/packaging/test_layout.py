@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 import fingerpost
 
 ROOT = Path(__file__).parents[2]
-SOURCE_ROOTS = ("core", "connectors", "mappings", "cli")
+SOURCE_ROOTS = ("core", "connectors", "mappings", "cli", "demo")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = PROJECT["tool"]["hatch"]["build"]
 

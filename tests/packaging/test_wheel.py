@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOTS = ("core", "connectors", "mappings", "cli")
+ROOTS = ("core", "connectors", "mappings", "cli", "demo")
 PACKAGES = [mark.parent.name for root in ROOTS for mark in ROOT.glob(f"{root}/*/py.typed")]
 BUILT_IN = {
     "apprenticeships", "csv", "email", "ilr", "jsonl", "lmiforall", "ncs", "occupationalmaps", "promonitor", "rest",

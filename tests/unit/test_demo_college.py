@@ -1,8 +1,10 @@
-"""The fake college: valid where it must be, dirty where real colleges are, and the same every time."""
+"""The invented college: valid where it must be, dirty where real colleges are, and the same every time."""
 
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from datetime import date
@@ -10,15 +12,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import pytest
 from lxml import etree
 
+import fingerpost_demo
 import fingerpost_mappings
 from fingerpost._mapping.compiled import Reject
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._record.kinds import load_kinds
-from fingerpost_cli._fake_college import AS_OF, FakeCollege, make_college, write_ilr
+from fingerpost_cli import main
+from fingerpost_demo import AS_OF, DEMONSTRATIONS, FakeCollege, make_college, write_ilr
 
 SCHEMA = Path(__file__).parent.parent / "data" / "ilr" / "ILR-2025-26.xsd"
 SPACE = "{ESFA/ILR/2025-26}"
@@ -167,3 +172,19 @@ def test_the_log_looks_like_a_college_s(college: FakeCollege) -> None:
     assert 0.2 < len(guided) / len(learners) < 0.4
     own = Counter(each.learner_ref for each in activities if each.learner_ref)
     assert max(own.values()) < 12
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    assert fingerpost_demo.__all__ == sorted(fingerpost_demo.__all__)
+    assert all(hasattr(fingerpost_demo, name) for name in fingerpost_demo.__all__)
+
+
+def test_the_command_offers_every_demonstration() -> None:
+    (source,) = [one for one in main.commands["demo"].params if one.name == "source"]
+    assert isinstance(source.type, click.Choice)
+    assert set(source.type.choices) == set(DEMONSTRATIONS)
+
+
+def test_other_commands_do_not_wait_for_the_demonstration() -> None:
+    code = "import sys, fingerpost_cli; sys.exit('fingerpost_demo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
