@@ -10,7 +10,7 @@ both sort as they should and mean the same everywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 metadata = MetaData()
 
 
+def _required(kind: type[Any], *names: str) -> list[Column[Any]]:
+    """Make columns that every row fills."""
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def _optional(kind: type[Any], *names: str) -> list[Column[Any]]:
+    """Make columns that are null where nobody says anything."""
+    return [Column(name, kind) for name in names]
+
+
 def _source_table(name: str, *columns: Column[object]) -> Table:
     """Make the table of one stream: what each source said, with its provenance.
 
@@ -46,14 +56,11 @@ def _source_table(name: str, *columns: Column[object]) -> Table:
         metadata,
         Column("id", Integer, primary_key=True, autoincrement=False),
         Column("connector", Integer, ForeignKey("connector.id"), nullable=False),
-        Column("key", Text, nullable=False),
-        Column("part", Text, nullable=False),
+        *_required(Text, "key", "part"),
         Column("row_hash", BigInteger, nullable=False),
-        Column("first_run", Integer, nullable=False),
-        Column("changed_run", Integer, nullable=False),
+        *_required(Integer, "first_run", "changed_run"),
         Column("deleted_run", Integer),
-        Column("identity", Text),
-        Column("uln", Text),
+        *_optional(Text, "identity", "uln"),
         Column("learner_id", Integer),
         *columns,
         UniqueConstraint("connector", "key", name=f"uq_{name}_key"),
@@ -85,35 +92,22 @@ source_learner = _source_table("source_learner", *_learner_columns())
 
 source_programme = _source_table(
     "source_programme",
-    Column("academic_year", Text),
-    Column("code", Text),
-    Column("title", Text),
-    Column("level", Text),
-    Column("mode", Text),
-    Column("type", Text),
-    Column("area", Text),
-    Column("site", Text),
+    *_optional(Text, "academic_year", "code", "title", "level", "mode", "type", "area", "site"),
     Column("starts_on", Text, nullable=False),
-    Column("planned_end", Text),
-    Column("actual_end", Text),
-    Column("status", Text),
+    *_optional(Text, "planned_end", "actual_end", "status"),
 )
 
 source_assignment = _source_table(
     "source_assignment",
-    Column("group", Text),
-    Column("tutor_name", Text),
-    Column("tutor_email", Text),
+    *_optional(Text, "group", "tutor_name", "tutor_email"),
     Column("role", Text, nullable=False),
-    Column("starts_on", Text),
-    Column("ends_on", Text),
+    *_optional(Text, "starts_on", "ends_on"),
 )
 
 source_activity = _source_table(
     "source_activity",
     Column("subject", Text, nullable=False),
-    Column("group", Text),
-    Column("programme", Text),
+    *_optional(Text, "group", "programme"),
     Column("kind", Text, nullable=False),
     Column("title", Text),
     Column("starts_on", Text, nullable=False),
@@ -121,36 +115,25 @@ source_activity = _source_table(
     Column("hours", Float),
     Column("state", Text, nullable=False),
     Column("via_curriculum", Boolean),
-    Column("mode", Text),
-    Column("organisation", Text),
-    Column("organisation_id", Text),
-    Column("provider_type", Text),
-    Column("sector", Text),
-    Column("size", Text),
+    *_optional(Text, "mode", "organisation", "organisation_id", "provider_type", "sector", "size"),
     Column("meaningful", Boolean),
     # The elements of "meaningful" that were recorded, as a JSON object: most logs record none.
     Column("checklist", Text),
     Column("stem", Boolean),
     Column("adviser_level", Integer),
-    Column("recorded_by", Text),
-    Column("event_key", Text),
+    *_optional(Text, "recorded_by", "event_key"),
 )
 
 source_destination = _source_table(
     "source_destination",
     Column("stage", Text, nullable=False),
-    Column("type", Text),
-    Column("title", Text),
-    Column("starts_on", Text),
-    Column("ends_on", Text),
-    Column("collected_on", Text),
+    *_optional(Text, "type", "title", "starts_on", "ends_on", "collected_on"),
 )
 
 source_response = _source_table(
     "source_response",
     Column("response", Text, nullable=False),
-    Column("until", Text),
-    Column("recorded_by", Text),
+    *_optional(Text, "until", "recorded_by"),
     # The run in which it was answered, as far as we know: the last one that changed the answer itself.
     Column("answered_run", Integer, nullable=False),
 )
@@ -199,11 +182,9 @@ learner = Table(
     # The identity that names the merged learner: the one its most trusted source uses.
     Column("identity", Text, nullable=False, unique=True),
     Column("ukprn", Integer),
-    Column("reference", Text),
-    Column("uln", Text),
+    *_optional(Text, "reference", "uln"),
     *_learner_columns(),
-    Column("first_run", Integer, nullable=False),
-    Column("changed_run", Integer, nullable=False),
+    *_required(Integer, "first_run", "changed_run"),
     Column("deleted_run", Integer),
     # The day from which the learner is judged again although nothing changed.
     Column("next_change", Text),
@@ -218,11 +199,8 @@ verdict = Table(
     Column("criterion", Text, nullable=False, primary_key=True),
     Column("period", Text, nullable=False, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("have", Integer, nullable=False),
-    Column("need", Integer, nullable=False),
-    Column("due", Text),
-    Column("programme", Text),
-    Column("reason", Text),
+    *_required(Integer, "have", "need"),
+    *_optional(Text, "due", "programme", "reason"),
     Column("quality_not_recorded", Boolean, nullable=False),
     # The planned activity that would settle it, as "connector:key".
     Column("booked", Text),
@@ -234,13 +212,10 @@ episode = Table(
     metadata,
     Column("gap_key", Text, primary_key=True),
     Column("learner_id", Integer, nullable=False),
-    Column("framework", Text, nullable=False),
-    Column("criterion", Text, nullable=False),
-    Column("period", Text, nullable=False),
+    *_required(Text, "framework", "criterion", "period"),
     Column("number", Integer, nullable=False),
     # What is said of it: a changed hash is news about the same gap.
-    Column("content_hash", Text, nullable=False),
-    Column("opened_on", Text, nullable=False),
+    *_required(Text, "content_hash", "opened_on"),
     Column("opened_run", Integer, nullable=False),
     Column("closed_on", Text),
     Column("closed_run", Integer),
@@ -263,8 +238,7 @@ identity_link = Table(
     "identity_link",
     metadata,
     Column("identity", Text, primary_key=True),
-    Column("same_as", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
+    *_required(Text, "same_as", "evidence"),
     Column("run", Integer, nullable=False),
 )
 
@@ -273,11 +247,7 @@ warning = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("connector", Integer, ForeignKey("connector.id"), nullable=False),
-    Column("stream", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("code", Text, nullable=False),
-    Column("where", Text, nullable=False),
+    *_required(Text, "stream", "key", "field", "code", "where"),
     Column("first_run", Integer, nullable=False),
     UniqueConstraint("connector", "stream", "key", "field", "code", "where", name="uq_warning"),
 )
@@ -287,17 +257,12 @@ quarantine = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("connector", Integer, ForeignKey("connector.id"), nullable=False),
-    Column("stream", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("part", Text, nullable=False),
+    *_required(Text, "stream", "key", "part"),
     # The record before mapping, mapped columns only, as JSON: a corrected mapping can be tried on it.
     Column("raw", Text, nullable=False),
     Column("raw_hash", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("where", Text, nullable=False),
-    Column("first_run", Integer, nullable=False),
-    Column("last_run", Integer, nullable=False),
+    *_required(Text, "reason", "field", "where"),
+    *_required(Integer, "first_run", "last_run"),
     Column("since", Text, nullable=False),
     UniqueConstraint("connector", "stream", "key", name="uq_quarantine"),
 )
@@ -306,28 +271,17 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("channel", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("item", Text, nullable=False),
-    Column("operation", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
+    *_required(Text, "channel", "key", "item", "operation", "recipient"),
     # The ISO week it was planned for ("2026-W10"): at most one digest a week goes to a person.
-    Column("week", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("message_id", Text, nullable=False),
-    Column("content_type", Text, nullable=False),
+    *_required(Text, "week", "subject", "message_id", "content_type"),
     # The frozen bytes; removed once delivered, the hash stays.
     Column("content", LargeBinary),
     Column("content_hash", Text, nullable=False),
     # pending, sending, sent, unknown, held, failed or expired
     Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("planned_run", Integer, nullable=False),
+    *_required(Integer, "attempts", "planned_run"),
     Column("planned_at", Text, nullable=False),
-    Column("attempted_at", Text),
-    Column("settled_at", Text),
-    Column("external_ref", Text),
-    Column("detail", Text),
+    *_optional(Text, "attempted_at", "settled_at", "external_ref", "detail"),
     UniqueConstraint("channel", "key", name="uq_outbox_key"),
 )
 Index("ix_outbox_state", outbox.c.state)
@@ -338,8 +292,7 @@ told = Table(
     metadata,
     Column("outbox_id", Integer, ForeignKey("outbox.id"), primary_key=True),
     Column("gap_key", Text, primary_key=True),
-    Column("content_hash", Text, nullable=False),
-    Column("change", Text, nullable=False),
+    *_required(Text, "content_hash", "change"),
 )
 Index("ix_told_gap", told.c.gap_key)
 
@@ -352,8 +305,7 @@ run = Table(
     # running, succeeded, partial, failed or interrupted
     Column("status", Text, nullable=False),
     Column("exit_code", Integer),
-    Column("as_of", Text, nullable=False),
-    Column("version", Text, nullable=False),
+    *_required(Text, "as_of", "version"),
     Column("summary", Text),
 )
 
@@ -365,14 +317,7 @@ stream_run = Table(
     Column("stream", Text, primary_key=True),
     # reading, complete, unchanged, held or failed
     Column("state", Text, nullable=False),
-    Column("read", Integer, nullable=False),
-    Column("new", Integer, nullable=False),
-    Column("changed", Integer, nullable=False),
-    Column("unchanged", Integer, nullable=False),
-    Column("deleted", Integer, nullable=False),
-    Column("rejected", Integer, nullable=False),
-    Column("warnings", Integer, nullable=False),
-    Column("skipped", Integer, nullable=False),
+    *_required(Integer, "read", "new", "changed", "unchanged", "deleted", "rejected", "warnings", "skipped"),
     Column("message", Text),
 )
 
@@ -383,11 +328,7 @@ stream_state = Table(
     Column("stream", Text, primary_key=True),
     # What the cursor and the digests are worth: another fingerprint means a whole read.
     Column("fingerprint", Text, nullable=False),
-    Column("cursor", Text),
-    Column("digests", Text),
-    Column("complete_at", Text),
-    Column("full_at", Text),
-    Column("data_at", Text),
+    *_optional(Text, "cursor", "digests", "complete_at", "full_at", "data_at"),
 )
 
 sweep_hold = Table(
