@@ -13,21 +13,18 @@ import json
 import math
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import structlog
 from colleges import SmallCollege
+from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, web_page
 from hypothesis import strategies as st
-from rest_server import KEY, Answer, json_answer
 
 from fingerpost import (
     FACT_KINDS,
@@ -44,37 +41,19 @@ from fingerpost._http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from fingerpost import FactKind
 
 NOW = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
-HTML = Answer(b"<!DOCTYPE html><title>Service closed</title>", 200, {"Content-Type": "text/html"})
-GONE = Answer(b"", 410)
+HTML = web_page()
+GONE = refusal(410)
 NO_KEY = json_answer({"statusCode": 401, "message": "Access denied due to missing subscription key."}, status=401)
 
 _USUAL_HEADERS = {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 
 
-@dataclass
-class Call:
-    """One request as it came; `query` holds a parameter as often as it was sent."""
-
-    path: str
-    query: list[tuple[str, str]]
-    headers: dict[str, str]
-    at: float
-
-    def all(self, name: str) -> list[str]:
-        return [value for each, value in self.query if each == name]
-
-    def one(self, name: str, default: str = "") -> str:
-        return next(iter(self.all(name)), default)
-
-
-class CareersServer:
-    """Serve one service; `faults` maps the number of a request, from 1, to the answer in its place."""
+class CareersServer(HttpServer):
+    """Serve one service; `gone` is what it answers once it is closed."""
 
     key_header: ClassVar[str]
     version: ClassVar[tuple[str, str] | None] = None
@@ -82,30 +61,10 @@ class CareersServer:
     """The parameters that the service documents."""
     limit: tuple[int, float] | None = None
 
-    def __init__(self, *, faults: Mapping[int, Answer] | None = None) -> None:
-        self.faults = dict(faults or {})
+    def __init__(self) -> None:
+        super().__init__()
         self.gone: Answer | None = None
-        self.requests: list[Call] = []
         self.refused = 0
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.careers = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def busiest(self, seconds: float) -> int:
         """Return the most requests that came within so many seconds."""
@@ -118,37 +77,33 @@ class CareersServer:
         return {
             name
             for call in self.requests
-            for name in ({*call.headers} - known) | ({name for name, _ in call.query} - self.documented)
+            for name in ({*call.headers} - known) | ({name for name, _ in call.params} - self.documented)
         }
 
     def everything(self) -> str:
         """Return all that was sent, for a search in it; the key itself left out of its header."""
         told = [
-            (call.path, call.query, {**call.headers, self.key_header.title(): "***"}) for call in self.requests
+            (call.path, call.params, {**call.headers, self.key_header.title(): "***"}) for call in self.requests
         ]  # fmt: skip
         return json.dumps(told)
 
-    def answer(self, call: Call) -> Answer:
-        with self._lock:
-            self.requests.append(call)
-            if self.limit and sum(each.at > call.at - self.limit[1] for each in self.requests) > self.limit[0]:
-                self.refused += 1
-                return Answer(b"", 429)
-            if self.gone:
-                return self.gone
-            if len(self.requests) in self.faults:
-                return self.faults[len(self.requests)]
-            if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
-                return Answer(b"", 404)
-            if not self.is_open(call) and call.headers.get(self.key_header.title()) != KEY:
-                return NO_KEY
-            return self.served(call)
+    def answer(self, call: Request) -> Answer:
+        if self.limit and sum(each.at > call.at - self.limit[1] for each in self.requests) > self.limit[0]:
+            self.refused += 1
+            return refusal(429)
+        if self.gone:
+            return self.gone
+        if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
+            return refusal(404)
+        if not self.is_open(call) and call.headers.get(self.key_header.title()) != KEY:
+            return NO_KEY
+        return self.served(call)
 
-    def is_open(self, call: Call) -> bool:
+    def is_open(self, call: Request) -> bool:
         """Say whether a request needs no key."""
         return False
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         raise NotImplementedError
 
 
@@ -160,11 +115,11 @@ class NcsServer(CareersServer):
     documented = frozenset({"page", "pageSize"})
     limit = (150, 60.0)
 
-    def __init__(self, profiles: Mapping[str, dict[str, Any]], **more: Any) -> None:
-        super().__init__(**more)
+    def __init__(self, profiles: Mapping[str, dict[str, Any]]) -> None:
+        super().__init__()
         self.profiles = dict(profiles)
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         match call.path.strip("/").split("/"):
             case ["summary"]:
                 rows = [
@@ -176,9 +131,9 @@ class NcsServer(CareersServer):
                 return self._search(unquote(term), call)
             case [name] if name.lower() in self.profiles:
                 return json_answer(self.profiles[name.lower()])
-        return Answer(b"", 204)
+        return refusal(204)
 
-    def _search(self, term: str, call: Call) -> Answer:
+    def _search(self, term: str, call: Request) -> Answer:
         words = {word.rstrip("s") for word in term.lower().split()} - {"and"}
         ranked = [
             (
@@ -192,7 +147,7 @@ class NcsServer(CareersServer):
         found = [name for score, name in sorted(ranked, key=lambda each: -each[0]) if score]
         size, page = int(call.one("pageSize", "10")), int(call.one("page", "1"))
         if not found:
-            return Answer(b"", 204)
+            return refusal(204)
         results = [
             {"ResultItemTitle": self.profiles[name]["Title"], "ResultItemAlternativeTitle": None,
              "ResultItemOverview": "...", "ResultItemSalaryRange": "", "ResultItemUrlName": self._link(name),
@@ -217,13 +172,13 @@ class AdvertServer(CareersServer):
     })  # fmt: skip
     limit = (150, 300.0)
 
-    def __init__(self, adverts: Sequence[dict[str, Any]], **more: Any) -> None:
-        super().__init__(**more)
+    def __init__(self, adverts: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
         self.adverts = list(adverts)
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         if call.path.strip("/") != "vacancy":
-            return Answer(b"", 404)
+            return refusal(404)
         codes, ukprn = {int(code) for code in call.all("StandardLarsCode")}, call.one("Ukprn")
         found = [
             each
@@ -254,9 +209,8 @@ class MapsServer(CareersServer):
         onward: Mapping[str, list[str]] | None = None,
         *,
         lars: Mapping[str, Any] | None = None,
-        **more: Any,
     ) -> None:
-        super().__init__(**more)
+        super().__init__()
         self.lars = dict(lars or {})
         self.standards_gone: Answer | None = None
         self.occupations = {each["stdCode"]: each for each in occupations}
@@ -267,14 +221,14 @@ class MapsServer(CareersServer):
         return f"{self.url}/apprenticeshipstandards"
 
     @property
-    def standards(self) -> list[Call]:
+    def standards(self) -> list[Request]:
         """The requests for standards."""
         return [call for call in self.requests if self.is_open(call)]
 
-    def is_open(self, call: Call) -> bool:
+    def is_open(self, call: Request) -> bool:
         return call.path.startswith("/apprenticeshipstandards/")
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         if self.standards_gone and self.is_open(call):
             return self.standards_gone
         expand = {part.lower() for part in call.one("expand").split(",")}
@@ -292,7 +246,7 @@ class MapsServer(CareersServer):
                 })  # fmt: skip
             case ["apprenticeshipstandards", code] if code in self.lars:
                 return json_answer(apprenticeship(code, self.lars[code]))
-        return Answer(b"", 404)
+        return refusal(404)
 
     @staticmethod
     def _shown(occupation: dict[str, Any], expand: set[str]) -> dict[str, Any]:
@@ -302,37 +256,6 @@ class MapsServer(CareersServer):
             for name, value in occupation.items()
             if name not in more or f"occupation.{name.lower()}" in expand
         }
-
-
-class _Server(ThreadingHTTPServer):
-    careers: CareersServer
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client may give up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5  # an idle kept-alive connection must not keep the server from closing
-    wbufsize = -1  # head and body in one piece, or the second waits for the first to be acknowledged
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        headers = {name.title(): value for name, value in self.headers.items()}
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        answer = self.server.careers.answer(Call(parts.path, query, headers, monotonic()))
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.status != 204:
-            self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
 
 
 # What the services hold

@@ -23,9 +23,9 @@ from careers_servers import (
     host_context,
     reference,
 )
+from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from pydantic import ValidationError
-from rest_server import KEY, Answer
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
@@ -163,7 +163,7 @@ def test_what_is_sent_is_documented_and_holds_the_colleges_place_alone(context: 
         (found,) = adverts.check(context)
         remembered = str(list(cache.entries()))
     assert server.undocumented() == set()
-    assert sorted(server.requests[0].query) == [
+    assert sorted(server.requests[0].params) == [
         ("DistanceInMiles", "20"), ("ExcludeRecruitingNationally", "true"), ("Lat", "53.8"), ("Lon", "-1.55"),
         ("PageNumber", "1"), ("PageSize", "100"),
         ("StandardLarsCode", "240"), ("StandardLarsCode", "91"), ("Ukprn", "10000001"),

@@ -25,8 +25,8 @@ from careers_servers import (
     job_profile,
     reference,
 )
+from http_server import KEY, Answer
 from hypothesis import given, settings
-from rest_server import KEY, Answer
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable

@@ -23,8 +23,8 @@ from careers_servers import (
     reference,
     standard,
 )
+from http_server import KEY, Answer
 from hypothesis import example, given, settings
-from rest_server import KEY, Answer
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
@@ -135,7 +135,7 @@ def test_no_key_goes_where_none_is_asked_for(server: MapsServer, context: Any, t
         list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
     (call,) = server.standards
     assert KEY not in str(call)
-    assert call.query == []
+    assert call.params == []
     assert set(call.headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 
 

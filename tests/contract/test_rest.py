@@ -15,10 +15,11 @@ import pytest
 import responses
 import structlog
 from colleges import SmallCollege, snapshot
+from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rest_server import KEY, PASSWORD, TOKENS, USER, Answer, RestServer, cut, json_answer, login_page, too_many
+from rest_server import PASSWORD, TOKENS, USER, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -248,7 +249,7 @@ def test_a_body_that_is_cut_is_read_again(context: HostContext, paging: Any) -> 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_log_in_page_with_status_200_is_no_data(context: HostContext, number: int) -> None:
-    with RestServer({"log": ROWS}, paging="page", faults={number: login_page()}) as server:
+    with RestServer({"log": ROWS}, paging="page", faults={number: web_page()}) as server:
         came: list[Message] = []
         with pytest.raises(SourceUnavailable, match="a web page instead of data"):
             came.extend(source(server.url, paging="page").read_activities(None, context))
@@ -967,7 +968,7 @@ def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [(ROWS, None, "ok", "the first page holds 3 records"),
      ([], None, "warning", "the first page is empty"),
      ([{"id": "1"}, {"kind": "x"}], None, "error", "1 of the first 2 records have nothing at id"),
-     (ROWS, login_page(), "error", "a web page instead of data"),
+     (ROWS, web_page(), "error", "a web page instead of data"),
      (ROWS, Answer(b"", 401), "error", "refused our credentials"),
      (ROWS, Answer(b"", 404), "error", "status 404")],
 )  # fmt: skip
@@ -1096,7 +1097,7 @@ def test_what_is_gone_from_the_service_is_gone_after_a_whole_read(
 
 @pytest.mark.parametrize(
     ("fault", "says"),
-    [(login_page(), "a web page instead of data"), (Answer(b"", 403), "refused our credentials"),
+    [(web_page(), "a web page instead of data"), (Answer(b"", 403), "refused our credentials"),
      (Answer(b'{"data": [', 200), "not JSON")],
 )  # fmt: skip
 def test_a_night_that_fails_on_the_way_loses_nothing(
@@ -1161,7 +1162,7 @@ def test_tokens_may_come_from_another_host_that_the_table_names(
 
 @pytest.mark.parametrize("auth", ["api_key", "bearer", "basic", "oauth2", "login", "login_basic"])
 @pytest.mark.parametrize(
-    "fault", [None, too_many(1), login_page(), Answer(b"", 401), Answer(b"", 403), Answer(b"", 500), Answer(b"{", 200)]
+    "fault", [None, too_many(1), web_page(), Answer(b"", 401), Answer(b"", 403), Answer(b"", 500), Answer(b"{", 200)]
 )
 def test_secrets_appear_nowhere(
     context: HostContext, auth: Any, fault: Answer | None, caplog: pytest.LogCaptureFixture

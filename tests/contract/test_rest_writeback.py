@@ -17,8 +17,9 @@ import requests
 import responses
 import structlog
 from colleges import usual_college
+from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from pydantic import ValidationError
-from rest_server import KEY, PASSWORD, TOKENS, USER, Answer, RestServer, cut, json_answer, login_page, too_many
+from rest_server import PASSWORD, TOKENS, USER, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -340,7 +341,7 @@ def test_where_nobody_can_tell_whether_it_arrived_looking_settles_it(
     assert len(server.writes) == (1 if arrives else 2)
 
 
-@pytest.mark.parametrize("fault", [login_page(), Answer(b"OK"), Answer(b"{")])
+@pytest.mark.parametrize("fault", [web_page(), Answer(b"OK"), Answer(b"{")])
 @pytest.mark.parametrize("what", [item("B"), item("Done", "close")])
 def test_an_answer_that_says_nothing_is_settled_at_once_where_it_can(
     context: HostContext, server: RestServer, fault: Answer, what: GapItem
@@ -389,7 +390,7 @@ def test_what_a_refusal_means(
 
 @pytest.mark.parametrize(
     ("fault", "detail"),
-    [(login_page(), "unreachable"), (json_answer({"rows": []}), "unreachable"), (Answer(b"", 500), "unreachable"),
+    [(web_page(), "unreachable"), (json_answer({"rows": []}), "unreachable"), (Answer(b"", 500), "unreachable"),
      (Answer(b'{"data": [', 200), "unreachable"), (too_many(3600), "rate_limited")],
 )  # fmt: skip
 def test_without_a_look_nothing_is_written(
@@ -496,7 +497,7 @@ def test_sixty_nights_of_random_faults_leave_one_open_item(context: HostContext)
 
 def settle(one: RestChannel, context: HostContext, what: GapItem, server: RestServer, dice: random.Random) -> None:
     """Deliver as the host does, with a fault here and there, until the item is settled."""
-    lost = [cut(DONE), login_page(), too_many(1), *(Answer(b"", status) for status in (500, 503, 504)), Answer(b"{")]
+    lost = [cut(DONE), web_page(), too_many(1), *(Answer(b"", status) for status in (500, 503, 504)), Answer(b"{")]
     sent = payload(one, context, what)
     state = "temporary"
     for attempt in range(30):
@@ -789,7 +790,7 @@ def test_nights_leave_one_item_on_each_page(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("auth", ["api_key", "bearer", "basic", "oauth2", "login"])
 @pytest.mark.parametrize(
-    "fault", [None, too_many(1), login_page(), cut(DONE), Answer(b"", 401), Answer(b"", 403), Answer(b"", 422),
+    "fault", [None, too_many(1), web_page(), cut(DONE), Answer(b"", 401), Answer(b"", 403), Answer(b"", 422),
               Answer(b"", 500)],
 )  # fmt: skip
 def test_secrets_and_learners_appear_nowhere(

@@ -14,10 +14,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import tomllib
 from dataclasses import dataclass, fields
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -25,6 +23,7 @@ import pytest
 import structlog
 from click.testing import CliRunner
 from colleges import usual_college
+from http_server import Answer, HttpServer, Request, json_answer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -426,62 +425,36 @@ def test_the_first_connector_is_listed_and_synced(tmp_path: Path) -> None:
     assert any("name a learner whom no source holds" in message for message in report["messages"])
 
 
-class Beacon(BaseHTTPRequestHandler):
+class Beacon(HttpServer):
     """The web interface of a product that does not exist: two pages of events, for whoever has the token."""
 
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.headers["Authorization"] != f"Bearer {SECRETS['BEACON_TOKEN']}":
-            self._answer(401, {})
-        elif self.path == "/me":
-            self._answer(200, {"name": "Fingerpost"})
-        elif "page=2" in self.path:
-            self._answer(200, {"events": [self._event(2, "IAG", "2026-02-03T10:00:00Z")]})
-        else:
-            page_2 = f"http://{self.headers['Host']}/events?page=2"
-            self._answer(200, {"events": [self._event(1, "TALK", "2026-02-02T10:00:00Z")], "next": page_2})
+    def answer(self, request: Request) -> Answer:
+        if request.headers.get("Authorization") != f"Bearer {SECRETS['BEACON_TOKEN']}":
+            return json_answer({}, status=401)
+        if request.path == "/me":
+            return json_answer({"name": "Fingerpost"})
+        if "page" in request.query:
+            return json_answer({"events": [self._event(2, "IAG", "2026-02-03T10:00:00Z")]})
+        events = [self._event(1, "TALK", "2026-02-02T10:00:00Z")]
+        return json_answer({"events": events, "next": f"{self.url}/events?page=2"})
 
     def _event(self, number: int, category: str, day: str) -> dict[str, Any]:
         return {"id": number, "category": category, "held_at": day, "changed_at": day,
                 "person": {"reference": f"L{number}"}, "host": {"name": "Bakery"}}  # fmt: skip
 
-    def _answer(self, status: int, document: object) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def beacon() -> Iterator[tuple[str, list[str]]]:
-    """Serve Beacon; return its address and what it was asked."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Beacon,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_source_on_the_web_reads_in_steps(tmp_path: Path, beacon: tuple[str, list[str]]) -> None:
-    machine, (url, asked) = Installed(tmp_path), beacon
-    text = block("connectors.md", "beacon-college.toml").replace("https://example.beacon.example", url)
-    (tmp_path / "fingerpost.toml").write_text(COLLEGE + text, encoding="utf-8")
-    assert "takes the token" in machine.run("check", cwd=tmp_path)
-    first = json.loads(machine.run("sync", "--json", cwd=tmp_path))
-    assert [(one["state"], one["new"], one["warnings"]) for one in first["streams"]] == [("complete", 2, 2)]
-    asked.clear()
-    second = json.loads(machine.run("sync", "--json", cwd=tmp_path))
-    assert asked == ["/events?since=2026-02-02T10%3A00%3A00Z", "/events?page=2"]  # a day of look-back
+def test_the_source_on_the_web_reads_in_steps(tmp_path: Path) -> None:
+    machine = Installed(tmp_path)
+    with Beacon() as beacon:
+        text = block("connectors.md", "beacon-college.toml").replace("https://example.beacon.example", beacon.url)
+        (tmp_path / "fingerpost.toml").write_text(COLLEGE + text, encoding="utf-8")
+        assert "takes the token" in machine.run("check", cwd=tmp_path)
+        first = json.loads(machine.run("sync", "--json", cwd=tmp_path))
+        assert [(one["state"], one["new"], one["warnings"]) for one in first["streams"]] == [("complete", 2, 2)]
+        beacon.requests.clear()
+        second = json.loads(machine.run("sync", "--json", cwd=tmp_path))
+        # A day of look-back.
+        assert beacon.asked == [("GET", "/events?since=2026-02-02T10%3A00%3A00Z"), ("GET", "/events?page=2")]
     assert [(one["new"], one["changed"], one["unchanged"]) for one in second["streams"]] == [(0, 0, 2)]
 
 

@@ -15,8 +15,8 @@ import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
 from click.testing import CliRunner
 from colleges import dump, stream, usual_college
-from lmi_server import LmiServer, gone, page
-from rest_server import KEY, Answer
+from http_server import KEY, Answer, refusal, web_page
+from lmi_server import LmiServer
 
 from fingerpost import ConfigError, market_line
 from fingerpost._http import Http
@@ -120,7 +120,7 @@ def test_a_region_that_is_none_is_one_warning(tmp_path: Path, server: LmiServer)
 
 
 def test_a_question_that_fails_every_night_starves_no_other(tmp_path: Path, server: LmiServer) -> None:
-    broken = gone()
+    broken = refusal(410)
     server.instead |= {"ashe/estimatePay?soc=5201": broken, "ashe/estimatePay?coarse=true&soc=5201": broken}
     college = college_with(tmp_path, server.url)
     college.sync()
@@ -160,7 +160,7 @@ def test_with_every_service_dead_the_night_is_as_without_them(tmp_path: Path, de
     plain = college_with(tmp_path / "plain", "http://127.0.0.1:1/")
     plain.connectors.pop()
     expected = plain.sync()
-    answers: dict[str, Answer] = {"gone": gone(), "page": page()}
+    answers: dict[str, Answer] = {"gone": refusal(410), "page": web_page()}
     with LmiServer(always=answers.get(dead)) as server:
         urls = {"refused": "http://127.0.0.1:1/api/", "no such host": "https://lmi.invalid/api/v1/"}
         college = college_with(tmp_path / "dead", urls.get(dead, server.url))
@@ -177,7 +177,7 @@ def test_what_a_dead_service_once_said_is_told_with_its_date(tmp_path: Path) -> 
         college = college_with(tmp_path, server.url)
         college.sync()
         before = without_lines(college)
-        server.always = gone()
+        server.always = refusal(410)
         for path in college.outbox:
             path.unlink()
         (tmp_path / "fingerpost.db").unlink()  # told anew, by a service that has gone since
@@ -458,9 +458,9 @@ def test_when_all_services_die_at_once_the_night_is_as_without_them(
     del plain.connectors[-4:]
     expected = plain.sync()
     lmi, *others = services
-    lmi.always = gone()
+    lmi.always = refusal(410)
     for service in others:
-        service.gone = gone()
+        service.gone = refusal(410)
     college = with_all(tmp_path / "dead", services)
     report = college.sync()
     assert (report.exit_code, expected.exit_code) == (0, 0)
