@@ -13,15 +13,13 @@ import json
 import math
 import subprocess
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo
 
-import structlog
+import contexts
 from colleges import SmallCollege
 from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, web_page
 from hypothesis import strategies as st
@@ -37,7 +35,6 @@ from fingerpost import (
     Reference,
     SourceUnavailable,
 )
-from fingerpost._http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -335,24 +332,9 @@ def apprenticeship(code: str, lars: Any, **said: Any) -> dict[str, Any]:
 # A host for a connector
 
 
-@dataclass
-class HostContext:
-    """What the host hands to an enricher; nobody sleeps, and `pauses` are those that were asked for."""
-
-    http: Http
-    name: str = "careers"
-    now: datetime = NOW
-    as_of: date = date(2026, 11, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    pauses: list[float] = field(default_factory=list)
-
-
-@contextmanager
-def host_context(**said: Any) -> Iterator[Any]:
+def host_context(now: datetime = NOW) -> AbstractContextManager[Any]:
     """Give a context with the host's own HTTP helper."""
-    pauses: list[float] = []
-    with Http(log=structlog.get_logger(), sleep=pauses.append, secrets=[KEY], timeout=5.0) as http:
-        yield HostContext(http, pauses=pauses, **said)
+    return contexts.host_context(name="careers", now=now, secrets=[KEY])
 
 
 class Clock:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,29 +40,11 @@ LONDON = ZoneInfo("Europe/London")
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source; it keeps what it is told."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source."""
 
-    base_dir: Path
-    known: Mapping[str, str] = field(default_factory=dict)
-    columns: frozenset[str] = frozenset()
     name: str = "mis"
-    now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = LONDON
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)
-    age: datetime | None = None
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        self.digests = dict(digests)
-        return self.digests == self.known
-
-    def data_from(self, instant: datetime) -> None:
-        self.age = instant
+    known: Mapping[str, str] | None = field(default_factory=dict)
 
     @property
     def codes(self) -> Counter[str]:
@@ -344,14 +327,14 @@ def test_an_unchanged_file_is_not_read_again(college: College) -> None:
 def test_the_age_of_the_data_is_the_header_s_time_in_the_college_s_zone(college: College) -> None:
     college.put(ilr(learner(), prepared="2025-07-01T10:00:00"))
     college.read("learners")
-    assert college.context.age == datetime(2025, 7, 1, 9, tzinfo=UTC)
+    assert college.context.data_at == datetime(2025, 7, 1, 9, tzinfo=UTC)
 
 
 def test_the_age_of_the_data_is_the_file_s_time_where_the_header_has_none(college: College) -> None:
     college.put(ilr(learner(), prepared=None))
     os.utime(college.folder / NAME, (1_760_000_000, 1_760_000_000))
     college.read("learners")
-    assert college.context.age == datetime.fromtimestamp(1_760_000_000, UTC)
+    assert college.context.data_at == datetime.fromtimestamp(1_760_000_000, UTC)
 
 
 # -- the traps of real files ------------------------------------------------------------------------------------------

@@ -6,16 +6,16 @@ import gzip
 import json
 import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import contexts
 import jsonschema
 import pytest
 import responses
-import structlog
 from canonical_files import MAPPINGS, paths, schema
 from colleges import SmallCollege, stream, usual_college
 from hypothesis import given, settings
@@ -35,13 +35,12 @@ from fingerpost import (
     SourceUnavailable,
     StreamName,
 )
-from fingerpost._http import Http
 from fingerpost._mapping import CompiledMapping, MappingLibrary, Reject, compile_mapping, load_kinds
 from fingerpost._records import MODELS
 from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 URL = "https://feed.example.ac.uk/fingerpost"
@@ -49,49 +48,20 @@ TOKEN = "canary-token-19ab"
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; a line has no header."""
 
-    base_dir: Path
     columns: frozenset[str] = frozenset({"learner_ref", "kind", "starts_on"})
-    key: tuple[str, ...] = ()
     name: str = "feed"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    digests: dict[str, str] = field(default_factory=dict)
-    known: Mapping[str, str] | None = None
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    data_at: datetime | None = None
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            self.made.append(Http(log=self.log, sleep=lambda seconds: None, secrets=[TOKEN], timeout=5.0))
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        self.digests = dict(digests)
-        return self.digests == self.known
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        raise AssertionError("a line has no header")
-
-    def data_from(self, instant: datetime) -> None:
-        self.data_at = instant
+    secrets: Sequence[str] = (TOKEN,)
+    forbidden: frozenset[str] = frozenset({"header"})
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[HostContext]:
     made = HostContext(tmp_path)
     yield made
-    for http in made.made:
-        http.close()
+    made.close()
 
 
 def source(**options: Any) -> JsonlSource:

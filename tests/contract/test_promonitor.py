@@ -8,12 +8,12 @@ import re
 import sqlite3
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -49,23 +49,8 @@ USUAL = tuple(stream for stream in STREAMS if stream != "responses")
 ANSWERS = {"acknowledged": ["Seen by tutor"], "snoozed": [" not NOW "]}
 
 
-@dataclass
-class HostContext:
-    """What the host hands to a source; it keeps what it is told."""
-
-    base_dir: Path
-    columns: frozenset[str] = frozenset()
-    name: str = "ilp"
-    now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def as_of(self) -> date:
-        return self.now.astimezone(self.timezone).date()
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, field))
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; it knows no column twice."""
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
         assert len(set(columns)) == len(columns)
@@ -86,7 +71,7 @@ class College:
         context = self.context(stream, frozenset(columns) or None)
         hook = getattr(self.source, f"read_{stream}")
         messages = list(hook(cursor, cast("Context", context)))
-        self.warnings = context.warnings
+        self.warnings = [(code, field) for code, _, field, _ in context.warnings]
         return [message for message in messages if isinstance(message, Record)]
 
     def check(self, *columns: str) -> list[Finding]:

@@ -10,15 +10,14 @@ import threading
 import uuid
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
+import contexts
 import psycopg
 import pytest
 import sqlalchemy as sa
-import structlog
 from pydantic import ValidationError
 from sqlalchemy.dialects import mssql, postgresql
 from sqlalchemy.engine.default import DefaultDialect
@@ -44,7 +43,7 @@ from fingerpost_promonitor._config import Responses
 from fingerpost_promonitor._items import ItemStatements, procedure_rights, table_rights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fingerpost import Context, Finding
@@ -55,25 +54,13 @@ KEY = item_key(10000000, REFERENCE)
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a channel or source."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a channel or source; neither has faulty data to report."""
 
-    base_dir: Path
     columns: frozenset[str] = frozenset({"RefNo"})
     name: str = "writeback"
     now: datetime = datetime(2026, 6, 2, 2, tzinfo=UTC)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=lambda: structlog.get_logger("test"))
-
-    @property
-    def as_of(self) -> date:
-        return self.now.astimezone(self.timezone).date()
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        raise AssertionError(code)
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        pass
+    forbidden: frozenset[str] = frozenset({"warn"})
 
 
 def configured(**config: Any) -> PromonitorWriteConfig:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import responses
 import structlog
@@ -34,11 +33,10 @@ from fingerpost import (
     Rejected,
     SourceUnavailable,
 )
-from fingerpost._http import Http
 from fingerpost_rest import RestConfig, RestSource, connectors, declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 HOST = "https://ilp.example.ac.uk"
@@ -65,51 +63,19 @@ SIGNS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source; nobody sleeps, and `pauses` are those that were asked for."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; a service says nothing about the age of its data."""
 
     columns: frozenset[str] = frozenset({"id", "kind", "updated"})
-    key: tuple[str, ...] = ()
-    name: str = "ilp"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    base_dir: Any = None
-    hosts: Sequence[str] = ()
-    pauses: list[float] = field(default_factory=list)
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    headers: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            secrets = [KEY, PASSWORD]
-            self.made.append(
-                Http(log=self.log, sleep=self.pauses.append, secrets=secrets, timeout=5.0, base_hosts=self.hosts)
-            )
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        return False
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        self.headers.append((tuple(columns), where))
-
-    def data_from(self, instant: datetime) -> None:
-        raise AssertionError("a service says nothing about the age of its data")
+    secrets: Sequence[str] = (KEY, PASSWORD)
+    forbidden: frozenset[str] = frozenset({"data_from"})
 
 
 @pytest.fixture
 def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
-    for http in made.made:
-        http.close()
+    made.close()
 
 
 @pytest.fixture
@@ -448,7 +414,7 @@ def test_any_size_of_page_gives_the_same(count: int, size: int, wanted: int, kin
     with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
         web.add_callback("GET", f"{HOST}/v1/log", page)
         assert keys(read(made, source(HOST, pagination=said))) == [row["id"] for row in rows]
-    made.http.close()
+    made.close()
 
 
 FILTERS = [
@@ -481,7 +447,7 @@ def test_a_filter_changes_nothing_about_the_pages(
         web.add_callback("GET", f"{HOST}/v1/log", page)
         messages = read(made, source(HOST, records=records, pagination={"kind": kind, **said}))
     assert keys(messages) == [row["id"] for row in rows if row["keep"]]
-    made.http.close()
+    made.close()
 
 
 def test_a_slice_changes_nothing_about_the_pages(context: HostContext, web: responses.RequestsMock) -> None:
@@ -546,7 +512,7 @@ def test_records_whose_keys_differ_in_any_part_have_different_keys(parts: list[t
         found = keys(read(made, source(HOST, key=["a", "b", "c"])))
     different = {tuple(part.strip() for part in one) for one in parts if any(part.strip() for part in one)}
     assert len(set(found)) == len(different)
-    made.http.close()
+    made.close()
 
 
 def test_without_a_key_the_mapping_names_it(context: HostContext, web: responses.RequestsMock) -> None:

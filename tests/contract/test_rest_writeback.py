@@ -6,12 +6,12 @@ import json
 import logging
 import random
 import re
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import requests
 import responses
@@ -37,7 +37,6 @@ from fingerpost import (
     mark_item,
     read_mark,
 )
-from fingerpost._http import Http
 from fingerpost_rest import RestChannel, RestConfig, RestSource, WritebackConfig, connectors
 
 if TYPE_CHECKING:
@@ -66,48 +65,20 @@ DONE = json_answer({"data": {"id": 1}}, status=201)
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a channel; nobody sleeps, and `pauses` are those that were asked for."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a channel; a channel has no faulty data to report."""
 
-    columns: frozenset[str] = frozenset()
     key: tuple[str, ...] = ("id",)
     name: str = "ilp-items"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    base_dir: Any = None
-    timeout: float = 5.0
-    pauses: list[float] = field(default_factory=list)
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            self.made.append(
-                Http(log=self.log, sleep=self.pauses.append, secrets=[KEY, PASSWORD], timeout=self.timeout)
-            )
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        raise AssertionError("a channel has no faulty data to report")
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        return False
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        pass
-
-    def data_from(self, instant: datetime) -> None:
-        raise AssertionError("a service says nothing about the age of its data")
+    secrets: Sequence[str] = (KEY, PASSWORD)
+    forbidden: frozenset[str] = frozenset({"warn", "data_from"})
 
 
 @pytest.fixture
 def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
-    for http in made.made:
-        http.close()
+    made.close()
 
 
 @pytest.fixture
@@ -368,7 +339,7 @@ def test_a_write_that_is_answered_too_late_is_settled_by_looking(server: RestSer
         assert reconcile(one, patient, item("A")) == Receipt("delivery-1", "sent", "1")
     finally:
         for made in (hasty, patient):
-            made.http.close()
+            made.close()
     assert len(server.pages[LEARNER]) == len(server.writes) == 1
 
 
@@ -586,7 +557,7 @@ def test_a_payload_holds_everything_and_the_same_item_makes_the_same_bytes(conte
     assert json.loads(one.render(item("Done", "close"), context).content)["text"] == mark_item(
         ITEM_KEY, "Done", closed=True
     )
-    assert context.made == []
+    assert context.helper is None
 
 
 def test_a_digest_is_refused(context: HostContext) -> None:
