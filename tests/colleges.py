@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+import plugins
 import sqlalchemy as sa
 
 from fingerpost import (
@@ -154,11 +155,8 @@ def program(path: Path, body: str) -> str:
 def start_cli(college: SmallCollege, *arguments: str) -> subprocess.Popen[str]:
     """Start `fingerpost` in a process of its own that has this plugin installed."""
     site = college.folder / "site"
-    info = site / "scripted_plugin-1.dist-info"
-    if not info.exists():
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-plugin\nVersion: 1\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[fingerpost]\nscripted = {__name__}\n", encoding="utf-8")
+    if not site.exists():
+        plugins.install(site, "scripted-plugin", "scripted", __name__)
     path = os.pathsep.join((str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
     return subprocess.Popen(
         [sys.executable, "-c", "from fingerpost_cli import main; main()",
@@ -215,8 +213,7 @@ class SmallCollege:
         self.connectors.append(
             {"type": "csv", "name": name, "stream": stream, "path": f"data/{name}.csv", "mapping": mapping, **keys}
         )
-        self.rows[name] = rows
-        self.write(name)
+        self.put(name, rows)
 
     def add_scripted(self, name: str, script: Script, **keys: Any) -> None:
         """Add a `scripted` source."""
@@ -236,6 +233,27 @@ class SmallCollege:
         path.write_bytes(text.getvalue().encode("utf-8"))
         os.utime(path, (self.now.timestamp(), self.now.timestamp()))
         return path
+
+    def put(self, name: str, rows: list[Row]) -> None:
+        """Let a source hold other rows."""
+        self.rows[name] = rows
+        self.write(name)
+
+    def add(self, name: str, *rows: Row) -> None:
+        """Let a source hold more rows."""
+        self.rows[name].extend(rows)
+        self.write(name)
+
+    def drop(self, name: str, *learners: str) -> None:
+        """Let a source hold no row of these learners."""
+        self.put(name, [row for row in self.rows[name] if row["learner_ref"] not in learners])
+
+    def amend(self, name: str, *learners: str, **values: str) -> None:
+        """Let a source say something else of these learners, or of all where none is named."""
+        for row in self.rows[name]:
+            if not learners or row["learner_ref"] in learners:
+                row.update(values)
+        self.write(name)
 
     def configure(self) -> Path:
         """Write the configuration."""

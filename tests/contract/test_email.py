@@ -25,6 +25,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mails import text_of
 from pydantic import ValidationError
 from smtp_faults import Fault, FaultServer, free_port
 from structlog.testing import capture_logs
@@ -107,11 +108,7 @@ def parsed(payload: Payload) -> EmailMessage:
 
 
 def part(payload: Payload, kind: str) -> str:
-    body = parsed(payload).get_body((kind,))
-    assert body is not None
-    content = body.get_content()
-    assert isinstance(content, str)
-    return content.replace("\r\n", "\n")
+    return text_of(payload.content, kind)
 
 
 class Blocks(HTMLParser):

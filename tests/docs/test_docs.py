@@ -6,7 +6,6 @@ import ast
 import inspect
 import itertools
 import json
-import logging
 import os
 import re
 import shlex
@@ -20,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
-import structlog
-from click.testing import CliRunner
 from colleges import usual_college
+from command_line import PROGRAM, run
 from http_server import Answer, HttpServer, Request, json_answer
+from plugins import install as install_plugin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -48,7 +47,7 @@ from fingerpost_promonitor import PromonitorConfig, PromonitorWriteConfig
 from fingerpost_promonitor._config import Responses, Screen, Tutors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from pydantic.fields import FieldInfo
 
@@ -267,7 +266,7 @@ def commands(path: Path) -> list[tuple[Block, list[str]]]:
 
 def refused(arguments: list[str]) -> str:
     """Return what the command line has against a command and its options; nothing where they exist."""
-    result = CliRunner().invoke(main, [*arguments, "--help"])
+    result = run(*arguments, "--help")
     return "" if result.exit_code == 0 else result.output
 
 
@@ -303,16 +302,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
 def _runs_on_the_demo(arguments: list[str]) -> bool:
     """Leave out what makes a college of its own, and what speaks of another one's connector."""
     return not {"init", "demo", "--config"} & set(arguments) and arguments[-1] not in ("events", "ilp", "1001")
@@ -334,7 +323,7 @@ def test_commands_run_on_the_demo(
     shutil.copytree(demo, folder)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("FINGERPOST_CONFIG", raising=False)
-    result = CliRunner().invoke(main, arguments)
+    result = run(*arguments)
     assert result.exit_code == 0, result.output
     assert result.output.strip()
 
@@ -362,14 +351,9 @@ def install(site: Path) -> Path:
                 module = one.name.removesuffix(".py")
                 entry = module.removeprefix("fingerpost_")
                 name, version, entry = entries.get(module, (f"fingerpost-{entry}", "1.0", entry))
-                info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-                info.mkdir()
-                metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-                (info / "METADATA").write_text(metadata, encoding="utf-8")
-                (info / "entry_points.txt").write_text(f"[fingerpost]\n{entry} = {module}\n", encoding="utf-8")
-            elif one.name != "beacon-activities.toml":
-                continue
-            (site / one.name).write_text(one.text, encoding="utf-8")
+                install_plugin(site, name, entry, module, one.text, version=version)
+            elif one.name == "beacon-activities.toml":
+                (site / one.name).write_text(one.text, encoding="utf-8")
     return site
 
 
@@ -385,7 +369,7 @@ class Installed:
 
     def run(self, *arguments: str, cwd: Path, exit_code: int = 0) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", "from fingerpost_cli import main; main()", *arguments],
+            [*PROGRAM, *arguments],
             cwd=cwd,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("FINGERPOST")},

@@ -397,8 +397,7 @@ def merged_college(folder: Path) -> SmallCollege:
     college = two_sources(folder, [learner("L1"), learner("L2")], [learner("L1", email="other@x.ac.uk")])
     college.source("ilp")["ukprn"] = 10000001
     college.add_csv("old-log", "activities", "careers-log", [activity("a", "L1")], ukprn=10000001)
-    college.rows["log"] = [activity("b", "L1", day="2025-11-01")]
-    college.write("log")
+    college.put("log", [activity("b", "L1", day="2025-11-01")])
     return college
 
 
@@ -506,8 +505,7 @@ def criterion(college: SmallCollege, who: str, number: str) -> tuple[int, list[t
 def two_logs(folder: Path, log: list[Row], platform: list[Row]) -> SmallCollege:
     college = usual_college(folder, learners=2)
     college.keep = True
-    college.rows["careers-log"] = log
-    college.write("careers-log")
+    college.put("careers-log", log)
     college.add_csv("platform", "activities", "careers-log", platform, feeds=FEEDS)
     return college
 
@@ -560,8 +558,7 @@ def test_a_duplicate_counts_when_the_record_that_stood_for_it_goes(tmp_path: Pat
     college = two_logs(tmp_path, [activity("a", "L001", **SAME)], [activity("b", "L001", **SAME)])
     college.source("careers-log")["mode"] = "snapshot"
     others = [activity(f"x{number}", "L002", day=f"2025-10-{number + 10}") for number in range(6)]
-    college.rows["careers-log"] += others
-    college.write("careers-log")
+    college.add("careers-log", *others)
     college.sync()
     change(college, **{"careers-log": others})
     have, uses = criterion(college, "L001", "5.1")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import email
-import email.policy
-import json
 import sqlite3
 import subprocess
 import sys
@@ -13,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
-from click.testing import CliRunner
 from colleges import dump, stream, usual_college
+from command_line import run_json
 from http_server import KEY, Answer, refusal, web_page
 from lmi_server import LmiServer
+from mails import text_of
 
 from fingerpost import ConfigError, market_line
 from fingerpost._http import Http
 from fingerpost._reference import KEEP_DAYS
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +70,7 @@ def server() -> Iterator[LmiServer]:
 
 def texts(college: SmallCollege) -> dict[str, str]:
     """Return the digests of this week as text, by file."""
-    found = {}
-    for path in college.outbox:
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        found[path.name.split("-")[0]] = str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
-    return found
+    return {path.name.split("-")[0]: text_of(path.read_bytes()) for path in college.outbox}
 
 
 def in_mind(college: SmallCollege) -> list[str]:
@@ -291,10 +284,7 @@ def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, serve
 
 def test_the_command_line_shows_the_figures_of_a_region(tmp_path: Path, server: LmiServer) -> None:
     config = college_with(tmp_path, server.url).configure()
-    arguments = ["--config", str(config), "lmi", "show", "5241", "--region", "West Midlands", "--json"]
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
-    facts = json.loads(done.stdout)["facts"]
+    facts = run_json("lmi", "show", "5241", "--region", "West Midlands", config=config)["facts"]
     figures = {
         (fact["kind"], fact["value"], fact["unit"], fact["year"], fact["region"], fact["coarse"])
         for fact in facts

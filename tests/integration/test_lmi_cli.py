@@ -5,23 +5,21 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import logging
 import shutil
 import time
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
 from colleges import usual_college
+from command_line import run
 from markets import ATTRIBUTION, Service, install
-
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
 PAY = {"kind": "pay", "value": 640.0, "unit": "GBP a week", "statistic": "estimate", "year": "2022",
        "region": "West Midlands"}  # fmt: skip
@@ -56,16 +54,6 @@ LEARNERS = [("Electrical engineer", ""), ("jointer", ""), ("Fixing wires", ""), 
             ("Sparky", "")]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
 class Night:
     """A college of six learners with occupations in mind, after one night, and the service that it asks."""
 
@@ -89,7 +77,7 @@ class Night:
 
     def run(self, *arguments: object, exit_code: int = 0) -> Result:
         self.college.configure()
-        result = CliRunner().invoke(main, ["--config", str(self.college.config_path), *map(str, arguments)])
+        result = run(*arguments, config=self.college.config_path)
         assert result.exit_code == exit_code, result.output
         if exit_code in (0, 3) and "--json" not in arguments and str(self.college.folder.parent) not in result.stdout:
             assert [line for line in result.stdout.splitlines() if len(line) > 100] == []
@@ -216,7 +204,7 @@ def test_without_a_service_lmi_says_how_to_configure_one(tmp_path: Path) -> None
     college = usual_college(tmp_path / "college", learners=1)
     config = college.configure()
     for command in (["show", "5241"], ["compare", "5241"], ["suggest"], ["suggest", "spark"], ["refresh"]):
-        result = CliRunner().invoke(main, ["--config", str(config), "lmi", *command])
+        result = run("lmi", *command, config=config)
         assert result.exit_code == 2, result.output
         assert 'type = "lmiforall"' in result.stderr
 
@@ -487,7 +475,7 @@ def test_explain_asks_nobody(night: Night) -> None:
 def test_explain_of_a_learner_with_nothing_in_mind_says_nothing(tmp_path: Path) -> None:
     college = usual_college(tmp_path / "college", learners=1)
     college.sync()
-    result = CliRunner().invoke(main, ["--config", str(college.config_path), "explain", "L001"])
+    result = run("explain", "L001", config=college.config_path)
     assert result.exit_code == 0
     assert "Has in mind" not in result.stdout
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import importlib.metadata
 import sqlite3
 from collections import Counter
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pytest
 from aiosmtpd.controller import Controller
 from colleges import activity, usual_college
+from mails import text_of
 from smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import (
@@ -85,13 +84,6 @@ def outbox(college: SmallCollege) -> list[dict[str, Any]]:
 
 def states(college: SmallCollege) -> list[str]:
     return [row["state"] for row in outbox(college)]
-
-
-def said(content: bytes) -> str:
-    """Return the plain text of a message."""
-    body = email.message_from_bytes(content, policy=email.policy.default).get_body(("plain",))
-    assert body is not None
-    return str(body.get_content()).replace("\r\n", "\n")
 
 
 @dataclass
@@ -171,7 +163,7 @@ def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week
         college.later(days=5)
         assert college.sync().digests.sent == 1
         assert len(server.mails) == 3
-        assert said(server.mails[2].content).count("* New:") == said(server.mails[0].content).count("* New:") > 6
+        assert text_of(server.mails[2].content).count("* New:") == text_of(server.mails[0].content).count("* New:") > 6
         assert server.mails[2].content != server.mails[0].content
 
 
@@ -231,8 +223,8 @@ def test_a_refused_recipient_fails_alone_and_is_told_again_next_week(tmp_path: P
         assert (third.digests.planned, third.digests.sent, third.exit_code) == (1, 1, 0)
         recipient, content = box.taken[-1]
         assert recipient == "tutor1@example.ac.uk"
-        assert "* New:" in said(content)
-        assert "Still open" not in said(content)
+        assert "* New:" in text_of(content)
+        assert "Still open" not in text_of(content)
 
 
 def test_a_server_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
@@ -265,8 +257,8 @@ def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(tmp_path: Path) 
         assert (report.digests.planned, report.digests.sent, report.exit_code) == (1, 1, 0)
         ((_, content),) = box.taken
     assert content != old["content"]
-    assert "Still open" not in said(content), "nobody had been told of it"
-    assert "Done since" not in said(content), "what closed meanwhile was never told as missing"
+    assert "Still open" not in text_of(content), "nobody had been told of it"
+    assert "Done since" not in text_of(content), "what closed meanwhile was never told as missing"
 
 
 def test_what_waits_for_a_channel_that_is_gone_expires_too(tmp_path: Path) -> None:
@@ -338,7 +330,7 @@ def test_the_folder_never_marks_mail_as_told(tmp_path: Path) -> None:
         second = college.sync()
     assert (second.digests.planned, second.digests.sent, second.exit_code) == (1, 1, 0)
     assert len(college.outbox) == 1, "the folder has nothing new to tell"
-    assert "Still open" not in said(box.taken[0][1])
+    assert "Still open" not in text_of(box.taken[0][1])
 
 
 def test_without_delivery_the_digests_wait(tmp_path: Path) -> None:

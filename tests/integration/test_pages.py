@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from colleges import activity, dump, usual_college
 from ilp_board import Board, Listing, host
+from mails import text_of
 
 from fingerpost import College, ConfigError, RunReport, item_key, mark_item, read_mark
 from fingerpost_cli._run import describe
@@ -70,8 +69,7 @@ def test_the_words_are_for_the_learner_and_a_parent(tmp_path: Path) -> None:
 def test_an_item_is_updated_as_gaps_come_and_go(tmp_path: Path) -> None:
     college = small(tmp_path)
     night(college)
-    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
-    college.write("careers-log")
+    college.add("careers-log", activity("new", "L002", "Careers interview", "2026-02-20"))
     assert night(college).items.written == 1
     assert Board.writes[-1] == ("L002", "update")
     (text,) = Board.open_items()["L002"]
@@ -87,15 +85,11 @@ def test_an_item_is_updated_as_gaps_come_and_go(tmp_path: Path) -> None:
 def test_the_last_gap_closes_the_item_and_a_later_one_opens_another(tmp_path: Path) -> None:
     college = small(tmp_path)
     night(college)
-    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L003")
-    course |= {"status": "Withdrawn", "actual_end_date": "2026-02-27"}
-    college.write("courses")
+    college.amend("courses", "L003", status="Withdrawn", actual_end_date="2026-02-27")
     night(college)
     assert Board.writes[-1] == ("L003", "close")
     assert "L003" not in Board.open_items()
-    del course["actual_end_date"]
-    course["status"] = "Current"
-    college.write("courses")
+    college.amend("courses", "L003", status="Current", actual_end_date="")
     night(college)
     assert Board.writes[-1] == ("L003", "open")
     assert [read_mark(text).closed for text in Board.pages["L003"]] == [True, False]  # type: ignore[union-attr]
@@ -104,8 +98,7 @@ def test_the_last_gap_closes_the_item_and_a_later_one_opens_another(tmp_path: Pa
 def test_a_learner_who_is_gone_leaves_no_open_item(tmp_path: Path) -> None:
     college = small(tmp_path)
     night(college)
-    college.rows["mis"].pop(0)
-    college.write("mis")
+    college.drop("mis", "L001")
     night(college)
     assert sorted(Board.open_items()) == ["L002", "L003", "L004", "L005", "L006"]
 
@@ -180,8 +173,7 @@ def test_what_closes_goes_before_what_opens(tmp_path: Path) -> None:
     college = small(tmp_path, ceiling=3)
     night(college)
     gone = Board.writes[0][0]
-    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] != gone]
-    college.write("mis")
+    college.drop("mis", gone)
     night(college)
     assert Board.writes[3] == (gone, "close")
 
@@ -200,8 +192,7 @@ def test_a_channel_that_is_down_is_tried_again_and_nothing_is_doubled(tmp_path: 
     Board.fault = "down"
     first = night(college)
     assert (first.items.deferred, first.items.written, first.exit_code) == (6, 0, 4)
-    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
-    college.write("careers-log")
+    college.add("careers-log", activity("new", "L002", "Careers interview", "2026-02-20"))
     Board.fault = ""
     second = night(college)
     assert (second.items.written, second.items.deferred, second.exit_code) == (6, 0, 0)
@@ -254,13 +245,11 @@ def test_an_item_that_a_tutor_changed_is_never_written_again(tmp_path: Path) -> 
     night(college)
     Board.pages["L002"][0] += " Spoke with L. about it."
     theirs = Board.pages["L002"][0]
-    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-20"))
-    college.write("careers-log")
+    college.add("careers-log", activity("new", "L002", "Careers interview", "2026-02-20"))
     report = night(college)
     assert (report.items.edited, report.items.failed, report.exit_code) == (1, 0, 0)
     assert night(college).items.planned == 0  # and nobody tries every night
-    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] != "L002"]
-    college.write("mis")
+    college.drop("mis", "L002")
     night(college)
     assert Board.pages["L002"] == [theirs]
 
@@ -301,12 +290,6 @@ def rename_the_connector(college: SmallCollege) -> None:
     college.source("ilp")["name"] = "promonitor-writeback"
 
 
-def leave(college: SmallCollege, *refs: str) -> None:
-    """Let learners be gone from the MIS."""
-    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] not in refs]
-    college.write("mis")
-
-
 FORGETTING = pytest.mark.parametrize("forget", [lose_the_store, rename_the_connector])
 
 
@@ -319,10 +302,8 @@ def test_what_stands_there_without_our_knowing_is_closed_all_the_same(
     Board.pages["L004"][0] += " Spoke with L. about it."
     theirs = Board.pages["L004"][0]
     forget(college)
-    leave(college, "L002", "L004")
-    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L003")
-    course |= {"status": "Withdrawn", "actual_end_date": "2026-02-27"}
-    college.write("courses")
+    college.drop("mis", "L002", "L004")
+    college.amend("courses", "L003", status="Withdrawn", actual_end_date="2026-02-27")
     report = night(college)
     assert (report.items.written, report.exit_code) == (5, 0)
     assert Board.writes[6:] == [("L002", "close"), ("L003", "close")]  # of the others nothing had to be written
@@ -348,7 +329,7 @@ def test_what_was_opened_again_behind_our_back_is_closed_again(tmp_path: Path) -
     college = small(tmp_path, kind="listing")
     night(college)
     (opened,) = Board.pages["L002"]
-    leave(college, "L002")
+    college.drop("mis", "L002")
     night(college)
     Board.pages["L002"] = [opened]
     assert night(college).items.written == 1
@@ -359,7 +340,7 @@ def test_what_is_found_to_close_counts_within_the_ceiling(tmp_path: Path) -> Non
     college = small(tmp_path, kind="listing")
     night(college)
     lose_the_store(college)
-    leave(college, "L001", "L002", "L003", "L004", "L005", "L006")
+    college.drop("mis", "L001", "L002", "L003", "L004", "L005", "L006")
     college.source("ilp")["ceiling"] = 4
     first, second = night(college), night(college)
     assert (first.items.written, first.items.over_ceiling) == (4, 2)
@@ -411,7 +392,7 @@ def test_nobody_is_taken_for_gone_while_a_source_fails(tmp_path: Path, broken: s
     assert night(college).exit_code == 3
     assert Board.open_items().keys() == before.keys()
     path.write_bytes(content)
-    leave(college, "L002")
+    college.drop("mis", "L002")
     night(college)
     assert sorted(Board.open_items()) == ["L001", "L003", "L004", "L005", "L006"]
 
@@ -432,7 +413,7 @@ def test_a_list_that_is_cut_is_told_and_what_it_held_is_used(tmp_path: Path) -> 
     college = small(tmp_path, kind="listing")
     night(college)
     lose_the_store(college)
-    leave(college, "L001", "L002")
+    college.drop("mis", "L001", "L002")
     Board.fault = "cut"
     messages = night(college).messages
     assert [one for one in messages if one.startswith("Channel")] == ["Channel ilp: the ILP is down"]
@@ -444,7 +425,7 @@ def test_a_dry_run_lists_what_would_be_closed(tmp_path: Path) -> None:
     college = small(tmp_path, kind="listing")
     night(college)
     lose_the_store(college)
-    leave(college, "L002")
+    college.drop("mis", "L002")
     trial = night(college, dry_run=True)
     assert ("close", "L002") in {(one.operation, one.learner) for one in trial.would_write}
     assert "L002" in Board.open_items()
@@ -467,8 +448,7 @@ def listed(college: SmallCollege) -> set[str]:
     """Return the learners that this week's digests list."""
     texts = []
     for path in college.outbox:
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        texts.append(str(message.get_body(("plain",)).get_content()))  # type: ignore[union-attr]
+        texts.append(text_of(path.read_bytes()))
         path.unlink()
     return {ref for row in college.rows["mis"] if any((ref := row["learner_ref"]) in text for text in texts)}
 
@@ -500,8 +480,7 @@ def test_an_acknowledged_learner_is_listed_again_only_when_something_has_changed
     found = week(college)
     assert "L004" not in found
     assert {"L003", "L006"} <= found
-    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L004")
-    course["planned_end_date"] = "2026-06-26"
+    college.amend("courses", "L004", planned_end_date="2026-06-26")
     assert "L004" in week(college)
     assert len(Board.open_items()["L004"]) == 1  # the item on the page is the learner's, whatever the tutor says
 
@@ -584,12 +563,7 @@ def test_a_digest_links_to_the_page_of_a_learner_who_has_one(tmp_path: Path) -> 
         "L001": f"{start}kq3%2F5%2BA%3D", "L002": None, "L003": f"{start}%40evil.example",
         "L004": f"{start}..%2F..%2Fx%3Fy%23z", "L005": f"{start}%C3%A9%201", "L006": f"{start}a",
     }  # fmt: skip
-    assert any(f"{start}kq3%2F5%2BA%3D" in plain(path) for path in college.outbox)
-
-
-def plain(path: Path) -> str:
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    return str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    assert any(f"{start}kq3%2F5%2BA%3D" in text_of(path.read_bytes()) for path in college.outbox)
 
 
 def test_a_link_may_use_the_reference_instead(tmp_path: Path) -> None:

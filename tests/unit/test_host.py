@@ -8,6 +8,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, cast
 
+import plugins
 import pytest
 
 from fingerpost import (
@@ -66,12 +67,9 @@ class Site:
     def install(self, name: str, source: str, *, dist: str = "", version: str = "1.2", entry: str = "") -> str:
         """Install one plugin and return the name of its module."""
         module = f"plugin_{next(_serial)}"
-        dist = dist or f"{name}-dist"
-        (self.folder / f"{module}.py").write_text(textwrap.dedent(source).replace("{name}", name), encoding="utf-8")
-        info = self.folder / f"{dist}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[fingerpost]\n{name} = {entry or module}\n", encoding="utf-8")
+        text = textwrap.dedent(source).replace("{name}", name)
+        (self.folder / f"{module}.py").write_text(text, encoding="utf-8")
+        plugins.install(self.folder, dist or f"{name}-dist", name, entry or module, version=version)
         return module
 
     def load(self) -> Host:
