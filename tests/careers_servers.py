@@ -11,6 +11,7 @@ import copy
 import importlib.metadata
 import json
 import math
+import re
 import subprocess
 import sys
 from contextlib import AbstractContextManager, contextmanager
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 import contexts
+import responses
 from colleges import SmallCollege
 from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, web_page
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingerpost import (
@@ -489,3 +492,38 @@ def assert_sound(said: Sequence[Fact | NoData]) -> None:
         assert each.value is None or (math.isfinite(each.value) and each.unit)
         assert each.text is None or (each.text.isprintable() and 0 < len(each.text) <= 1000 and "<b>" not in each.text)
         assert each.link is None or (each.link.startswith("https://") and each.link.isprintable())
+
+
+def assert_never_stumbles(
+    folder: Path,
+    answers: Mapping[str, st.SearchStrategy[bytes]],
+    hooks: Callable[[Reference, Any], Iterator[Iterator[Any]]],
+    *,
+    days: float,
+) -> None:
+    """Answer each address with whatever is drawn for it, `days` apart, and call the hooks of an enricher.
+
+    A hook may find that the service cannot be asked; nothing else may go wrong, and what it says must be sound.
+    """
+    clock = Clock()
+    with (
+        host_context() as context,
+        reference(folder, clock) as cache,
+        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
+    ):
+
+        @settings(max_examples=100, deadline=None)
+        @given(st.fixed_dictionaries(dict(answers)))
+        def whatever_comes(drawn: dict[str, bytes]) -> None:
+            web.reset()
+            for address, body in drawn.items():
+                web.add(responses.GET, re.compile(rf"{address}(\?.*)?$"), body=body)
+            clock.later(days=days)
+            for hook in hooks(cache, context):
+                try:
+                    told = list(hook)
+                except SourceUnavailable:
+                    continue
+                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
+
+        whatever_comes()

@@ -30,6 +30,30 @@ TOKENS = "canary-token"
 """What every token that the server gives begins with."""
 
 
+PAGING: dict[str, dict[str, Any]] = {
+    "none": {"kind": "none"},
+    "next_link": {"kind": "next_link", "next": "meta.next"},
+    "link_header": {"kind": "next_link"},
+    "page": {"kind": "page"},
+    "offset": {"kind": "offset", "size": 3, "size_parameter": "limit"},
+    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
+}
+"""How a table says which pages the service has."""
+
+SIGNS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
+    "bearer": {"kind": "bearer", "token": KEY},
+    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
+    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
+    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
+              "password_field": "pass"},
+    "login_basic": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "send": "basic",
+                    "token_path": "Token", "value": "Basic {token}"},
+}  # fmt: skip
+"""How a table says which sign-in the service wants."""
+
+
 class RestServer(HttpServer):
     """Serve `lists` and `pages`. `faults` maps the number of a request for records, from 1, to an answer in its place;
     `afterwards` does so too, but the request has done its work by then.

@@ -16,7 +16,7 @@ from careers_servers import (
     Clock,
     advert,
     asking,
-    assert_sound,
+    assert_never_stumbles,
     bodies,
     configured,
     crowd,
@@ -350,29 +350,8 @@ def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
 
 
 def test_no_answer_makes_a_hook_stumble(tmp_path: Path) -> None:
-    clock = Clock()
+    def hooks(cache: Any, context: Any) -> Iterator[Iterator[Any]]:
+        yield enricher().labour_market(asking(JOINERS), cache, context)
+        yield enricher().check(context)
 
-    with (
-        host_context() as context,
-        reference(tmp_path, clock) as cache,
-        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
-    ):
-
-        @settings(max_examples=100, deadline=None)
-        @given(body=bodies(PAGE))
-        def whatever_comes(body: bytes) -> None:
-            web.reset()
-            web.get(f"{BASE}/vacancy", body=body)
-            clock.later(days=2)
-            hooks: list[Iterator[Any]] = [
-                enricher().labour_market(asking(JOINERS), cache, context),
-                enricher().check(context),
-            ]
-            for hook in hooks:
-                try:
-                    told = list(hook)
-                except SourceUnavailable:
-                    continue
-                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
-
-        whatever_comes()
+    assert_never_stumbles(tmp_path, {f"{BASE}/vacancy": bodies(PAGE)}, hooks, days=2)

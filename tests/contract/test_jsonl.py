@@ -382,12 +382,6 @@ def test_a_long_file_may_be_committed_on_the_way(context: HostContext) -> None:
 # -- addresses ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
-
-
 def body(*lines: object) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
 

@@ -18,6 +18,7 @@ import contexts
 import psycopg
 import pytest
 import sqlalchemy as sa
+from databases import fresh_postgres, spelt
 from pydantic import ValidationError
 from sqlalchemy.dialects import mssql, postgresql
 from sqlalchemy.engine.default import DefaultDialect
@@ -167,19 +168,9 @@ def template_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template_database(postgres: str) -> Iterator[sa.URL]:
     """Make the same college as a database to copy; return its address."""
-    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
-    name = f"prosuite_{uuid.uuid4().hex[:10]}"
-    on_server(url, f"CREATE DATABASE {name}")
-    build(url.set(database=name).render_as_string(hide_password=False), learners=12, ilp_rows=60)
-    yield url.set(database=name)
-    on_server(url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def on_server(url: sa.URL, statement: str) -> None:
-    engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+    with fresh_postgres(postgres) as url:
+        build(spelt(url), learners=12, ilp_rows=60)
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -190,13 +181,11 @@ def college(request: pytest.FixtureRequest) -> College:
 
 
 @pytest.fixture
-def on_postgres(template_database: sa.URL, tmp_path: Path) -> Iterator[College]:
-    url = template_database.set(database=f"prosuite_{uuid.uuid4().hex[:10]}")
-    on_server(url, f"CREATE DATABASE {url.database} TEMPLATE {template_database.database}")
-    engine = sa.create_engine(url)
-    yield College(tmp_path, url.render_as_string(hide_password=False), engine)
-    engine.dispose()
-    on_server(url, f"DROP DATABASE {url.database} WITH (FORCE)")
+def on_postgres(postgres: str, template_database: sa.URL, tmp_path: Path) -> Iterator[College]:
+    with fresh_postgres(postgres, template=template_database) as url:
+        engine = sa.create_engine(url)
+        yield College(tmp_path, spelt(url), engine)
+        engine.dispose()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rest_server import PASSWORD, TOKENS, USER, RestServer
+from rest_server import PAGING, PASSWORD, SIGNS, TOKENS, USER, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -41,25 +41,6 @@ if TYPE_CHECKING:
 
 HOST = "https://ilp.example.ac.uk"
 ROWS = [{"id": f"A{n}", "kind": "talk", "updated": f"2026-02-{n:02}T10:00:00Z"} for n in range(1, 8)]
-PAGING: dict[str, dict[str, Any]] = {
-    "none": {"kind": "none"},
-    "next_link": {"kind": "next_link", "next": "meta.next"},
-    "link_header": {"kind": "next_link"},
-    "page": {"kind": "page"},
-    "offset": {"kind": "offset", "size": 3, "size_parameter": "limit"},
-    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
-}
-SIGNS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
-    "bearer": {"kind": "bearer", "token": KEY},
-    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
-    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
-    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
-              "password_field": "pass"},
-    "login_basic": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "send": "basic",
-                    "token_path": "Token", "value": "Basic {token}"},
-}  # fmt: skip
 
 
 @dataclass
@@ -76,12 +57,6 @@ def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
     made.close()
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
 
 
 def table(base_url: str, *, auth: str = "none", paging: str = "none", **said: Any) -> dict[str, Any]:

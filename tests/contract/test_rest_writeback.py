@@ -19,7 +19,7 @@ import structlog
 from colleges import usual_college
 from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from pydantic import ValidationError
-from rest_server import PASSWORD, TOKENS, USER, RestServer
+from rest_server import PAGING, PASSWORD, SIGNS, TOKENS, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -46,21 +46,6 @@ HOST = "https://ilp.example.ac.uk"
 DOCS = Path(__file__).parents[2] / "docs" / "rest.md"
 LEARNER = "L/0 01"
 ITEM_KEY = item_key(99999999, LEARNER)
-SIGNS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
-    "bearer": {"kind": "bearer", "token": KEY},
-    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
-    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
-    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
-              "password_field": "pass"},
-}  # fmt: skip
-PAGING: dict[str, dict[str, Any]] = {
-    "none": {"kind": "none"},
-    "next_link": {"kind": "next_link", "next": "meta.next"},
-    "page": {"kind": "page"},
-    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
-}
 DONE = json_answer({"data": {"id": 1}}, status=201)
 
 
@@ -79,12 +64,6 @@ def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
     made.close()
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
 
 
 @pytest.fixture

@@ -78,12 +78,6 @@ def http(make: MakeHttp) -> Http:
     return make()
 
 
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
-
-
 # Answers
 
 
