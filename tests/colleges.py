@@ -190,6 +190,7 @@ class SmallCollege:
         self.scripts: dict[str, Script] = {}
         self.asked: dict[str, list[Cursor | None]] = {}
         self.kept: tuple[str, College] | None = None
+        self.host = host
 
     @property
     def config_path(self) -> Path:
@@ -275,7 +276,7 @@ class SmallCollege:
         if self.keep and self.kept is not None and self.kept[0] == text:
             college = self.kept[1]
         else:
-            college = College.open(self.config_path, host=host(), clock=lambda: self.now)
+            college = College.open(self.config_path, host=self.host(), clock=lambda: self.now)
             self.kept = (text, college)
         for name, script in self.scripts.items():
             source = college.source(name).connector

@@ -50,6 +50,11 @@ def small(folder: Path, *, tutors: int = 1) -> SmallCollege:
     return college
 
 
+@pytest.fixture
+def college(tmp_path: Path) -> SmallCollege:
+    return small(tmp_path)
+
+
 def assign(college: SmallCollege, tutors: int) -> None:
     for index, row in enumerate(college.rows["tutors"]):
         number = index % tutors
@@ -124,8 +129,7 @@ def mailbox(refuses: dict[str, str] | None = None) -> Iterator[tuple[Mailbox, in
 # An answer that never came
 
 
-def test_a_lost_answer_is_sent_again_once_and_to_the_byte(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_lost_answer_is_sent_again_once_and_to_the_byte(college: SmallCollege) -> None:
     with FaultServer([Fault("final", "fin")]) as server:
         by_smtp(college, server.port)
         first = college.sync()
@@ -145,8 +149,7 @@ def test_a_lost_answer_is_sent_again_once_and_to_the_byte(tmp_path: Path) -> Non
     assert outbox(college)[0]["content"] is None
 
 
-def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week(college: SmallCollege) -> None:
     with FaultServer([Fault("final", "fin"), Fault("final", "rst")]) as server:
         by_smtp(college, server.port)
         for minutes in (0, 20, 40, 600):
@@ -167,8 +170,7 @@ def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week
         assert server.mails[2].content != server.mails[0].content
 
 
-def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(college: SmallCollege) -> None:
     faults = [Fault("rcpt", "reply", b"450 4.2.0 greylisted"), Fault("final", "fin"), None]
     with FaultServer(faults) as server:
         by_smtp(college, server.port)
@@ -243,8 +245,7 @@ def test_a_server_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
         assert len(box.taken) == 3
 
 
-def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(college: SmallCollege) -> None:
     by_smtp(college, free_port())
     college.sync()
     (old,) = outbox(college)
@@ -261,8 +262,7 @@ def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(tmp_path: Path) 
     assert "Done since" not in text_of(content), "what closed meanwhile was never told as missing"
 
 
-def test_what_waits_for_a_channel_that_is_gone_expires_too(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_what_waits_for_a_channel_that_is_gone_expires_too(college: SmallCollege) -> None:
     by_smtp(college, free_port())
     assert college.sync().exit_code == 4
     college.connectors.pop()
@@ -316,8 +316,7 @@ def test_a_domain_that_is_taken_off_the_list_keeps_what_waits_for_it(tmp_path: P
 # Several channels, and none
 
 
-def test_the_folder_never_marks_mail_as_told(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_the_folder_never_marks_mail_as_told(college: SmallCollege) -> None:
     college.connectors.append({"type": "email", "name": "folder"})
     by_smtp(college, free_port())
     first = college.sync()
@@ -333,8 +332,7 @@ def test_the_folder_never_marks_mail_as_told(tmp_path: Path) -> None:
     assert "Still open" not in text_of(box.taken[0][1])
 
 
-def test_without_delivery_the_digests_wait(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_without_delivery_the_digests_wait(college: SmallCollege) -> None:
     first = college.sync(deliver=False)
     assert (first.digests.planned, first.digests.deferred, first.exit_code) == (1, 1, 4)
     assert not college.outbox

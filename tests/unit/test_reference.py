@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from fingerpost import AuthError, ConfigError, ContractError, RateLimited, Reference, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 KEY = "ashe/estimatePay?soc=5241"
 CANARY = "canary-4711"
@@ -73,6 +73,12 @@ def opened(file: Path, clock: Clock, **options: Any) -> Reference:
     return Reference.open(file, clock=clock, sleep=clock.sleep, **options)
 
 
+@pytest.fixture
+def reference(file: Path, clock: Clock) -> Iterator[Reference]:
+    with opened(file, clock) as made:
+        yield made
+
+
 def down() -> SourceUnavailable:
     return SourceUnavailable("The service does not answer.")
 
@@ -104,16 +110,15 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
 
 
 @pytest.mark.parametrize(("kind", "days"), [("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365)])
-def test_kinds_are_kept_as_long_as_they_last(file: Path, clock: Clock, kind: str, days: int) -> None:
+def test_kinds_are_kept_as_long_as_they_last(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service()
-    with opened(file, clock) as reference:
-        reference.fetch("ncs", KEY, kind, service)
-        clock.pass_by(days=days, seconds=-1)
-        reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 1
-        clock.pass_by(seconds=1)
-        reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 2
+    reference.fetch("ncs", KEY, kind, service)
+    clock.pass_by(days=days, seconds=-1)
+    reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 1
+    clock.pass_by(seconds=1)
+    reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 2
 
 
 def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, clock: Clock) -> None:
@@ -134,12 +139,11 @@ def test_nonsense_in_keep_days_is_refused(file: Path, clock: Clock, keep_days: d
         opened(file, clock, keep_days=keep_days)
 
 
-def test_nothing_is_an_answer_too(file: Path, clock: Clock) -> None:
+def test_nothing_is_an_answer_too(reference: Reference) -> None:
     service = Service(None)
-    with opened(file, clock) as reference:
-        for _ in range(2):
-            assert reference.fetch("lmiforall", KEY, "pay", service) == (None, date(2026, 11, 2), False)
-        assert service.calls == 1
+    for _ in range(2):
+        assert reference.fetch("lmiforall", KEY, "pay", service) == (None, date(2026, 11, 2), False)
+    assert service.calls == 1
 
 
 def test_a_refresh_asks_once_for_what_is_fresh(file: Path, clock: Clock) -> None:
@@ -152,42 +156,39 @@ def test_a_refresh_asks_once_for_what_is_fresh(file: Path, clock: Clock) -> None
     assert service.calls == 2
 
 
-def test_an_answer_is_the_same_however_often_it_is_handed_over(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        first = reference.fetch("ncs", KEY, "profile", lambda: {"pay": (1, 2), 3: "three"})
-        assert first.value == {"pay": [1, 2], "3": "three"}
-        first.value["pay"].append("scribbled")
-        again = reference.fetch("ncs", KEY, "profile", Service())
-        assert again.value == {"pay": [1, 2], "3": "three"}
+def test_an_answer_is_the_same_however_often_it_is_handed_over(reference: Reference) -> None:
+    first = reference.fetch("ncs", KEY, "profile", lambda: {"pay": (1, 2), 3: "three"})
+    assert first.value == {"pay": [1, 2], "3": "three"}
+    first.value["pay"].append("scribbled")
+    again = reference.fetch("ncs", KEY, "profile", Service())
+    assert again.value == {"pay": [1, 2], "3": "three"}
 
 
-def test_a_connector_that_breaks_the_rules_is_told(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        with pytest.raises(ContractError, match="not JSON"):
-            reference.fetch("vendor", KEY, "pay", lambda: {CANARY})
-        with pytest.raises(ContractError, match="kind of fact"):
-            reference.fetch("vendor", KEY, "salary", Service())
-        with pytest.raises(ContractError, match="limit"):
-            reference.fetch("vendor", KEY, "pay", Service(), limit=(0, 300))
-        with pytest.raises(ZeroDivisionError):
-            reference.fetch("vendor", KEY, "pay", lambda: 1 / 0)
-        assert reference.fetch("vendor", KEY, "pay", Service()).value == 1
-        assert (reference.failures, clock.slept) == ({}, 0.0)
+def test_a_connector_that_breaks_the_rules_is_told(reference: Reference, clock: Clock) -> None:
+    with pytest.raises(ContractError, match="not JSON"):
+        reference.fetch("vendor", KEY, "pay", lambda: {CANARY})
+    with pytest.raises(ContractError, match="kind of fact"):
+        reference.fetch("vendor", KEY, "salary", Service())
+    with pytest.raises(ContractError, match="limit"):
+        reference.fetch("vendor", KEY, "pay", Service(), limit=(0, 300))
+    with pytest.raises(ZeroDivisionError):
+        reference.fetch("vendor", KEY, "pay", lambda: 1 / 0)
+    assert reference.fetch("vendor", KEY, "pay", Service()).value == 1
+    assert (reference.failures, clock.slept) == ({}, 0.0)
 
 
 # Down or gone
 
 
-def test_a_dead_service_is_answered_for_with_the_date(file: Path, clock: Clock) -> None:
+def test_a_dead_service_is_answered_for_with_the_date(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        clock.pass_by(days=100)
-        service.answer = down()
-        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
-        with pytest.raises(SourceUnavailable):
-            reference.fetch("lmiforall", "other", "pay", service)
-        assert reference.failures == {"lmiforall": "unavailable"}
+    reference.fetch("lmiforall", KEY, "pay", service)
+    clock.pass_by(days=100)
+    service.answer = down()
+    assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+    with pytest.raises(SourceUnavailable):
+        reference.fetch("lmiforall", "other", "pay", service)
+    assert reference.failures == {"lmiforall": "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -258,66 +259,61 @@ def test_what_a_failing_question_once_said_is_served_and_not_asked_for_again(fil
         assert service.calls == 2
 
 
-def test_an_answer_between_two_failures_says_that_the_service_is_there(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        for number in range(4):
-            with pytest.raises(SourceUnavailable, match=down().message):
-                reference.fetch("ncs", f"broken {number}", "profile", Service(down()))
-            assert reference.fetch("ncs", f"well {number}", "profile", Service("well")).value == "well"
+def test_an_answer_between_two_failures_says_that_the_service_is_there(reference: Reference) -> None:
+    for number in range(4):
+        with pytest.raises(SourceUnavailable, match=down().message):
+            reference.fetch("ncs", f"broken {number}", "profile", Service(down()))
+        assert reference.fetch("ncs", f"well {number}", "profile", Service("well")).value == "well"
 
 
-def test_asking_for_patience_is_no_fault_of_the_question(file: Path, clock: Clock) -> None:
+def test_asking_for_patience_is_no_fault_of_the_question(reference: Reference, clock: Clock) -> None:
     service = Service(RateLimited("Slower.", retry_after=60))
-    with opened(file, clock) as reference:
-        with pytest.raises(RateLimited):
-            reference.fetch("ncs", KEY, "profile", service)
-        clock.pass_by(seconds=60)
-        service.answer = "now"
-        assert reference.fetch("ncs", KEY, "profile", service).value == "now"
+    with pytest.raises(RateLimited):
+        reference.fetch("ncs", KEY, "profile", service)
+    clock.pass_by(seconds=60)
+    service.answer = "now"
+    assert reference.fetch("ncs", KEY, "profile", service).value == "now"
 
 
-def test_what_is_forgotten_may_be_asked_again_at_once(file: Path, clock: Clock) -> None:
+def test_what_is_forgotten_may_be_asked_again_at_once(reference: Reference) -> None:
     service = Service("kept")
-    with opened(file, clock) as reference:
-        reference.fetch("ncs", "other", "profile", service)
-        fail_twice(reference)
-        reference.forget()
-        assert reference.fetch("ncs", "fails first", "profile", service).value == "kept"
+    reference.fetch("ncs", "other", "profile", service)
+    fail_twice(reference)
+    reference.forget()
+    assert reference.fetch("ncs", "fails first", "profile", service).value == "kept"
 
 
 # Nothing where there was something
 
 
-def test_an_answer_of_nothing_leaves_what_was_said_before(file: Path, clock: Clock) -> None:
+def test_an_answer_of_nothing_leaves_what_was_said_before(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        service.answer = None
-        clock.pass_by(days=100)
-        for day in range(7):
-            assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
-            assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
-            assert service.calls == 2, day
-            clock.pass_by(days=1)
-        assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
-        assert service.calls == 3
-        service.answer = "said anew"
-        clock.pass_by(days=7)
-        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
-        clock.pass_by(days=89)
-        assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
-        assert service.calls == 4
+    reference.fetch("lmiforall", KEY, "pay", service)
+    service.answer = None
+    clock.pass_by(days=100)
+    for day in range(7):
+        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+        assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
+        assert service.calls == 2, day
+        clock.pass_by(days=1)
+    assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
+    assert service.calls == 3
+    service.answer = "said anew"
+    clock.pass_by(days=7)
+    assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
+    clock.pass_by(days=89)
+    assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
+    assert service.calls == 4
 
 
-def test_after_a_year_nothing_is_believed(file: Path, clock: Clock) -> None:
+def test_after_a_year_nothing_is_believed(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        service.answer = None
-        for days, value in ((360, "said once"), (4, "said once"), (3, None)):
-            clock.pass_by(days=days)
-            assert reference.fetch("lmiforall", KEY, "pay", service).value == value
-        assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
+    reference.fetch("lmiforall", KEY, "pay", service)
+    service.answer = None
+    for days, value in ((360, "said once"), (4, "said once"), (3, None)):
+        clock.pass_by(days=days)
+        assert reference.fetch("lmiforall", KEY, "pay", service).value == value
+    assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
 
 
 def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) -> None:
@@ -332,13 +328,12 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
 
 
 @pytest.mark.parametrize(("kind", "days"), [("occupation", 7), ("codes", 7), ("vacancy", 1)])
-def test_nothing_is_asked_again_after_a_week(file: Path, clock: Clock, kind: str, days: int) -> None:
+def test_nothing_is_asked_again_after_a_week(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service(None)
-    with opened(file, clock) as reference:
-        for passed in (0, days * 86_400 - 1, 1):
-            clock.pass_by(seconds=passed)
-            reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 2
+    for passed in (0, days * 86_400 - 1, 1):
+        clock.pass_by(seconds=passed)
+        reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 2
 
 
 # Words that somebody typed
@@ -424,21 +419,20 @@ def test_a_limit_holds_for_all_who_share_the_file(file: Path, clock: Clock) -> N
     assert all(later - earlier >= timedelta(seconds=10) for earlier, later in zip(made, made[3:], strict=False))
 
 
-def test_who_would_wait_too_long_gets_what_is_remembered(file: Path, clock: Clock) -> None:
+def test_who_would_wait_too_long_gets_what_is_remembered(reference: Reference, clock: Clock) -> None:
     service = Service()
-    with opened(file, clock) as reference:
-        reference.fetch("adverts", "old", "vacancy", service)
-        clock.pass_by(days=2)
-        for number in range(2):
-            reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
-        assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
-        with pytest.raises(RateLimited, match="300 seconds") as caught:
-            reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
-        assert caught.value.retry_after == pytest.approx(300)
-        assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
-        clock.pass_by(seconds=280)
-        assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
-        assert clock.slept == pytest.approx(20)
+    reference.fetch("adverts", "old", "vacancy", service)
+    clock.pass_by(days=2)
+    for number in range(2):
+        reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
+    assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
+    with pytest.raises(RateLimited, match="300 seconds") as caught:
+        reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
+    assert caught.value.retry_after == pytest.approx(300)
+    assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
+    clock.pass_by(seconds=280)
+    assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
+    assert clock.slept == pytest.approx(20)
 
 
 def test_a_call_counts_until_the_service_has_answered(file: Path, clock: Clock) -> None:
