@@ -688,6 +688,13 @@ def mails(post: EmailChannel, context: Context, count: int) -> list[Payload]:
     ]
 
 
+def delivered(context: Context, count: int, server: FaultServer, **keys: Any) -> list[Receipt]:
+    """Send so many messages through a server; return what became of each."""
+    with server:
+        post = smtp(server.port, **keys)
+        return list(post.deliver(mails(post, context, count), context))
+
+
 FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("421 greeting", Fault("greeting", "reply", b"421 4.3.2 busy"), "temporary", False),
     ("drop at greeting", Fault("greeting", "fin"), "temporary", False),
@@ -774,26 +781,22 @@ def test_one_bad_recipient_costs_no_other(context: Context) -> None:
 
 
 def test_a_lost_connection_is_opened_again_for_the_next(context: Context) -> None:
-    faults = [Fault("final", "fin"), Fault("mail", "fin"), None]
-    with FaultServer(faults) as server:
-        post = smtp(server.port)
-        statuses = [r.status for r in post.deliver(mails(post, context, 4), context)]
+    server = FaultServer([Fault("final", "fin"), Fault("mail", "fin"), None])
+    statuses = [r.status for r in delivered(context, 4, server)]
     assert statuses == ["unknown", "temporary", "sent", "sent"]
     assert server.connections == 3
 
 
 def test_an_idle_connection_that_the_server_closed_costs_no_message(context: Context) -> None:
-    with FaultServer([Fault("rset", "fin"), None]) as server:
-        post = smtp(server.port)
-        assert [r.status for r in post.deliver(mails(post, context, 2), context)] == ["sent", "sent"]
+    server = FaultServer([Fault("rset", "fin"), None])
+    assert [r.status for r in delivered(context, 2, server)] == ["sent", "sent"]
     assert server.connections == 2
 
 
 def test_a_server_lost_again_and_again_is_left_alone(context: Context) -> None:
-    with FaultServer([Fault("greeting", "fin")] * 10) as server:
-        post = smtp(server.port)
-        with capture_logs() as logs:
-            receipts = list(post.deliver(mails(post, context, 8), context))
+    server = FaultServer([Fault("greeting", "fin")] * 10)
+    with capture_logs() as logs:
+        receipts = delivered(context, 8, server)
     assert [r.status for r in receipts] == ["temporary"] * 8
     assert server.connections == 3
     assert [entry["event"] for entry in logs] == ["smtp_stopped"]
@@ -834,9 +837,9 @@ def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: st
 
 def test_a_refusal_for_now_at_sign_in_is_no_wrong_password(context: Context) -> None:
     fault = Fault("auth", "reply", b"454 4.7.0 Temporary authentication failure")
-    with FaultServer([fault, None], extensions=[b"AUTH PLAIN"]) as server:
-        post = smtp(server.port, username="sender", password=SECRET)
-        assert [r.status for r in post.deliver(mails(post, context, 2), context)] == ["temporary", "sent"]
+    server = FaultServer([fault, None], extensions=[b"AUTH PLAIN"])
+    receipts = delivered(context, 2, server, username="sender", password=SECRET)
+    assert [r.status for r in receipts] == ["temporary", "sent"]
 
 
 def test_sending_keeps_its_pace(context: Context) -> None:
@@ -1014,9 +1017,7 @@ class TlsController(Controller):
 
 
 def test_a_server_that_speaks_no_tls_here(context: Context) -> None:
-    with FaultServer() as server:
-        post = smtp(server.port, security="tls")
-        receipts = list(post.deliver(mails(post, context, 2), context))
+    receipts = delivered(context, 2, FaultServer(), security="tls")
     assert all((r.status, "does not speak TLS" in r.detail) == ("temporary", True) for r in receipts)
 
 

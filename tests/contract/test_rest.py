@@ -780,100 +780,61 @@ def test_ebs_is_signed_into_as_its_documentation_says(context: HostContext, web:
     assert keys(list(declared("ebs").read_learners(None, context))) == ["345678"]
 
 
+def mis(folder: Path, declaration: str, **keys: Any) -> SmallCollege:
+    """Return a college whose MIS is read as a shipped declaration says."""
+    made = SmallCollege(folder)
+    made.connectors.append({"type": "rest", "name": "mis", "declaration": declaration, **keys})
+    return made
+
+
+def assert_stored(college: SmallCollege, *values: str) -> None:
+    stored = repr(college.snapshot())
+    for value in values:
+        assert value in stored, value
+
+
 def test_a_night_of_wonde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the shape that its documentation shows; the service itself was not asked."""
     base = "https://api.wonde.com/v1.0/schools/A1234567890"
     monkeypatch.setenv("WONDE_TOKEN", KEY)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {
-            "type": "rest",
-            "name": "mis",
-            "declaration": "wonde",
-            "variables": {"school": "A1234567890"},
-            "auth": {"token": {"env": "WONDE_TOKEN"}},
-        }
-    )
+    made = mis(tmp_path, "wonde", variables={"school": "A1234567890"}, auth={"token": {"env": "WONDE_TOKEN"}})
     student = {
-        "id": "A1",
-        "mis_id": "9919",
-        "forename": "Ruth",
-        "surname": "Bennett",
-        "legal_surname": "Bennett",
+        "id": "A1", "mis_id": "9919", "forename": "Ruth", "surname": "Bennett", "legal_surname": "Bennett",
         "date_of_birth": {"date": "2008-05-17 00:00:00.000000", "timezone_type": 3, "timezone": "Europe/London"},
         "education_details": {"data": {"learner_number": None, "upn": "X"}},
         "contact_details": {"data": {"emails": {"email": "ruth@example.ac.uk", "primary": None}}},
-    }
-    staff = {
-        "forename": "Ann",
-        "surname": "Tutor",
-        "contact_details": {"data": {"emails": {"work": "tutor@example.ac.uk"}}},
-    }
+    }  # fmt: skip
+    staff = {"forename": "Ann", "surname": "Tutor",
+             "contact_details": {"data": {"emails": {"work": "tutor@example.ac.uk"}}}}  # fmt: skip
+    members = {"data": [{"id": "A1", "mis_id": "9919"}]}
     groups = [
-        {
-            "id": "G1",
-            "type": "REGISTRATION",
-            "name": "12A",
-            "students": {"data": [{"id": "A1", "mis_id": "9919"}]},
-            "employees": {"data": [staff]},
-        },
-        {"id": "G2", "type": "YEAR", "name": "12", "students": {"data": [{"id": "A1", "mis_id": "9919"}]}},
+        {"id": "G1", "type": "REGISTRATION", "name": "12A", "students": members, "employees": {"data": [staff]}},
+        {"id": "G2", "type": "YEAR", "name": "12", "students": members},
     ]
     with responses.RequestsMock() as web:
         web.get(f"{base}/students/", json={"data": [student], "meta": {"pagination": {"next": None}}})
         web.get(f"{base}/groups/", json={"data": groups, "meta": {"pagination": {"next": None}}})
         report = made.sync()
     assert [(one.stream, one.new, one.rejected) for one in report.streams] == [
-        ("learners", 1, 0),
-        ("assignments", 1, 0),
-    ]
-    stored = repr(made.snapshot())
-    for value in (
-        "9919",
-        "Ruth",
-        "Bennett",
-        "2008-05-17",
-        "ruth@example.ac.uk",
-        "12A",
-        "Ann Tutor",
-        "tutor@example.ac.uk",
-    ):
-        assert value in stored, value
+        ("learners", 1, 0), ("assignments", 1, 0)]  # fmt: skip
+    assert_stored(made, "9919", "Ruth", "Bennett", "2008-05-17", "ruth@example.ac.uk")
+    assert_stored(made, "12A", "Ann Tutor", "tutor@example.ac.uk")
 
 
 def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of data links with the columns that the mappings ask for; the service itself was not asked."""
     base = "https://ebs.example.ac.uk/ws/rest"
     monkeypatch.setenv("EBS_PASSWORD", PASSWORD)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {
-            "type": "rest",
-            "name": "mis",
-            "declaration": "ebs",
-            "variables": {"host": "https://ebs.example.ac.uk/ws"},
-            "auth": {"username": USER, "password": {"env": "EBS_PASSWORD"}},
-        }
-    )
+    auth = {"username": USER, "password": {"env": "EBS_PASSWORD"}}
+    made = mis(tmp_path, "ebs", variables={"host": "https://ebs.example.ac.uk/ws"}, auth=auth)
     person = {
-        "PERSON_CODE": 345678,
-        "UNIQUE_LEARN_NO": 1000000043,
-        "FORENAME": "Ruth",
-        "MIDDLE_NAMES": None,
-        "SURNAME": "Bennett",
-        "DATE_OF_BIRTH": "2008-05-17T00:00:00",
-        "HAS_HEALTHCARE_PLAN": "N",
-    }
+        "PERSON_CODE": 345678, "UNIQUE_LEARN_NO": 1000000043, "FORENAME": "Ruth", "MIDDLE_NAMES": None,
+        "SURNAME": "Bennett", "DATE_OF_BIRTH": "2008-05-17T00:00:00", "HAS_HEALTHCARE_PLAN": "N",
+    }  # fmt: skip
     course = {
-        "PERSON_CODE": 345678,
-        "PEOPLE_UNITS_ID": 9,
-        "ACADEMIC_YEAR": "25/26",
-        "COURSE_TITLE": "Catering",
-        "PROG_TYPE": 31,
-        "START_DATE": "01/09/2025",
-        "EXP_END_DATE": "10/07/2026",
-        "COMPLETION": 1,
-    }
+        "PERSON_CODE": 345678, "PEOPLE_UNITS_ID": 9, "ACADEMIC_YEAR": "25/26", "COURSE_TITLE": "Catering",
+        "PROG_TYPE": 31, "START_DATE": "01/09/2025", "EXP_END_DATE": "10/07/2026", "COMPLETION": 1,
+    }  # fmt: skip
     tutor = {"PERSON_CODE": 345678, "TUTOR_GROUP": "G1", "TUTOR_NAME": "Ann Tutor", "TUTOR_EMAIL": "t@example.ac.uk"}
     other = {**tutor, "TUTOR_NAME": "Bo Tutor", "TUTOR_EMAIL": None}
     with responses.RequestsMock() as web:
@@ -882,23 +843,9 @@ def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             web.get(f"{base}/Modules/15866/Screens/Fingerpost/Data/Fingerpost{name}", json=rows)
         report = made.sync()
     assert [(one.stream, one.new, one.rejected, one.warnings) for one in report.streams] == [
-        ("learners", 1, 0, 0),
-        ("programmes", 1, 0, 0),
-        ("assignments", 2, 0, 0),
-    ]
-    stored = repr(made.snapshot())
-    for value in (
-        "345678",
-        "1000000043",
-        "Ruth",
-        "2008-05-17",
-        "2025/26",
-        "t_level",
-        "continuing",
-        "Ann Tutor",
-        "Bo T",
-    ):
-        assert value in stored, value
+        ("learners", 1, 0, 0), ("programmes", 1, 0, 0), ("assignments", 2, 0, 0)]  # fmt: skip
+    assert_stored(made, "345678", "1000000043", "Ruth", "2008-05-17", "2025/26", "t_level", "continuing")
+    assert_stored(made, "Ann Tutor", "Bo T")
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
@@ -1075,10 +1022,7 @@ def test_a_broken_table_is_told_in_sentences(
 
 def test_a_missing_variable_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WONDE_TOKEN", KEY)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {"type": "rest", "name": "mis", "declaration": "wonde", "auth": {"token": {"env": "WONDE_TOKEN"}}}
-    )
+    made = mis(tmp_path, "wonde", auth={"token": {"env": "WONDE_TOKEN"}})
     with pytest.raises(ConfigError, match=r"'mis'.* needs in variables: school \(the id of the college in Wonde"):
         made.sync()
     made.connectors[0]["variables"] = {"school": "A1"}
