@@ -814,10 +814,7 @@ def test_a_server_lost_again_and_again_is_left_alone(context: Context) -> None:
         (Fault("mail", "reply", b"530 5.7.57 Client not authenticated to send mail"), "sign-in"),
         (Fault("mail", "reply", b"550 5.1.8 bad sender"), "`sender`"),
         (Fault("rcpt", "reply", b"550 5.7.68 TenantInboundAttribution; Direct Send not allowed"), "Direct Send"),
-        (
-            Fault("final", "reply", b"550 5.7.60 Client may not send as this sender"),
-            "send as",
-        ),
+        (Fault("final", "reply", b"550 5.7.60 Client may not send as this sender"), "send as"),
     ],
 )
 def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: str, context: Context) -> None:
@@ -896,12 +893,7 @@ def mail_server(authority: trustme.CA, *, tls: bool = True, **certificate: Any) 
         server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         names = certificate.pop("names", ["localhost", "127.0.0.1"])
         authority.issue_cert(*names, **certificate).configure_cert(server_side)
-        keys = {
-            "tls_context": server_side,
-            "require_starttls": True,
-            "auth_required": True,
-            "authenticator": sign_in,
-        }
+        keys = {"tls_context": server_side, "require_starttls": True, "auth_required": True, "authenticator": sign_in}
     controller = Controller(keeper, hostname="127.0.0.1", port=port, **keys)
     controller.start()
     try:

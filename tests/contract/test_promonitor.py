@@ -295,11 +295,7 @@ def test_tokens_are_those_of_promonitor_on_another_server(own: Path) -> None:
 
 def test_answers_to_what_was_written_back_are_read(own: Path) -> None:
     assert "responses" not in {spec.name for spec in College(own).source.streams}
-    execute(
-        at(own),
-        "ALTER TABLE ActionPlan ADD COLUMN ReviewDate DATETIME",
-        "UPDATE ActionPlan SET ActionTypeID = 5",
-    )
+    execute(at(own), "ALTER TABLE ActionPlan ADD COLUMN ReviewDate DATETIME", "UPDATE ActionPlan SET ActionTypeID = 5")
     for number, (action, until, closed) in enumerate(
         [("5", "NULL", False), ("6", "'2026-04-01 00:00:00.000000'", False), ("1", "NULL", False),
          ("NULL", "NULL", False), ("5", "NULL", True)], start=1

@@ -89,9 +89,7 @@ def channel(base_url: str, **said: Any) -> RestChannel:
 
 
 def item(
-    text: str = "Talk to an employer.",
-    operation: Literal["open", "update", "close"] = "open",
-    learner: str = LEARNER,
+    text: str = "Talk to an employer.", operation: Literal["open", "update", "close"] = "open", learner: str = LEARNER
 ) -> GapItem:
     return GapItem(item_key(99999999, learner), operation, learner, text, (), date(2026, 3, 2))
 

@@ -224,9 +224,7 @@ def test_a_configuration_that_is_wrong_would_be_seen(tmp_path: Path, plugins: Ho
 
 
 @pytest.mark.parametrize(
-    "shown",
-    [one for path in OURS for one in blocks(path, "toml") if one.name.startswith("mappings/")],
-    ids=str,
+    "shown", [one for path in OURS for one in blocks(path, "toml") if one.name.startswith("mappings/")], ids=str
 )
 def test_mappings_compile(shown: Block, tmp_path: Path, plugins: Host) -> None:
     mappings_of(shown.page, tmp_path)

@@ -11,29 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from colleges import (
-    Row,
-    SmallCollege,
-    activity,
-    dump,
-    play,
-    program,
-    snapshot,
-    start_cli,
-    stream,
-    usual_college,
-)
+from colleges import Row, SmallCollege, activity, dump, play, program, snapshot, start_cli, stream, usual_college
 
-from fingerpost import (
-    Checkpoint,
-    ConfigError,
-    Deleted,
-    LockHeld,
-    Record,
-    Rejected,
-    RunReport,
-    SourceUnavailable,
-)
+from fingerpost import Checkpoint, ConfigError, Deleted, LockHeld, Record, Rejected, RunReport, SourceUnavailable
 from fingerpost._store import schema
 from fingerpost._sync import reading
 

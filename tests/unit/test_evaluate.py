@@ -586,8 +586,7 @@ def test_an_overlay_may_turn_it_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "year"),
-    [(date(2025, 7, 31), "2024/25"), (date(2025, 8, 1), "2025/26"), (date(1999, 9, 1), "1999/00")],
+    ("day", "year"), [(date(2025, 7, 31), "2024/25"), (date(2025, 8, 1), "2025/26"), (date(1999, 9, 1), "1999/00")]
 )
 def test_the_academic_year_begins_on_1_august(day: date, year: str) -> None:
     assert academic_year_of(day) == year
@@ -853,11 +852,7 @@ def test_nothing_is_missing_where_nothing_feeds_it(
 @settings(deadline=None)
 @given(_learners(), _DAYS, _UNRECORDED, _FRAMEWORKS, st.integers(1, 400))
 def test_nothing_changes_before_the_next_change(
-    facts: LearnerFacts,
-    as_of: date,
-    unrecorded: Literal["count", "unknown"],
-    framework: Framework,
-    later: int,
+    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"], framework: Framework, later: int
 ) -> None:
     verdicts = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
     changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]

@@ -563,12 +563,7 @@ def test_a_key_that_cannot_be_sent_is_not_shown(http: Http) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        Answer(b'{"half": ', length=500),
-        cut_chunk,
-        reset,
-        Answer(b"too much, said too little about" * 10, length=4),
-    ],
+    [Answer(b'{"half": ', length=500), cut_chunk, reset, Answer(b"too much, said too little about" * 10, length=4)],
     ids=["cut", "cut-chunk", "reset", "longer-than-said"],
 )
 def test_a_broken_answer_is_read_again(make: MakeHttp, fault: Any, pauses: list[float]) -> None:

@@ -118,8 +118,7 @@ def refusal(text: str, tmp_path: Path, **options: Any) -> str:
     """Return the sentence with which a mapping is refused; it names the file."""
     with pytest.raises(ConfigError) as caught:
         compile_mapping(
-            document(text, tmp_path),
-            **{"converters": CONVERTERS, "kinds": KINDS, "timezone": LONDON, **options},
+            document(text, tmp_path), **{"converters": CONVERTERS, "kinds": KINDS, "timezone": LONDON, **options}
         )
     assert "m.toml" in caught.value.message
     return caught.value.message
