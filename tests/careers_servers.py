@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 import contexts
+import pytest
 import responses
 from colleges import SmallCollege
 from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, web_page
@@ -29,6 +30,7 @@ from hypothesis import strategies as st
 
 from fingerpost import (
     FACT_KINDS,
+    AuthError,
     College,
     Fact,
     Host,
@@ -410,6 +412,32 @@ def ask_alone(connector: str, said: Mapping[str, Any], titles: str, first: int, 
                 list(asker.labour_market(asking(occupation), cache, context))
             except SourceUnavailable as error:
                 print(type(error).__name__)
+
+
+def until_it_fails(hook: Iterator[Any]) -> list[Any]:
+    """Return what a hook says before it finds that the service cannot be asked, or does not let it in."""
+    told: list[Any] = []
+    with pytest.raises((SourceUnavailable, AuthError)):
+        for fact in hook:
+            told.append(fact)
+    return told
+
+
+def assert_asked_once(
+    hook: Iterator[Any], context: Any, address: str, status: int, error: type[Exception], words: str
+) -> Any:
+    """Let an address answer with a status: the error says what it means and shows no key; return what was sent.
+
+    It is not asked a second time: an attempt more would be a call beyond the service's limit.
+    """
+    with responses.RequestsMock() as web:
+        web.get(address, status=status, body=f"no {KEY} here")
+        with pytest.raises(error, match=words) as caught:
+            list(hook)
+        (call,) = web.calls
+    assert KEY not in f"{caught.value!r} {vars(caught.value)}"
+    assert context.pauses == []
+    return call.request
 
 
 # Answers that are wrong

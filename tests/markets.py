@@ -128,6 +128,11 @@ class Service:
         """Let the service say what `says` holds."""
         self.path.write_text(json.dumps(self.says), encoding="utf-8")
 
+    def say(self, more: Mapping[str, Any]) -> None:
+        """Let the service say something else of some things."""
+        self.says |= more
+        self.write()
+
     def close_down(self) -> None:
         """Let the service be gone."""
         self.path.unlink()

@@ -16,12 +16,14 @@ from careers_servers import (
     Clock,
     advert,
     asking,
+    assert_asked_once,
     assert_never_stumbles,
     bodies,
     configured,
     crowd,
     host_context,
     reference,
+    until_it_fails,
 )
 from http_server import KEY, Answer
 from hypothesis import example, given, settings
@@ -196,10 +198,7 @@ def test_when_the_service_is_gone_memory_speaks_with_its_date(context: Any, tmp_
         list(adverts.labour_market(asking(JOINERS), cache, context))
         clock.later(days=2)
         server.gone = gone
-        told: list[Any] = []
-        with pytest.raises((SourceUnavailable, AuthError)):
-            for fact in adverts.labour_market(asking(others, JOINERS), cache, context):
-                told.append(fact)
+        told = until_it_fails(adverts.labour_market(asking(others, JOINERS), cache, context))
         assert [(fact.value, fact.stale, fact.retrieved) for fact in told] == [
             (1.0, True, NOW.date()),
             (15704.0, True, NOW.date()),
@@ -248,14 +247,9 @@ def test_an_advert_that_closed_meanwhile_is_not_named(tmp_path: Path) -> None:
 def test_a_status_means_what_the_service_says(
     context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
 ) -> None:
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
-        web.get(f"{BASE}/vacancy", status=status)
-        with pytest.raises(error, match=words) as caught:
-            list(enricher().labour_market(asking(JOINERS), cache, context))
-        # An attempt more would be a call beyond the service's limit.
-        assert len(web.calls) == 1
-        assert KEY not in f"{caught.value!r} {vars(caught.value)}"
-    assert context.pauses == []
+    with reference(tmp_path, Clock()) as cache:
+        hook = enricher().labour_market(asking(JOINERS), cache, context)
+        assert_asked_once(hook, context, f"{BASE}/vacancy", status, error, words)
 
 
 def test_without_a_key_or_a_version_the_stand_in_refuses(context: Any, tmp_path: Path) -> None:

@@ -13,19 +13,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 import contexts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from ilr_files import DATA, NAME, SAMPLE, aim, ilr, learner, outcome, placement, tags, write_large
 
 import fingerpost_mappings
 from fingerpost import Checkpoint, Connector, Record, Rejected, SourceUnavailable
 from fingerpost._mapping import MappingLibrary, Reject, compile_mapping, load_kinds
-from fingerpost_cli._fake_college import write_ilr
 from fingerpost_ilr import IlrConfig, IlrSource, connectors
 
 if TYPE_CHECKING:
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
 
     from fingerpost import Context, Message
 
-DATA = Path(__file__).parent.parent / "data" / "ilr"
-SAMPLE = DATA / "ILR-99999999-1819-20180626-144401-01.xml"
-NAME = "ILR-99999999-2526-20260227-010203-01.xml"
 LONDON = ZoneInfo("Europe/London")
 
 
@@ -85,53 +80,6 @@ class College:
 @pytest.fixture
 def college(tmp_path: Path) -> College:
     return College(tmp_path)
-
-
-def tags(**values: object) -> str:
-    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items() if value is not None)
-
-
-def aim(*children: str, **values: object) -> str:
-    plain: dict[str, object] = {
-        "LearnAimRef": "60172186", "AimType": 4, "AimSeqNumber": 1, "LearnStartDate": "2025-09-03",
-        "LearnPlanEndDate": "2026-06-26", "FundModel": 25, "CompStatus": 1,
-    }  # fmt: skip
-    return f"<LearningDelivery>{tags(**plain | values)}{''.join(children)}</LearningDelivery>"
-
-
-def placement(**values: object) -> str:
-    plain: dict[str, object] = {"WorkPlaceStartDate": "2026-01-12", "WorkPlaceHours": 35, "WorkPlaceMode": 2}
-    return f"<LearningDeliveryWorkPlacement>{tags(**plain | values)}</LearningDeliveryWorkPlacement>"
-
-
-def learner(ref: str = "25000001", *children: str, uln: object = 1061484016, **values: object) -> str:
-    plain: dict[str, object] = {
-        "LearnRefNumber": ref, "ULN": uln, "FamilyName": "Okafor", "GivenNames": "Zoë", "DateOfBirth": "2008-11-30",
-    }  # fmt: skip
-    return f"<Learner>{tags(**plain | values)}{''.join(children or (aim(),))}</Learner>"
-
-
-def outcome(ref: str, *outcomes: str, uln: object = 9999999999) -> str:
-    return (
-        f"<LearnerDestinationandProgression>{tags(LearnRefNumber=ref, ULN=uln)}"
-        f"{''.join(f'<DPOutcome>{each}</DPOutcome>' for each in outcomes)}</LearnerDestinationandProgression>"
-    )
-
-
-def ilr(
-    *learners: str,
-    year: str | None = "2526",
-    namespace: str = "ESFA/ILR/2025-26",
-    prepared: str | None = "2026-02-27T01:02:03",
-    ukprn: object = 99999999,
-    before: str = '<?xml version="1.0" encoding="utf-8"?>',
-) -> str:
-    return (
-        f'{before}<Message xmlns="{namespace}"><Header>'
-        f"<CollectionDetails>{tags(Collection='ILR', Year=year)}</CollectionDetails>"
-        f"<Source>{tags(UKPRN=ukprn, DateTime=prepared)}</Source></Header>"
-        f"<LearningProvider>{tags(UKPRN=ukprn)}</LearningProvider>\n{chr(10).join(learners)}\n</Message>"
-    )
 
 
 def mapped(stream: str, records: Sequence[Record]) -> tuple[list[Any], list[tuple[str, str]]]:
@@ -818,17 +766,10 @@ print(*counts, peak.split()[1])
 @pytest.mark.longest
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of one process is read from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    schema = etree.XMLSchema(etree.parse(DATA / "ILR-2025-26.xsd"))
     peaks = {}
     for count in (5_000, 50_000):
         folder = tmp_path / str(count)
-        folder.mkdir()
-        write_ilr(folder / NAME, learners=count, seed=count)
-        valid = etree.iterparse(folder / NAME, tag="{*}Learner", schema=schema)
-        for _, element in valid:  # raises at the first fault
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+        write_large(folder / NAME, count)
         done = subprocess.run(
             [sys.executable, "-c", _MEASURE, str(folder)], capture_output=True, encoding="utf-8", check=True
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from colleges import activity, usual_college
 from command_line import run, unlog
+from ilr_files import SAMPLE
 from plugins import install
 from smtp_faults import Fault, FaultServer, free_port
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from colleges import SmallCollege
 
 pytestmark = pytest.mark.slow
-
-ILR = Path(__file__).parents[1] / "data" / "ilr" / "ILR-99999999-1819-20180626-144401-01.xml"
 
 
 def uln(nine: str) -> str:
@@ -245,12 +244,12 @@ def planted(folder: Path, mail_port: int) -> SmallCollege:
         path = college.write(name)
         with path.open("a", encoding="utf-8", newline="") as file:
             file.write(f'{GIVEN},{FAMILY},{EMAIL},{ULN},{TUTOR},too,many,columns,in,this,row\r\n"{FAMILY}')
-    text = ILR.read_text(encoding="utf-8")
+    text = SAMPLE.read_text(encoding="utf-8")
     for tag, value in (("GivenNames", GIVEN), ("FamilyName", FAMILY), ("Email", EMAIL), ("DateOfBirth", BORN)):
         text = re.sub(f"<{tag}>[^<]*<", f"<{tag}>{value}<", text)
     text = re.sub("<LearnStartDate>[^<]*<", f"<LearnStartDate>{FAMILY}<", text, count=2)
-    (folder / "data" / ILR.name).write_text(text, encoding="utf-8")
-    college.connectors.append({"type": "ilr", "name": "ilr", "path": f"data/{ILR.name}"})
+    (folder / "data" / SAMPLE.name).write_text(text, encoding="utf-8")
+    college.connectors.append({"type": "ilr", "name": "ilr", "path": f"data/{SAMPLE.name}"})
     secrets = {"url": secret("FP_URL"), "token": secret("FP_TOKEN")}
     college.connectors += [{"type": "gossip", "name": f"vendor-{does}", "does": does, **secrets} for does in GOSSIPS]
     college.connectors += [

@@ -175,8 +175,7 @@ def test_show_says_of_words_that_not_all_services_could_be_asked(night: Night) -
 
 
 def test_show_warns_of_a_region_that_no_service_knows(night: Night) -> None:
-    night.service.says["2010:6121"] = [{"kind": "pay", "reason": "region"}]
-    night.service.write()
+    night.service.say({"2010:6121": [{"kind": "pay", "reason": "region"}]})
     told = " ".join(night.run("lmi", "show", "6121", "--region", "West Midland").stderr.split())
     assert "no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?" in told
 
@@ -231,10 +230,8 @@ def test_compare_puts_figures_of_one_service_side_by_side(night: Night) -> None:
 
 
 def test_compare_never_mixes_regions_units_or_statistics_in_one_line(night: Night) -> None:
-    night.service.says["2010:6121"] = [
-        PAY | {"region": "UK"}, PAY | {"unit": "GBP a year", "value": 30000.0}, PAY | {"statistic": "median"}
-    ]  # fmt: skip
-    night.service.write()
+    yearly = PAY | {"unit": "GBP a year", "value": 30000.0}
+    night.service.say({"2010:6121": [PAY | {"region": "UK"}, yearly, PAY | {"statistic": "median"}]})
     night.run("lmi", "refresh", "--force")
     figures = night.json("lmi", "compare", "5241", "6121")["figures"]
     pay = [one for one in figures if one["kind"] == "pay"]
@@ -245,10 +242,8 @@ STARTING = {"kind": "pay", "value": 24000.0, "unit": "GBP a year", "statistic": 
 
 
 def test_compare_says_of_which_job_profile_a_figure_is(night: Night) -> None:
-    night.service.says["2010:5241"] = [STARTING]
-    night.service.says["2010:6121"] = [STARTING | {"text": "Nanny", "value": 19000.0}]
-    night.service.says["2010:7777"] = [STARTING | {"text": None, "value": 21000.0}]
-    night.service.write()
+    nanny, nobody = STARTING | {"text": "Nanny", "value": 19000.0}, STARTING | {"text": None, "value": 21000.0}
+    night.service.say({"2010:5241": [STARTING], "2010:6121": [nanny], "2010:7777": [nobody]})
     night.run("lmi", "forget")
     told = lines(night.run("lmi", "compare", "5241", "6121", "7777"))
     assert "pay, starting, £ a year £24,000 [1] £19,000 [2] £21,000" in told
@@ -261,9 +256,8 @@ def test_compare_says_of_which_job_profile_a_figure_is(night: Night) -> None:
 
 def test_compare_keeps_the_adverts_of_one_training_provider_apart(night: Night) -> None:
     adverts = {"kind": "vacancy", "value": 57.0, "unit": "adverts", "statistic": "count", "region": "England"}
-    night.service.says["2010:5241"] = [adverts | {"value": 5.0, "split": "training provider: 10000001"}]
-    night.service.says["2010:6121"] = [adverts]
-    night.service.write()
+    mine = adverts | {"value": 5.0, "split": "training provider: 10000001"}
+    night.service.say({"2010:5241": [mine], "2010:6121": [adverts]})
     night.run("lmi", "forget")
     told = lines(night.run("lmi", "compare", "5241", "6121"))
     assert "vacancy, count, training provider: 10000001, adverts 5 n/a" in told

@@ -73,8 +73,8 @@ def opened(file: Path, clock: Clock, **options: Any) -> Reference:
     return Reference.open(file, clock=clock, sleep=clock.sleep, **options)
 
 
-@pytest.fixture
-def reference(file: Path, clock: Clock) -> Iterator[Reference]:
+@pytest.fixture(name="reference")
+def _reference(file: Path, clock: Clock) -> Iterator[Reference]:
     with opened(file, clock) as made:
         yield made
 
