@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
@@ -337,22 +337,16 @@ def apprenticeship(code: str, lars: Any, **said: Any) -> dict[str, Any]:
 # A host for a connector
 
 
-def host_context(now: datetime = NOW) -> AbstractContextManager[Any]:
-    """Give a context with the host's own HTTP helper."""
-    return contexts.host_context(name="careers", now=now, secrets=[KEY])
-
-
-class Clock:
+class Clock(contexts.Clock):
     """A clock that stands still until it is moved."""
 
     def __init__(self, now: datetime = NOW) -> None:
-        self.now = now
+        super().__init__(now)
 
-    def __call__(self) -> datetime:
-        return self.now
 
-    def later(self, **by: float) -> None:
-        self.now += timedelta(**by)
+def host_context(now: datetime = NOW) -> AbstractContextManager[Any]:
+    """Give a context with the host's own HTTP helper."""
+    return contexts.host_context(name="careers", now=now, secrets=[KEY])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ This module is a plugin, too: it offers the connector `scripted` to the host tha
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import importlib.metadata
@@ -12,6 +13,7 @@ import io
 import json
 import os
 import runpy
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -403,6 +405,12 @@ def snapshot(store: Store, *, live: bool = False) -> Snapshot:
                 rows.append(tuple(kept.items()))
             found[table.name] = sorted(rows, key=repr)
     return found
+
+
+def contents(database: Path) -> list[str]:
+    """Return everything that a SQLite file holds, as statements."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
 
 
 def dump(store: Store, tables: Iterable[sa.Table] = schema.DATA_TABLES) -> Snapshot:

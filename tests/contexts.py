@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from fingerpost import Message, Record, Rejected
 from fingerpost._http import Http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass
@@ -77,6 +78,37 @@ class HostContext:
     def data_from(self, instant: datetime) -> None:
         assert "data_from" not in self.forbidden, instant
         self.data_at = instant
+
+
+class Clock:
+    """A clock that goes on only when it is told to, or when somebody sleeps."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.slept = 0.0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.later(seconds=seconds)
+
+    def later(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+def records(messages: Iterable[Message]) -> list[Record]:
+    return [message for message in messages if isinstance(message, Record)]
+
+
+def rejected(messages: Iterable[Message]) -> list[Rejected]:
+    return [message for message in messages if isinstance(message, Rejected)]
+
+
+def keys(messages: Iterable[Message]) -> list[str]:
+    """Return the keys of the records among messages."""
+    return [record.key for record in records(messages)]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import contexts
 import pytest
+from contexts import keys, records, rejected
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -69,18 +70,6 @@ def read(context: HostContext, **options: Any) -> list[Message]:
 def read_text(folder: Path, text: str | bytes, context: HostContext | None = None, **options: Any) -> list[Message]:
     (folder / "log.csv").write_bytes(text.encode() if isinstance(text, str) else text)
     return read(context or HostContext(folder), **options)
-
-
-def records(messages: Sequence[Message]) -> list[Record]:
-    return [message for message in messages if isinstance(message, Record)]
-
-
-def rejected(messages: Sequence[Message]) -> list[Rejected]:
-    return [message for message in messages if isinstance(message, Rejected)]
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [record.key for record in records(messages)]
 
 
 def faults(messages: Sequence[Message]) -> list[tuple[str, str]]:

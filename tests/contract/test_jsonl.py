@@ -18,6 +18,7 @@ import pytest
 import responses
 from canonical_files import MAPPINGS, paths, schema
 from colleges import SmallCollege, stream, usual_college
+from contexts import keys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -86,10 +87,6 @@ def write(folder: Path, *lines: object, name: str = "feed.jsonl", end: bytes = b
     path = folder / name
     path.write_bytes(b"".join(part + end for part in parts))
     return path
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [message.key for message in messages if isinstance(message, Record)]
 
 
 def faults(messages: Sequence[Message]) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ import pytest
 import responses
 import structlog
 from colleges import SmallCollege, snapshot
+from contexts import keys, rejected
 from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +31,6 @@ from fingerpost import (
     Message,
     RateLimited,
     Record,
-    Rejected,
     SourceUnavailable,
 )
 from fingerpost_rest import RestConfig, RestSource, connectors, declarations
@@ -71,10 +71,6 @@ def source(base_url: str, **said: Any) -> RestSource:
 
 def read(context: HostContext, one: RestSource, cursor: Cursor | None = None) -> list[Message]:
     return list(one.read_activities(cursor, context))
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [message.key for message in messages if isinstance(message, Record)]
 
 
 # -- paging and signing in, against a server ---------------------------------------------------------------------------
@@ -475,7 +471,7 @@ def test_a_part_of_a_key_may_be_empty(context: HostContext, web: responses.Reque
     web.get(f"{HOST}/v1/log", json={"data": [{"id": one, "kind": other} for one, other in parts]})
     messages = read(context, source(HOST, key=["id", "kind"]))
     assert keys(messages) == ["1|", "1|", "|x"]
-    bad = [(message.reason, message.where) for message in messages if isinstance(message, Rejected)]
+    bad = [(message.reason, message.where) for message in rejected(messages)]
     assert bad == [("missing_key", "page 1 record 4"), ("missing_key", "page 1 record 5")]
 
 
@@ -513,7 +509,7 @@ def test_a_record_that_cannot_be_read_costs_only_itself(
     web.get(f"{HOST}/v1/log", json={"data": [ROWS[0], row, ROWS[1]]})
     messages = read(context, source(HOST))
     assert keys(messages) == ["A1", "A2"]
-    (bad,) = [message for message in messages if isinstance(message, Rejected)]
+    (bad,) = rejected(messages)
     assert (bad.reason, bad.where) == (reason, "page 1 record 2")
 
 

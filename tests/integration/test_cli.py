@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 import pytest
-from colleges import SmallCollege, activity, usual_college
+from colleges import SmallCollege, activity, contents, usual_college
 from command_line import run, run_json
 from plugins import install
 
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDTH = 100
-
-
-def contents(database: Path) -> list[str]:
-    connection = sqlite3.connect(database)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")

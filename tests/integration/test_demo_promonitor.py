@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
-from colleges import dump
+from colleges import contents, dump
 from command_line import run
 from mails import text_of
 
@@ -60,8 +60,7 @@ def asked(folder: Path, statement: str) -> list[tuple[Any, ...]]:
 
 def whole(folder: Path) -> list[str]:
     """Return everything that is in the databases of the college, in a settled order."""
-    with closing(sqlite3.connect(folder / "prosuite.db")) as connection:
-        return sorted(connection.iterdump())
+    return sorted(contents(folder / "prosuite.db"))
 
 
 def keys(folder: Path, stream: str) -> set[str]:

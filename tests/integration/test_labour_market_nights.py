@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
-from colleges import dump, stream, usual_college
+from colleges import contents, dump, stream, usual_college
 from command_line import run_json
 from http_server import KEY, Answer, refusal, web_page
 from lmi_server import LmiServer
@@ -130,15 +128,10 @@ def test_a_dry_run_asks_nobody_and_keeps_nothing(tmp_path: Path, server: LmiServ
     college.sync(deliver=False)
     before = len(server.requests)
     college.later(days=KEEP_DAYS["pay"] + 1)
-    remembered = dump_of(tmp_path / "labour-market.db")
+    remembered = contents(tmp_path / "labour-market.db")
     report = college.sync(dry_run=True)
     assert (report.exit_code, report.messages, len(server.requests)) == (0, [], before)
-    assert dump_of(tmp_path / "labour-market.db") == remembered
-
-
-def dump_of(file: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        return list(database.iterdump())
+    assert contents(tmp_path / "labour-market.db") == remembered
 
 
 def test_lines_are_left_out_where_the_college_says_so(tmp_path: Path, server: LmiServer) -> None:

@@ -37,6 +37,14 @@ def college(tmp_path: Path) -> SmallCollege:
     return small(tmp_path)
 
 
+@pytest.fixture
+def listing(tmp_path: Path) -> SmallCollege:
+    """Return a college whose ILP can list its items, after the first night."""
+    made = small(tmp_path, kind="listing")
+    made.sync()
+    return made
+
+
 # Planning: one item for each learner with something open
 
 
@@ -283,21 +291,19 @@ FORGETTING = pytest.mark.parametrize("forget", [lose_the_store, rename_the_conne
 
 @FORGETTING
 def test_what_stands_there_without_our_knowing_is_closed_all_the_same(
-    tmp_path: Path, forget: Callable[[SmallCollege], None]
+    listing: SmallCollege, forget: Callable[[SmallCollege], None]
 ) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
     Board.pages["L004"][0] += " Spoke with L. about it."
     theirs = Board.pages["L004"][0]
-    forget(college)
-    college.drop("mis", "L002", "L004")
-    college.amend("courses", "L003", status="Withdrawn", actual_end_date="2026-02-27")
-    report = college.sync()
+    forget(listing)
+    listing.drop("mis", "L002", "L004")
+    listing.amend("courses", "L003", status="Withdrawn", actual_end_date="2026-02-27")
+    report = listing.sync()
     assert (report.items.written, report.exit_code) == (5, 0)
     assert Board.writes[6:] == [("L002", "close"), ("L003", "close")]  # of the others nothing had to be written
     assert sorted(Board.open_items()) == ["L001", "L004", "L005", "L006"]
     assert Board.pages["L004"] == [theirs]
-    again = college.sync()
+    again = listing.sync()
     assert (again.items.planned, again.exit_code, len(Board.writes)) == (0, 0, 8)
 
 
@@ -313,24 +319,20 @@ def test_the_ilp_is_asked_once_a_night_and_a_usual_one_writes_nothing(tmp_path: 
     assert Listing.lists == 2
 
 
-def test_what_was_opened_again_behind_our_back_is_closed_again(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
+def test_what_was_opened_again_behind_our_back_is_closed_again(listing: SmallCollege) -> None:
     (opened,) = Board.pages["L002"]
-    college.drop("mis", "L002")
-    college.sync()
+    listing.drop("mis", "L002")
+    listing.sync()
     Board.pages["L002"] = [opened]
-    assert college.sync().items.written == 1
+    assert listing.sync().items.written == 1
     assert "L002" not in Board.open_items()
 
 
-def test_what_is_found_to_close_counts_within_the_ceiling(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
-    lose_the_store(college)
-    college.drop("mis", "L001", "L002", "L003", "L004", "L005", "L006")
-    college.source("ilp")["ceiling"] = 4
-    first, second = college.sync(), college.sync()
+def test_what_is_found_to_close_counts_within_the_ceiling(listing: SmallCollege) -> None:
+    lose_the_store(listing)
+    listing.drop("mis", "L001", "L002", "L003", "L004", "L005", "L006")
+    listing.source("ilp")["ceiling"] = 4
+    first, second = listing.sync(), listing.sync()
     assert (first.items.written, first.items.over_ceiling) == (4, 2)
     assert (second.items.written, second.items.over_ceiling) == (2, 0)
     assert Board.open_items() == {}
@@ -353,68 +355,58 @@ def test_items_of_a_college_that_merged_into_ours_are_closed(tmp_path: Path) -> 
     assert "X1" not in Board.open_items()
 
 
-def test_who_cannot_be_judged_now_keeps_the_item(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
+def test_who_cannot_be_judged_now_keeps_the_item(listing: SmallCollege) -> None:
     before = dict(Board.open_items())
-    lose_the_store(college)
-    college.source("careers-log")["fresh_for"] = 3
-    college.later(days=10)
+    lose_the_store(listing)
+    listing.source("careers-log")["fresh_for"] = 3
+    listing.later(days=10)
     for name in ("mis", "courses", "tutors"):
-        college.write(name)
-    report = college.sync()
+        listing.write(name)
+    report = listing.sync()
     assert report.verdicts["8.1"]["unknown"] == 3
     assert "close" not in {operation for _, operation in Board.writes}
     assert Board.open_items().keys() == before.keys()
 
 
 @pytest.mark.parametrize("broken", ["mis", "courses", "careers-log"])
-def test_nobody_is_taken_for_gone_while_a_source_fails(tmp_path: Path, broken: str) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
+def test_nobody_is_taken_for_gone_while_a_source_fails(listing: SmallCollege, broken: str) -> None:
     before = dict(Board.open_items())
-    lose_the_store(college)
-    path = next(college.folder.rglob(f"{broken}*.csv"))
+    lose_the_store(listing)
+    path = next(listing.folder.rglob(f"{broken}*.csv"))
     content = path.read_bytes()
     path.write_text("nothing that is known\n", encoding="utf-8")
-    assert college.sync().exit_code == 3
+    assert listing.sync().exit_code == 3
     assert Board.open_items().keys() == before.keys()
     path.write_bytes(content)
-    college.drop("mis", "L002")
-    college.sync()
+    listing.drop("mis", "L002")
+    listing.sync()
     assert sorted(Board.open_items()) == ["L001", "L003", "L004", "L005", "L006"]
 
 
-def test_whose_record_was_rejected_keeps_the_item(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
-    lose_the_store(college)
-    (path,) = college.folder.rglob("mis*.csv")
+def test_whose_record_was_rejected_keeps_the_item(listing: SmallCollege) -> None:
+    lose_the_store(listing)
+    (path,) = listing.folder.rglob("mis*.csv")
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("".join(f"{line}{',,,a,b' if 'L002' in line else ''}\n" for line in lines), encoding="utf-8")
-    report = college.sync()
+    report = listing.sync()
     assert [one.rejected for one in report.streams if one.connector == "mis"] == [1]
     assert "L002" in Board.open_items()
 
 
-def test_a_list_that_is_cut_is_told_and_what_it_held_is_used(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
-    lose_the_store(college)
-    college.drop("mis", "L001", "L002")
+def test_a_list_that_is_cut_is_told_and_what_it_held_is_used(listing: SmallCollege) -> None:
+    lose_the_store(listing)
+    listing.drop("mis", "L001", "L002")
     Board.fault = "cut"
-    messages = college.sync().messages
+    messages = listing.sync().messages
     assert [one for one in messages if one.startswith("Channel")] == ["Channel ilp: the ILP is down"]
     assert "L001" not in Board.open_items()
     assert "L002" in Board.open_items()
 
 
-def test_a_dry_run_lists_what_would_be_closed(tmp_path: Path) -> None:
-    college = small(tmp_path, kind="listing")
-    college.sync()
-    lose_the_store(college)
-    college.drop("mis", "L002")
-    trial = college.sync(dry_run=True)
+def test_a_dry_run_lists_what_would_be_closed(listing: SmallCollege) -> None:
+    lose_the_store(listing)
+    listing.drop("mis", "L002")
+    trial = listing.sync(dry_run=True)
     assert ("close", "L002") in {(one.operation, one.learner) for one in trial.would_write}
     assert "L002" in Board.open_items()
 

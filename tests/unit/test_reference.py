@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from contexts import Clock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,24 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "ashe/estimatePay?soc=5241"
 CANARY = "canary-4711"
-
-
-class Clock:
-    """A clock that goes on only when it is told to, or when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
-        self.slept = 0.0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-        self.pass_by(seconds=seconds)
-
-    def pass_by(self, **time: float) -> None:
-        self.now += timedelta(**time)
+START = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
 
 
 class Service:
@@ -61,7 +45,7 @@ class Service:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -97,13 +81,13 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
     service = Service({"years": [2022, 2021]})
     with opened(file, clock) as reference:
         first = reference.fetch("lmiforall", KEY, "pay", service)
-        clock.pass_by(days=89)
+        clock.later(days=89)
         assert reference.fetch("lmiforall", KEY, "pay", service) == first
         assert first == ({"years": [2022, 2021]}, date(2026, 11, 2), False)
     with opened(file, clock) as reference:
         assert reference.fetch("lmiforall", KEY, "pay", service) == first
         assert (service.calls, reference.asked) == (1, {})
-        clock.pass_by(days=1)
+        clock.later(days=1)
         service.answer = 2
         assert reference.fetch("lmiforall", KEY, "pay", service) == (2, date(2027, 1, 31), False)
         assert (service.calls, reference.asked) == (2, {"lmiforall": 1})
@@ -113,10 +97,10 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
 def test_kinds_are_kept_as_long_as_they_last(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service()
     reference.fetch("ncs", KEY, kind, service)
-    clock.pass_by(days=days, seconds=-1)
+    clock.later(days=days, seconds=-1)
     reference.fetch("ncs", KEY, kind, service)
     assert service.calls == 1
-    clock.pass_by(seconds=1)
+    clock.later(seconds=1)
     reference.fetch("ncs", KEY, kind, service)
     assert service.calls == 2
 
@@ -126,7 +110,7 @@ def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, c
     with opened(file, clock, keep_days={"pay": 2, "skill": 0}) as reference:
         for _ in range(3):
             reference.fetch("lmiforall", KEY, "pay", service)
-            clock.pass_by(days=1)
+            clock.later(days=1)
         assert service.calls == 2
         for _ in range(3):
             assert reference.fetch("lmiforall", "skills", "skill", service).stale is False
@@ -183,7 +167,7 @@ def test_a_connector_that_breaks_the_rules_is_told(reference: Reference, clock: 
 def test_a_dead_service_is_answered_for_with_the_date(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
     reference.fetch("lmiforall", KEY, "pay", service)
-    clock.pass_by(days=100)
+    clock.later(days=100)
     service.answer = down()
     assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
     with pytest.raises(SourceUnavailable):
@@ -208,14 +192,14 @@ def test_a_service_that_failed_rests_for_every_process(
             with pytest.raises(type(error), match=error.message):
                 one.fetch("ncs", str(key), "profile", service)
         calls = service.calls
-        clock.pass_by(minutes=minutes, seconds=-1)
+        clock.later(minutes=minutes, seconds=-1)
         for reference in (one, other):
             with pytest.raises(type(error), match="1 more minute"):
                 reference.fetch("ncs", "another", "profile", service)
             assert reference.failures == {"ncs": code}
         assert (service.calls, other.asked) == (calls, {})
         assert other.fetch("lmiforall", KEY, "pay", Service()).value == 1
-        clock.pass_by(seconds=1)
+        clock.later(seconds=1)
         service.answer = "back"
         assert other.fetch("ncs", KEY, "profile", service).value == "back"
 
@@ -242,7 +226,7 @@ def test_a_question_that_fails_is_not_asked_again_and_stands_in_nobodys_way(file
             with pytest.raises(SourceUnavailable, match=down().message):
                 reference.fetch("lmiforall", KEY, "pay", broken)
             assert reference.fetch("lmiforall", str(number), "pay", well).value == "well"
-            clock.pass_by(hours=1)
+            clock.later(hours=1)
         assert (broken.calls, well.calls) == (1, 3)
     with opened(file, clock) as reference:
         broken.answer = "mended"
@@ -270,7 +254,7 @@ def test_asking_for_patience_is_no_fault_of_the_question(reference: Reference, c
     service = Service(RateLimited("Slower.", retry_after=60))
     with pytest.raises(RateLimited):
         reference.fetch("ncs", KEY, "profile", service)
-    clock.pass_by(seconds=60)
+    clock.later(seconds=60)
     service.answer = "now"
     assert reference.fetch("ncs", KEY, "profile", service).value == "now"
 
@@ -290,18 +274,18 @@ def test_an_answer_of_nothing_leaves_what_was_said_before(reference: Reference, 
     service = Service("said once")
     reference.fetch("lmiforall", KEY, "pay", service)
     service.answer = None
-    clock.pass_by(days=100)
+    clock.later(days=100)
     for day in range(7):
         assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
         assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
         assert service.calls == 2, day
-        clock.pass_by(days=1)
+        clock.later(days=1)
     assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
     assert service.calls == 3
     service.answer = "said anew"
-    clock.pass_by(days=7)
+    clock.later(days=7)
     assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
-    clock.pass_by(days=89)
+    clock.later(days=89)
     assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
     assert service.calls == 4
 
@@ -311,7 +295,7 @@ def test_after_a_year_nothing_is_believed(reference: Reference, clock: Clock) ->
     reference.fetch("lmiforall", KEY, "pay", service)
     service.answer = None
     for days, value in ((360, "said once"), (4, "said once"), (3, None)):
-        clock.pass_by(days=days)
+        clock.later(days=days)
         assert reference.fetch("lmiforall", KEY, "pay", service).value == value
     assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
 
@@ -319,7 +303,7 @@ def test_after_a_year_nothing_is_believed(reference: Reference, clock: Clock) ->
 def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) -> None:
     with opened(file, clock) as reference:
         reference.fetch("lmiforall", KEY, "pay", Service("said once"))
-    clock.pass_by(days=1)
+    clock.later(days=1)
     with opened(file, clock, refresh=True) as reference:
         service = Service(None)
         for _ in range(2):
@@ -331,7 +315,7 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
 def test_nothing_is_asked_again_after_a_week(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service(None)
     for passed in (0, days * 86_400 - 1, 1):
-        clock.pass_by(seconds=passed)
+        clock.later(seconds=passed)
         reference.fetch("ncs", KEY, kind, service)
     assert service.calls == 2
 
@@ -380,10 +364,10 @@ def test_refused_credentials_end_it_for_this_process_alone(file: Path, clock: Cl
     service = Service("kept")
     with opened(file, clock) as reference:
         reference.fetch("ncs", KEY, "profile", service)
-        clock.pass_by(days=40)
+        clock.later(days=40)
         service.answer = AuthError("The key was refused.")
         assert reference.fetch("ncs", KEY, "profile", service) == ("kept", date(2026, 11, 2), True)
-        clock.pass_by(days=1)
+        clock.later(days=1)
         with pytest.raises(AuthError, match="The key was refused"):
             reference.fetch("ncs", "other", "profile", service)
         assert (service.calls, reference.failures) == (2, {"ncs": "auth"})
@@ -400,7 +384,7 @@ def test_offline_asks_nobody(file: Path, clock: Clock) -> None:
         reference.fetch("ncs", KEY, "profile", Service())
     with opened(file, clock, offline=True) as reference:
         assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is False
-        clock.pass_by(days=31)
+        clock.later(days=31)
         assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is True
         assert (reference.asked, reference.failures) == ({}, {})
 
@@ -414,7 +398,7 @@ def test_a_limit_holds_for_all_who_share_the_file(file: Path, clock: Clock) -> N
         for number in range(20):
             reference = (one, other)[number % 3 == 0]
             reference.fetch("adverts", str(number), "vacancy", lambda: made.append(clock.now), limit=(3, 10))
-            clock.pass_by(seconds=number % 4)
+            clock.later(seconds=number % 4)
     assert len(made) == 20
     assert all(later - earlier >= timedelta(seconds=10) for earlier, later in zip(made, made[3:], strict=False))
 
@@ -422,7 +406,7 @@ def test_a_limit_holds_for_all_who_share_the_file(file: Path, clock: Clock) -> N
 def test_who_would_wait_too_long_gets_what_is_remembered(reference: Reference, clock: Clock) -> None:
     service = Service()
     reference.fetch("adverts", "old", "vacancy", service)
-    clock.pass_by(days=2)
+    clock.later(days=2)
     for number in range(2):
         reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
     assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
@@ -430,18 +414,18 @@ def test_who_would_wait_too_long_gets_what_is_remembered(reference: Reference, c
         reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
     assert caught.value.retry_after == pytest.approx(300)
     assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
-    clock.pass_by(seconds=280)
+    clock.later(seconds=280)
     assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
     assert clock.slept == pytest.approx(20)
 
 
 def test_a_call_counts_until_the_service_has_answered(file: Path, clock: Clock) -> None:
     with opened(file, clock, max_wait=0) as reference:
-        reference.fetch("adverts", "slow", "vacancy", lambda: clock.pass_by(seconds=8), limit=(1, 10))
-        clock.pass_by(seconds=9)
+        reference.fetch("adverts", "slow", "vacancy", lambda: clock.later(seconds=8), limit=(1, 10))
+        clock.later(seconds=9)
         with pytest.raises(RateLimited):
             reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10))
-        clock.pass_by(seconds=1)
+        clock.later(seconds=1)
         assert reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10)).value == 1
 
 
@@ -585,7 +569,7 @@ def test_a_killed_process_blocks_its_question_for_two_minutes_and_its_call_count
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        clock.pass_by(seconds=0 if stands_still else seconds)
+        clock.later(seconds=0 if stands_still else seconds)
 
     clock.now = datetime.now(UTC)
     with Reference.open(file, clock=clock, sleep=sleep, max_wait=0) as reference:
@@ -605,7 +589,7 @@ def test_what_is_remembered_can_be_looked_at_and_forgotten(file: Path, clock: Cl
         for service in ("ncs", "lmiforall", "maps"):
             reference.fetch(service, KEY, "codes", Service(service))
         assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
-        clock.pass_by(days=181)
+        clock.later(days=181)
         assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
         at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
         assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
@@ -674,10 +658,10 @@ ANSWERS = st.dictionaries(st.tuples(NAMES, TEXTS), st.tuples(st.integers(0, 3), 
 
 def remembering(folder: Path, name: str, answers: dict[tuple[str, str], tuple[int, Any]]) -> Path:
     """Export a file of these answers: (service, key) to (day, value)."""
-    clock = Clock()
+    clock = Clock(START)
     with opened(folder / f"{name}.db", clock) as reference:
         for (service, key), (day, value) in answers.items():
-            clock.now = Clock().now + timedelta(days=day)
+            clock.now = START + timedelta(days=day)
             reference.fetch(service, key, "codes", Service(value))
         assert reference.export(folder / name) == len(answers)
     return folder / name
@@ -695,8 +679,8 @@ def everything(reference: Reference) -> dict[tuple[str, str], Any]:
 def test_the_newest_answers_win_in_whatever_order_and_however_often(
     one: dict[tuple[str, str], tuple[int, Any]], other: dict[tuple[str, str], tuple[int, Any]]
 ) -> None:
-    clock = Clock()
-    clock.pass_by(days=4)
+    clock = Clock(START)
+    clock.later(days=4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = [remembering(folder, "one", one), remembering(folder, "other", other)]
@@ -714,7 +698,7 @@ def test_the_newest_answers_win_in_whatever_order_and_however_often(
                 said = [(day, value) for day, value in told if value is not None]
                 told = said or told  # nothing never takes the place of something
                 newest = max(day for day, _ in told)
-                assert at == Clock().now + timedelta(days=newest)
+                assert at == START + timedelta(days=newest)
                 assert reply.value in [value for day, value in told if day == newest]
             assert [a.import_(file) for file in files] == [(0, len(one)), (0, len(other))]
             assert everything(a) == merged
@@ -735,7 +719,7 @@ def test_an_export_carries_a_dead_services_answers(tmp_path: Path, clock: Clock)
         "format": "fingerpost-labour-market", "version": 1, "exported": "2026-11-02T21:30:00.000000+00:00"
     }  # fmt: skip
     assert answer["value"] == "kept"
-    clock.pass_by(days=200)
+    clock.later(days=200)
     with opened(tmp_path / "new.db", clock) as reference:
         assert reference.import_(export) == (1, 0)
         assert reference.fetch("ncs", KEY, "pay", Service(down())) == ("kept", date(2026, 11, 2), True)
