@@ -137,16 +137,8 @@ class NcsServer(CareersServer):
 
     def _search(self, term: str, call: Request) -> Answer:
         words = {word.rstrip("s") for word in term.lower().split()} - {"and"}
-        ranked = [
-            (
-                len(
-                    words & {w.strip(",").rstrip("s") for w in f"{p['Title']} {p['AlternativeTitle']}".lower().split()}
-                ),
-                n,
-            )
-            for n, p in self.profiles.items()
-        ]
-        found = [name for score, name in sorted(ranked, key=lambda each: -each[0]) if score]
+        score = {name: len(words & self._words(profile)) for name, profile in self.profiles.items()}
+        found = sorted((name for name in score if score[name]), key=lambda name: -score[name])
         size, page = int(call.one("pageSize", "10")), int(call.one("page", "1"))
         if not found:
             return refusal(204)
@@ -157,6 +149,11 @@ class NcsServer(CareersServer):
             for name in found[(page - 1) * size : page * size]
         ]  # fmt: skip
         return json_answer({"Count": len(found), "CurrentPage": page, "PageSize": size, "Results": results})
+
+    @staticmethod
+    def _words(profile: dict[str, Any]) -> set[str]:
+        said = f"{profile['Title']} {profile['AlternativeTitle']}".lower().split()
+        return {word.strip(",").rstrip("s") for word in said}
 
     @staticmethod
     def _link(name: str) -> str:

@@ -103,25 +103,7 @@ class ScriptedSource(Source):
     def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         return self._read(cursor, context)
 
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
+    read_programmes = read_assignments = read_activities = read_destinations = read_responses = read_learners
 
     def _read(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         self.asked.append(cursor)

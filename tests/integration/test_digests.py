@@ -570,14 +570,10 @@ class Term:
     def write(self) -> None:
         rows, everybody = self.college.rows, self.learners
         rows["mis"] = [
-            {
-                "learner_ref": one.ref,
-                "given_names": f"Given{one.ref}",
-                "family_name": "X",
-                "date_of_birth": "2008-05-17",
-            }
+            {"learner_ref": one.ref, "given_names": f"Given{one.ref}", "family_name": "X",
+             "date_of_birth": "2008-05-17"}
             for one in everybody
-        ]
+        ]  # fmt: skip
         rows["courses"] = [
             {"learner_ref": one.ref, "programme": "Catering", "start_date": "2025-09-01",
              "planned_end_date": "2026-07-10", "programme_type": "Study programme",

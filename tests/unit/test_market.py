@@ -44,35 +44,27 @@ def report(*facts: Fact, title: str = "Electricians") -> MarketReport:
 
 BUREAU = "Figures by the Bureau of Work"
 THEN = "as it was on 2 March 2026"
+WEEK, RANGE = "about £640 a week before tax", "£24,000 to £42,000 a year before tax"
 
 
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ([fact(PAY, region="Wales")], f"about £640 a week before tax (estimate for 2022, Wales, {BUREAU})"),
-        (
-            [fact(PAY, coarse=True)],
-            f"about £640 a week before tax (estimate for 2022, UK, for a wider group of occupations, {BUREAU})",
-        ),
-        ([fact(PAY, stale=True)], f"about £640 a week before tax (estimate for 2022, UK, {BUREAU}, {THEN})"),
+        ([fact(PAY, region="Wales")], f"{WEEK} (estimate for 2022, Wales, {BUREAU})"),
+        ([fact(PAY, coarse=True)], f"{WEEK} (estimate for 2022, UK, for a wider group of occupations, {BUREAU})"),
+        ([fact(PAY, stale=True)], f"{WEEK} (estimate for 2022, UK, {BUREAU}, {THEN})"),
         (
             [fact(PAY, value=31234.5, unit="GBP a year", statistic="median")],
             f"about £31,234 a year before tax (for 2022, UK, {BUREAU})",
         ),
-        (
-            [fact(STARTING), fact(EXPERIENCED)],
-            f"£24,000 to £42,000 a year before tax (UK (as served), {BUREAU}, {THEN})",
-        ),
+        ([fact(STARTING), fact(EXPERIENCED)], f"{RANGE} (UK (as served), {BUREAU}, {THEN})"),
         (
             [fact(PAY), fact(ADVERTS)],
-            (
-                f"about £640 a week before tax (estimate for 2022, UK, {BUREAU}). "
-                f"57 apprenticeship adverts (England, {BUREAU}, {THEN})"
-            ),
+            f"{WEEK} (estimate for 2022, UK, {BUREAU}). 57 apprenticeship adverts (England, {BUREAU}, {THEN})",
         ),
         (
             [fact(STARTING | PROFILE), fact(EXPERIENCED | PROFILE)],
-            (f"£24,000 to £42,000 a year before tax (job profile Auto electrician, UK (as served), {BUREAU}, {THEN})"),
+            f"{RANGE} (job profile Auto electrician, UK (as served), {BUREAU}, {THEN})",
         ),
         (
             [fact(ADVERTS, split="training provider: 10000001")],
