@@ -481,12 +481,8 @@ def test_a_search_by_query_and_key(context: HostContext, web: responses.Requests
         responses.matchers.query_param_matcher({"notify": "no"}),
         responses.matchers.json_params_matcher(
             {"body": mark_item(ITEM_KEY, "{learner} & {id}"), "who": LEARNER})])  # fmt: skip
-    said: dict[str, Any] = {
-        "method": "PUT",
-        "path": "i/{key}",
-        "query": {"notify": "no"},
-        "body": {"body": "{text}", "who": "{learner}"},
-    }
+    body = {"body": "{text}", "who": "{learner}"}
+    said: dict[str, Any] = {"method": "PUT", "path": "i/{key}", "query": {"notify": "no"}, "body": body}
     one = channel(HOST, look=look, open={**said, "id": "uid"}, update=said, close=None, variables={"year": 2526})
     assert deliver(one, context, item("{learner} & {id}")) == [Receipt("delivery-1", "sent", "x-1")]
 
@@ -656,13 +652,8 @@ def test_a_source_that_reads_the_same_actions_leaves_ours_out(
     stream = {"path": "log", "key": ["id"], "mapping": "careers-log", "deleted": expression}
     one = RestSource(RestConfig(type="rest", name="ilp", base_url=HOST, streams={"activities": stream}))
     messages = list(one.read_activities(None, context))
-    assert [type(message).__name__ for message in messages] == [
-        "Deleted",
-        "Record",
-        "Record",
-        "Checkpoint",
-        "Checkpoint",
-    ]
+    kinds = [type(message).__name__ for message in messages]
+    assert kinds == ["Deleted", "Record", "Record", "Checkpoint", "Checkpoint"]
     assert messages[0] == Deleted("1")
 
 

@@ -332,12 +332,8 @@ def test_commands_run_on_the_demo(
 def install(site: Path) -> Path:
     """Put every plugin of the documentation into a folder, with the metadata that an installation writes."""
     site.mkdir(parents=True)
-    projects = [
-        tomllib.loads(one.text)["project"]
-        for path in OURS
-        for one in blocks(path, "toml")
-        if one.name == "pyproject.toml"
-    ]
+    documents = [one.text for path in OURS for one in blocks(path, "toml") if one.name == "pyproject.toml"]
+    projects = [tomllib.loads(text)["project"] for text in documents]
     entries = {
         module: (project["name"], project["version"], entry)
         for project in projects
@@ -819,12 +815,8 @@ def test_reason_codes_are_documented() -> None:
 
 
 def test_the_backup_is_whole(demo: Path, tmp_path: Path) -> None:
-    (line,) = [
-        line
-        for one in blocks(ROOT / "docs" / "it.md", "sh")
-        for line in one.text.splitlines()
-        if line.startswith("python -c")
-    ]
+    lines = [line for one in blocks(ROOT / "docs" / "it.md", "sh") for line in one.text.splitlines()]
+    (line,) = [line for line in lines if line.startswith("python -c")]
     folder = tmp_path / "demo"
     shutil.copytree(demo, folder)
     subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=folder, check=True)

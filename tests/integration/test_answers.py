@@ -57,9 +57,8 @@ def week(college: SmallCollege) -> bool:
     return listed(college)
 
 
-def something_changes(college: SmallCollege, day: str = "2026-06-26") -> None:
-    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L004")
-    course["planned_end_date"] = day
+def something_changes(college: SmallCollege) -> None:
+    college.amend("courses", "L004", planned_end_date="2026-06-26")
 
 
 def respell(college: SmallCollege) -> None:

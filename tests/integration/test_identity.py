@@ -220,10 +220,7 @@ def test_precedence_may_name_whose_tutors_are_told(tmp_path: Path) -> None:
 
 def test_the_source_that_names_the_head_of_a_group_counts_not_the_one_that_names_its_members(tmp_path: Path) -> None:
     college = two_tutors(tmp_path)
-    college.rows["ilp"] = [
-        {"learner_ref": "", "tutor_group": "G1", "tutor_name": "B", "tutor_email": "b@example.ac.uk"}
-    ]
-    college.write("ilp")
+    college.put("ilp", [{"learner_ref": "", "tutor_group": "G1", "tutor_name": "B", "tutor_email": "b@example.ac.uk"}])
     college.sync()
     assert explain(college, "L1").tutors == ("a@example.ac.uk",)
     college.tables["precedence"] = {"tutor": ["ilp"]}

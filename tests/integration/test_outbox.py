@@ -72,9 +72,7 @@ def by_smtp(college: SmallCollege, port: int, **keys: Any) -> None:
 
 def guided(college: SmallCollege, *refs: str) -> None:
     """Record that learners met a careers adviser, which settles something for those who had not."""
-    for ref in refs:
-        college.rows["careers-log"].append(activity(f"{ref}-g", ref, "Careers interview", "2026-02-20"))
-    college.write("careers-log")
+    college.add("careers-log", *(activity(f"{ref}-g", ref, "Careers interview", "2026-02-20") for ref in refs))
 
 
 def outbox(college: SmallCollege) -> list[dict[str, Any]]:

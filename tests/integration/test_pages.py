@@ -437,17 +437,11 @@ def week(college: SmallCollege) -> set[str]:
     """Go on by a week in which something happens to L001 and to L002, so that both tutors have news."""
     college.later(days=7)
     number = len(college.rows["careers-log"])
-    college.rows["careers-log"] += [
-        activity(f"{ref}-{number}", ref, "Employer talk", f"{college.now:%Y-%m-%d}", employer=f"Firm {number}")
-        for ref in ("L001", "L002")
-    ]
-    college.rows["mis"].append(college.rows["mis"][0] | {"learner_ref": f"N{number}"})
-    college.rows["mis"].append(college.rows["mis"][0] | {"learner_ref": f"M{number}"})
-    for name, index in (("N", 0), ("M", 1)):
-        college.rows["courses"].append(college.rows["courses"][0] | {"learner_ref": f"{name}{number}"})
-        college.rows["tutors"].append(college.rows["tutors"][index] | {"learner_ref": f"{name}{number}"})
-    for name in ("mis", "courses", "tutors", "careers-log"):
-        college.write(name)
+    for index, ref in enumerate(("L001", "L002")):
+        day, firm = f"{college.now:%Y-%m-%d}", f"Firm {number}"
+        college.add("careers-log", activity(f"{ref}-{number}", ref, "Employer talk", day, employer=firm))
+        for name in ("mis", "courses", "tutors"):
+            college.add(name, college.rows[name][index] | {"learner_ref": f"{'NM'[index]}{number}"})
     college.sync()
     return listed(college)
 

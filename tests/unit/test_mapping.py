@@ -1275,21 +1275,16 @@ def test_the_repr_of_a_mapping_shows_no_value_it_has_seen() -> None:
 
 
 def test_a_field_with_nothing_but_codes_adds_them_to_those_of_the_base(tmp_path: Path) -> None:
-    shipped = tmp_path / "shipped" / "base.toml"
-    shipped.parent.mkdir()
-    shipped.write_text(
+    write(
+        tmp_path / "shipped",
+        "base",
         'schema_version = 1\nstream = "activities"\n[fields.learner_ref]\nfrom = "ref"\n'
         '[fields.starts_on]\nfrom = "day"\ntype = "date"\nrequired = true\n'
         '[fields.kind]\nfrom = "what"\ntype = "kind"\nrequired = true\nvalues = { "Talk" = "employer_encounter" }\n',
-        encoding="utf-8",
     )
-    own = tmp_path / "mappings" / "own.toml"
-    own.parent.mkdir()
-    own.write_text(
-        'schema_version = 1\nextends = "base"\n[fields.kind]\nvalues = { "Chat" = "guidance_meeting" }\n',
-        encoding="utf-8",
-    )
-    document = MappingLibrary([shipped]).load("own", tmp_path)
+    own = 'schema_version = 1\nextends = "base"\n[fields.kind]\nvalues = { "Chat" = "guidance_meeting" }\n'
+    write(tmp_path / "mappings", "own", own)
+    document = MappingLibrary([tmp_path / "shipped" / "base.toml"]).load("own", tmp_path)
     compiled = compile_mapping(document, converters={}, kinds=load_kinds(), timezone=ZoneInfo("Europe/London"))
     rows = [{"ref": "A1", "day": "2026-03-02", "what": word} for word in ("Talk", "Chat")]
     kinds = [record.kind for record in compiled.apply(rows).records if isinstance(record, Activity)]
