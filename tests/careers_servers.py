@@ -11,26 +11,26 @@ import copy
 import importlib.metadata
 import json
 import math
+import re
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
-from zoneinfo import ZoneInfo
+from urllib.parse import unquote
 
-import structlog
+import contexts
+import pytest
+import responses
 from colleges import SmallCollege
+from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, web_page
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from rest_server import KEY, Answer, json_answer
 
 from fingerpost import (
     FACT_KINDS,
+    AuthError,
     College,
     Fact,
     Host,
@@ -40,41 +40,22 @@ from fingerpost import (
     SourceUnavailable,
 )
 from fingerpost._market.answers import Answers as Reference
-from fingerpost._web.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from fingerpost import FactKind
 
 NOW = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
-HTML = Answer(b"<!DOCTYPE html><title>Service closed</title>", 200, {"Content-Type": "text/html"})
-GONE = Answer(b"", 410)
+HTML = web_page()
+GONE = refusal(410)
 NO_KEY = json_answer({"statusCode": 401, "message": "Access denied due to missing subscription key."}, status=401)
 
 _USUAL_HEADERS = {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
 
 
-@dataclass
-class Call:
-    """One request as it came; `query` holds a parameter as often as it was sent."""
-
-    path: str
-    query: list[tuple[str, str]]
-    headers: dict[str, str]
-    at: float
-
-    def all(self, name: str) -> list[str]:
-        return [value for each, value in self.query if each == name]
-
-    def one(self, name: str, default: str = "") -> str:
-        return next(iter(self.all(name)), default)
-
-
-class CareersServer:
-    """Serve one service; `faults` maps the number of a request, from 1, to the answer in its place."""
+class CareersServer(HttpServer):
+    """Serve one service; `gone` is what it answers once it is closed."""
 
     key_header: ClassVar[str]
     version: ClassVar[tuple[str, str] | None] = None
@@ -82,30 +63,10 @@ class CareersServer:
     """The parameters that the service documents."""
     limit: tuple[int, float] | None = None
 
-    def __init__(self, *, faults: Mapping[int, Answer] | None = None) -> None:
-        self.faults = dict(faults or {})
+    def __init__(self) -> None:
+        super().__init__()
         self.gone: Answer | None = None
-        self.requests: list[Call] = []
         self.refused = 0
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.careers = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def busiest(self, seconds: float) -> int:
         """Return the most requests that came within so many seconds."""
@@ -118,37 +79,33 @@ class CareersServer:
         return {
             name
             for call in self.requests
-            for name in ({*call.headers} - known) | ({name for name, _ in call.query} - self.documented)
+            for name in ({*call.headers} - known) | ({name for name, _ in call.params} - self.documented)
         }
 
     def everything(self) -> str:
         """Return all that was sent, for a search in it; the key itself left out of its header."""
         told = [
-            (call.path, call.query, {**call.headers, self.key_header.title(): "***"}) for call in self.requests
+            (call.path, call.params, {**call.headers, self.key_header.title(): "***"}) for call in self.requests
         ]  # fmt: skip
         return json.dumps(told)
 
-    def answer(self, call: Call) -> Answer:
-        with self._lock:
-            self.requests.append(call)
-            if self.limit and sum(each.at > call.at - self.limit[1] for each in self.requests) > self.limit[0]:
-                self.refused += 1
-                return Answer(b"", 429)
-            if self.gone:
-                return self.gone
-            if len(self.requests) in self.faults:
-                return self.faults[len(self.requests)]
-            if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
-                return Answer(b"", 404)
-            if not self.is_open(call) and call.headers.get(self.key_header.title()) != KEY:
-                return NO_KEY
-            return self.served(call)
+    def answer(self, call: Request) -> Answer:
+        if self.limit and sum(each.at > call.at - self.limit[1] for each in self.requests) > self.limit[0]:
+            self.refused += 1
+            return refusal(429)
+        if self.gone:
+            return self.gone
+        if self.version and call.headers.get(self.version[0].title()) != self.version[1]:
+            return refusal(404)
+        if not self.is_open(call) and call.headers.get(self.key_header.title()) != KEY:
+            return NO_KEY
+        return self.served(call)
 
-    def is_open(self, call: Call) -> bool:
+    def is_open(self, call: Request) -> bool:
         """Say whether a request needs no key."""
         return False
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         raise NotImplementedError
 
 
@@ -160,11 +117,11 @@ class NcsServer(CareersServer):
     documented = frozenset({"page", "pageSize"})
     limit = (150, 60.0)
 
-    def __init__(self, profiles: Mapping[str, dict[str, Any]], **more: Any) -> None:
-        super().__init__(**more)
+    def __init__(self, profiles: Mapping[str, dict[str, Any]]) -> None:
+        super().__init__()
         self.profiles = dict(profiles)
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         match call.path.strip("/").split("/"):
             case ["summary"]:
                 rows = [
@@ -176,23 +133,15 @@ class NcsServer(CareersServer):
                 return self._search(unquote(term), call)
             case [name] if name.lower() in self.profiles:
                 return json_answer(self.profiles[name.lower()])
-        return Answer(b"", 204)
+        return refusal(204)
 
-    def _search(self, term: str, call: Call) -> Answer:
+    def _search(self, term: str, call: Request) -> Answer:
         words = {word.rstrip("s") for word in term.lower().split()} - {"and"}
-        ranked = [
-            (
-                len(
-                    words & {w.strip(",").rstrip("s") for w in f"{p['Title']} {p['AlternativeTitle']}".lower().split()}
-                ),
-                n,
-            )
-            for n, p in self.profiles.items()
-        ]
-        found = [name for score, name in sorted(ranked, key=lambda each: -each[0]) if score]
+        score = {name: len(words & self._words(profile)) for name, profile in self.profiles.items()}
+        found = sorted((name for name in score if score[name]), key=lambda name: -score[name])
         size, page = int(call.one("pageSize", "10")), int(call.one("page", "1"))
         if not found:
-            return Answer(b"", 204)
+            return refusal(204)
         results = [
             {"ResultItemTitle": self.profiles[name]["Title"], "ResultItemAlternativeTitle": None,
              "ResultItemOverview": "...", "ResultItemSalaryRange": "", "ResultItemUrlName": self._link(name),
@@ -200,6 +149,11 @@ class NcsServer(CareersServer):
             for name in found[(page - 1) * size : page * size]
         ]  # fmt: skip
         return json_answer({"Count": len(found), "CurrentPage": page, "PageSize": size, "Results": results})
+
+    @staticmethod
+    def _words(profile: dict[str, Any]) -> set[str]:
+        said = f"{profile['Title']} {profile['AlternativeTitle']}".lower().split()
+        return {word.strip(",").rstrip("s") for word in said}
 
     @staticmethod
     def _link(name: str) -> str:
@@ -217,13 +171,13 @@ class AdvertServer(CareersServer):
     })  # fmt: skip
     limit = (150, 300.0)
 
-    def __init__(self, adverts: Sequence[dict[str, Any]], **more: Any) -> None:
-        super().__init__(**more)
+    def __init__(self, adverts: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
         self.adverts = list(adverts)
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         if call.path.strip("/") != "vacancy":
-            return Answer(b"", 404)
+            return refusal(404)
         codes, ukprn = {int(code) for code in call.all("StandardLarsCode")}, call.one("Ukprn")
         found = [
             each
@@ -254,9 +208,8 @@ class MapsServer(CareersServer):
         onward: Mapping[str, list[str]] | None = None,
         *,
         lars: Mapping[str, Any] | None = None,
-        **more: Any,
     ) -> None:
-        super().__init__(**more)
+        super().__init__()
         self.lars = dict(lars or {})
         self.standards_gone: Answer | None = None
         self.occupations = {each["stdCode"]: each for each in occupations}
@@ -267,14 +220,14 @@ class MapsServer(CareersServer):
         return f"{self.url}/apprenticeshipstandards"
 
     @property
-    def standards(self) -> list[Call]:
+    def standards(self) -> list[Request]:
         """The requests for standards."""
         return [call for call in self.requests if self.is_open(call)]
 
-    def is_open(self, call: Call) -> bool:
+    def is_open(self, call: Request) -> bool:
         return call.path.startswith("/apprenticeshipstandards/")
 
-    def served(self, call: Call) -> Answer:
+    def served(self, call: Request) -> Answer:
         if self.standards_gone and self.is_open(call):
             return self.standards_gone
         expand = {part.lower() for part in call.one("expand").split(",")}
@@ -292,7 +245,7 @@ class MapsServer(CareersServer):
                 })  # fmt: skip
             case ["apprenticeshipstandards", code] if code in self.lars:
                 return json_answer(apprenticeship(code, self.lars[code]))
-        return Answer(b"", 404)
+        return refusal(404)
 
     @staticmethod
     def _shown(occupation: dict[str, Any], expand: set[str]) -> dict[str, Any]:
@@ -302,37 +255,6 @@ class MapsServer(CareersServer):
             for name, value in occupation.items()
             if name not in more or f"occupation.{name.lower()}" in expand
         }
-
-
-class _Server(ThreadingHTTPServer):
-    careers: CareersServer
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client may give up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5  # an idle kept-alive connection must not keep the server from closing
-    wbufsize = -1  # head and body in one piece, or the second waits for the first to be acknowledged
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        headers = {name.title(): value for name, value in self.headers.items()}
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        answer = self.server.careers.answer(Call(parts.path, query, headers, monotonic()))
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.status != 204:
-            self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
 
 
 # What the services hold
@@ -412,37 +334,16 @@ def apprenticeship(code: str, lars: Any, **said: Any) -> dict[str, Any]:
 # A host for a connector
 
 
-@dataclass
-class HostContext:
-    """What the host hands to an enricher; nobody sleeps, and `pauses` are those that were asked for."""
-
-    http: Http
-    name: str = "careers"
-    now: datetime = NOW
-    as_of: date = date(2026, 11, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    pauses: list[float] = field(default_factory=list)
-
-
-@contextmanager
-def host_context(**said: Any) -> Iterator[Any]:
-    """Give a context with the host's own HTTP helper."""
-    pauses: list[float] = []
-    with Http(log=structlog.get_logger(), sleep=pauses.append, secrets=[KEY], timeout=5.0) as http:
-        yield HostContext(http, pauses=pauses, **said)
-
-
-class Clock:
+class Clock(contexts.Clock):
     """A clock that stands still until it is moved."""
 
     def __init__(self, now: datetime = NOW) -> None:
-        self.now = now
+        super().__init__(now)
 
-    def __call__(self) -> datetime:
-        return self.now
 
-    def later(self, **by: float) -> None:
-        self.now += timedelta(**by)
+def host_context(now: datetime = NOW) -> AbstractContextManager[Any]:
+    """Give a context with the host's own HTTP helper."""
+    return contexts.host_context(name="careers", now=now, secrets=[KEY])
 
 
 @contextmanager
@@ -502,6 +403,32 @@ def ask_alone(connector: str, said: Mapping[str, Any], titles: str, first: int, 
                 list(asker.labour_market(asking(occupation), cache, context))
             except SourceUnavailable as error:
                 print(type(error).__name__)
+
+
+def until_it_fails(hook: Iterator[Any]) -> list[Any]:
+    """Return what a hook says before it finds that the service cannot be asked, or does not let it in."""
+    told: list[Any] = []
+    with pytest.raises((SourceUnavailable, AuthError)):
+        for fact in hook:
+            told.append(fact)
+    return told
+
+
+def assert_asked_once(
+    hook: Iterator[Any], context: Any, address: str, status: int, error: type[Exception], words: str
+) -> Any:
+    """Let an address answer with a status: the error says what it means and shows no key; return what was sent.
+
+    It is not asked a second time: an attempt more would be a call beyond the service's limit.
+    """
+    with responses.RequestsMock() as web:
+        web.get(address, status=status, body=f"no {KEY} here")
+        with pytest.raises(error, match=words) as caught:
+            list(hook)
+        (call,) = web.calls
+    assert KEY not in f"{caught.value!r} {vars(caught.value)}"
+    assert context.pauses == []
+    return call.request
 
 
 # Answers that are wrong
@@ -584,3 +511,38 @@ def assert_sound(said: Sequence[Fact | NoData]) -> None:
         assert each.value is None or (math.isfinite(each.value) and each.unit)
         assert each.text is None or (each.text.isprintable() and 0 < len(each.text) <= 1000 and "<b>" not in each.text)
         assert each.link is None or (each.link.startswith("https://") and each.link.isprintable())
+
+
+def assert_never_stumbles(
+    folder: Path,
+    answers: Mapping[str, st.SearchStrategy[bytes]],
+    hooks: Callable[[Reference, Any], Iterator[Iterator[Any]]],
+    *,
+    days: float,
+) -> None:
+    """Answer each address with whatever is drawn for it, `days` apart, and call the hooks of an enricher.
+
+    A hook may find that the service cannot be asked; nothing else may go wrong, and what it says must be sound.
+    """
+    clock = Clock()
+    with (
+        host_context() as context,
+        reference(folder, clock) as cache,
+        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
+    ):
+
+        @settings(max_examples=100, deadline=None)
+        @given(st.fixed_dictionaries(dict(answers)))
+        def whatever_comes(drawn: dict[str, bytes]) -> None:
+            web.reset()
+            for address, body in drawn.items():
+                web.add(responses.GET, re.compile(rf"{address}(\?.*)?$"), body=body)
+            clock.later(days=days)
+            for hook in hooks(cache, context):
+                try:
+                    told = list(hook)
+                except SourceUnavailable:
+                    continue
+                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
+
+        whatever_comes()

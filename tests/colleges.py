@@ -5,6 +5,7 @@ This module is a plugin, too: it offers the connector `scripted` to the host tha
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import importlib.metadata
@@ -12,6 +13,7 @@ import io
 import json
 import os
 import runpy
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -20,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+import plugins
 import sqlalchemy as sa
 
 from fingerpost import (
@@ -100,25 +103,7 @@ class ScriptedSource(Source):
     def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         return self._read(cursor, context)
 
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        return self._read(cursor, context)
+    read_programmes = read_assignments = read_activities = read_destinations = read_responses = read_learners
 
     def _read(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         self.asked.append(cursor)
@@ -154,11 +139,8 @@ def program(path: Path, body: str) -> str:
 def start_cli(college: SmallCollege, *arguments: str) -> subprocess.Popen[str]:
     """Start `fingerpost` in a process of its own that has this plugin installed."""
     site = college.folder / "site"
-    info = site / "scripted_plugin-1.dist-info"
-    if not info.exists():
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-plugin\nVersion: 1\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[fingerpost]\nscripted = {__name__}\n", encoding="utf-8")
+    if not site.exists():
+        plugins.install(site, "scripted-plugin", "scripted", __name__)
     path = os.pathsep.join((str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
     return subprocess.Popen(
         [sys.executable, "-c", "from fingerpost_cli import main; main()",
@@ -192,6 +174,7 @@ class SmallCollege:
         self.scripts: dict[str, Script] = {}
         self.asked: dict[str, list[Cursor | None]] = {}
         self.kept: tuple[str, College] | None = None
+        self.host = host
 
     @property
     def config_path(self) -> Path:
@@ -215,8 +198,7 @@ class SmallCollege:
         self.connectors.append(
             {"type": "csv", "name": name, "stream": stream, "path": f"data/{name}.csv", "mapping": mapping, **keys}
         )
-        self.rows[name] = rows
-        self.write(name)
+        self.put(name, rows)
 
     def add_scripted(self, name: str, script: Script, **keys: Any) -> None:
         """Add a `scripted` source."""
@@ -236,6 +218,27 @@ class SmallCollege:
         path.write_bytes(text.getvalue().encode("utf-8"))
         os.utime(path, (self.now.timestamp(), self.now.timestamp()))
         return path
+
+    def put(self, name: str, rows: list[Row]) -> None:
+        """Let a source hold other rows."""
+        self.rows[name] = rows
+        self.write(name)
+
+    def add(self, name: str, *rows: Row) -> None:
+        """Let a source hold more rows."""
+        self.rows[name].extend(rows)
+        self.write(name)
+
+    def drop(self, name: str, *learners: str) -> None:
+        """Let a source hold no row of these learners."""
+        self.put(name, [row for row in self.rows[name] if row["learner_ref"] not in learners])
+
+    def amend(self, name: str, *learners: str, **values: str) -> None:
+        """Let a source say something else of these learners, or of all where none is named."""
+        for row in self.rows[name]:
+            if not learners or row["learner_ref"] in learners:
+                row.update(values)
+        self.write(name)
 
     def configure(self) -> Path:
         """Write the configuration."""
@@ -257,7 +260,7 @@ class SmallCollege:
         if self.keep and self.kept is not None and self.kept[0] == text:
             college = self.kept[1]
         else:
-            college = College.open(self.config_path, host=host(), clock=lambda: self.now)
+            college = College.open(self.config_path, host=self.host(), clock=lambda: self.now)
             self.kept = (text, college)
         for name, script in self.scripts.items():
             source = college.source(name).connector
@@ -384,6 +387,12 @@ def snapshot(store: Store, *, live: bool = False) -> Snapshot:
                 rows.append(tuple(kept.items()))
             found[table.name] = sorted(rows, key=repr)
     return found
+
+
+def contents(database: Path) -> list[str]:
+    """Return everything that a SQLite file holds, as statements."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
 
 
 def dump(store: Store, tables: Iterable[sa.Table] = schema.DATA_TABLES) -> Snapshot:

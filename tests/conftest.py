@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 import pytest
+import responses
 import sqlalchemy as sa
 import warm
 from hypothesis import settings
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 warm.share()
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    """Answer in place of the web: each request must be the next that a test has named."""
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        yield mock
 
 
 @pytest.fixture(scope="session")

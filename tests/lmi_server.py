@@ -8,18 +8,13 @@ place; `always` answers everything. Every request is kept in `requests`, and cou
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
-from rest_server import Answer, Request, json_answer
+from http_server import Answer, HttpServer, Request, json_answer, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-    from typing import Self
 
 BASE = "/api/v1/"
 
@@ -54,22 +49,6 @@ ELECTRICIANS: dict[str, Any] = {
 }
 
 
-def gone() -> Answer:
-    """Answer as a service that was closed for good."""
-    return Answer(b"", 410)
-
-
-def page(status: int = 200) -> Answer:
-    """Answer as whatever has taken the place of a service: with a page for people."""
-    body = b"<!DOCTYPE html><html><title>LMI for All</title><p>This service has closed.</html>"
-    return Answer(body, status, {"Content-Type": "text/html; charset=utf-8"})
-
-
-def refusal(status: int = 404) -> Answer:
-    """Answer with a status and nothing else."""
-    return Answer(b"", status)
-
-
 def slow(seconds: float) -> Answer:
     """Answer late."""
     return Answer(b"{}", 200, {"Content-Type": "application/json"}, late=seconds)
@@ -85,43 +64,25 @@ def too_many_requests() -> Answer:
     return json_answer([{"id": 0, "title": "Too Many Requests", "summary": "", "company": ""}])
 
 
-class LmiServer:
+class LmiServer(HttpServer):
     """Serve the documented endpoints."""
 
     def __init__(self, *, instead: Mapping[str, Answer] | None = None, always: Answer | None = None) -> None:
+        super().__init__()
         self.instead = dict(instead or {})
         self.always = always
-        self.requests: list[Request] = []
-        self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.lmi = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def url(self) -> str:
         """What `base_url` is to be."""
-        return f"http://127.0.0.1:{self._server.server_port}{BASE}"
+        return super().url + BASE
 
     @property
     def calls(self) -> Counter[str]:
         """How often each thing was asked for: path and query, as the service documents them."""
         return Counter(_target(request) for request in list(self.requests))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     def answer(self, request: Request) -> Answer:
-        """Return what a request is answered with."""
-        self.requests.append(request)
         if self.always is not None:
             return self.always
         path = request.path.removeprefix(BASE)
@@ -270,42 +231,7 @@ def _soc(query: Mapping[str, str]) -> int:
     return _number(query.get("soc", ""))
 
 
-# -- the server --------------------------------------------------------------------------------------------------------
-
-
 def _target(request: Request) -> str:
     path = request.path.removeprefix(BASE)
     query = "&".join(f"{name}={value}" for name, value in sorted(request.query.items()))
     return f"{path}?{query}" if query else path
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    lmi: LmiServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that gives up on a slow answer is what some tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5  # an idle kept-alive connection must not keep the server from closing
-    wbufsize = -1  # head and body in one piece, or the second waits for the first to be acknowledged
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8", "replace")
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        said = self.server.lmi.answer(Request("GET", parts.path, query, dict(self.headers), body, 0.0))
-        if said.late:
-            self.server.lmi.stopping.wait(said.late)
-        self.send_response(said.status)
-        for name, value in said.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said.body)))
-        self.end_headers()
-        self.wfile.write(said.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""

@@ -10,6 +10,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import plugins
+
 from fingerpost import (
     ConnectorConfig,
     Context,
@@ -126,6 +128,11 @@ class Service:
         """Let the service say what `says` holds."""
         self.path.write_text(json.dumps(self.says), encoding="utf-8")
 
+    def say(self, more: Mapping[str, Any]) -> None:
+        """Let the service say something else of some things."""
+        self.says |= more
+        self.write()
+
     def close_down(self) -> None:
         """Let the service be gone."""
         self.path.unlink()
@@ -139,9 +146,5 @@ class Service:
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put this plugin where a host finds it."""
-    info = folder / "scripted_market-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-market\nVersion: 1\n", encoding="utf-8")
-    entry = f"[fingerpost]\nscripted-market = {__name__}\n"
-    (info / "entry_points.txt").write_text(entry, encoding="utf-8")
+    plugins.install(folder, "scripted-market", "scripted-market", __name__)
     monkeypatch.syspath_prepend(str(folder))

@@ -13,72 +13,48 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-import time
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode
+
+from http_server import KEY, Answer, HttpServer, Request, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Mapping
 
 Paging: TypeAlias = Literal["none", "next_link", "link_header", "page", "offset", "cursor"]
 Sign: TypeAlias = Literal["none", "api_key", "bearer", "basic", "oauth2", "login", "login_basic"]
 
-KEY = "canary-key-7f3a91"
 PASSWORD = "canary-password-c0ffee/+="
 USER = "fingerpost"
 TOKENS = "canary-token"
 """What every token that the server gives begins with."""
 
 
-@dataclass
-class Request:
-    """One request as it came."""
+PAGING: dict[str, dict[str, Any]] = {
+    "none": {"kind": "none"},
+    "next_link": {"kind": "next_link", "next": "meta.next"},
+    "link_header": {"kind": "next_link"},
+    "page": {"kind": "page"},
+    "offset": {"kind": "offset", "size": 3, "size_parameter": "limit"},
+    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
+}
+"""How a table says which pages the service has."""
 
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: str
-    at: float
-
-
-@dataclass
-class Answer:
-    """One answer; `length` is what Content-Length claims, where it lies, and `late` the seconds that it takes."""
-
-    body: bytes = b"{}"
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    length: int | None = None
-    late: float = 0.0
-
-
-def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON."""
-    return Answer(json.dumps(value).encode(), status, {"Content-Type": "application/json", **(headers or {})})
+SIGNS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
+    "bearer": {"kind": "bearer", "token": KEY},
+    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
+    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
+    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
+              "password_field": "pass"},
+    "login_basic": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "send": "basic",
+                    "token_path": "Token", "value": "Basic {token}"},
+}  # fmt: skip
+"""How a table says which sign-in the service wants."""
 
 
-def too_many(seconds: int | None = None) -> Answer:
-    """Ask for patience, with or without saying how much."""
-    return Answer(b"", 429, {} if seconds is None else {"Retry-After": str(seconds)})
-
-
-def login_page() -> Answer:
-    """Answer as a proxy does that wants people to sign in: with a page, and with status 200."""
-    return Answer(b"<!DOCTYPE html><title>Sign in</title>", 200, {"Content-Type": "text/html; charset=utf-8"})
-
-
-def cut(answer: Answer) -> Answer:
-    """Send half of an answer and close."""
-    return Answer(answer.body[: len(answer.body) // 2], answer.status, answer.headers, len(answer.body))
-
-
-class RestServer:
+class RestServer(HttpServer):
     """Serve `lists` and `pages`. `faults` maps the number of a request for records, from 1, to an answer in its place;
     `afterwards` does so too, but the request has done its work by then.
 
@@ -101,6 +77,7 @@ class RestServer:
         pages: Mapping[str, list[dict[str, Any]]] | None = None,
         afterwards: Mapping[int, Answer] | None = None,
     ) -> None:
+        super().__init__()
         self.lists = dict(lists)
         self.paging = paging
         self.auth = auth
@@ -112,22 +89,11 @@ class RestServer:
         self.faults = dict(faults or {})
         self.pages = {learner: list(items) for learner, items in (pages or {}).items()}
         self.afterwards = dict(afterwards or {})
-        self.requests: list[Request] = []
         self.logins = 0
-        self.stopping = threading.Event()
         self._answered: dict[tuple[str, str, str], Answer] = {}
         self._last_item = 0
         self._tokens: dict[str, int] = {}
         self._reads = 0
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.rest = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def url(self) -> str:
-        """The address of the server."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def reads(self) -> list[Request]:
@@ -139,33 +105,18 @@ class RestServer:
         """The requests that were to write an item."""
         return [request for request in self.reads if request.method != "GET"]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     # -- answering
 
     def answer(self, request: Request) -> Answer:
-        """Return what a request is answered with."""
-        with self._lock:
-            self.requests.append(request)
-            if request.path == "/token":
-                return self._login(request)
-            self._reads += 1
-            if self._reads in self.faults:
-                return self.faults[self._reads]
-            if not self._is_signed(request):
-                return json_answer({"error": "unauthorised"}, status=401)
-            answer = self._served(request)
-            return self.afterwards.get(self._reads, answer)
+        if request.path == "/token":
+            return self._login(request)
+        self._reads += 1
+        if self._reads in self.faults:
+            return self.faults[self._reads]
+        if not self._is_signed(request):
+            return json_answer({"error": "unauthorised"}, status=401)
+        answer = self._served(request)
+        return self.afterwards.get(self._reads, answer)
 
     def _served(self, request: Request) -> Answer:
         match request.path.removeprefix("/v1/").strip("/").split("/"):
@@ -276,41 +227,3 @@ def basic(user: str, password: str, *, quoted: bool = False) -> str:
     if quoted:
         user, password = urlencode({"u": user})[2:], urlencode({"p": password})[2:]
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-class _Server(ThreadingHTTPServer):
-    rest: RestServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client may give up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5  # an idle kept-alive connection must not keep the server from closing
-    disable_nagle_algorithm = True  # head and body are sent one after the other; waiting for each other costs 40 ms
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        headers = {name.title(): value for name, value in self.headers.items()}
-        request = Request(self.command, parts.path, query, headers, body, time.monotonic())
-        answer = self.server.rest.answer(request)
-        if answer.late:
-            self.server.rest.stopping.wait(answer.late)
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
-        self.end_headers()
-        self.wfile.write(answer.body)
-        self.close_connection = answer.length is not None
-
-    do_POST: Callable[[_Handler], None] = do_GET  # noqa: N815 - the name that http.server looks for
-    do_PUT: Callable[[_Handler], None] = do_GET  # noqa: N815
-    do_PATCH: Callable[[_Handler], None] = do_GET  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""

@@ -6,12 +6,12 @@ closed or reset right after the message, an answer that is no answer.
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+from http_server import close_with_rst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -166,9 +166,7 @@ class FaultServer:
         if fault.action == "hang":
             self._left.wait()
         elif fault.action == "rst":
-            # With lingering on and a time of nought, closing sends RST and not FIN.
-            linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            close_with_rst(connection)
 
 
 def free_port() -> int:

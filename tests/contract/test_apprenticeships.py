@@ -16,16 +16,18 @@ from careers_servers import (
     Clock,
     advert,
     asking,
-    assert_sound,
+    assert_asked_once,
+    assert_never_stumbles,
     bodies,
     configured,
     crowd,
     host_context,
     reference,
+    until_it_fails,
 )
+from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from pydantic import ValidationError
-from rest_server import KEY, Answer
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
@@ -163,7 +165,7 @@ def test_what_is_sent_is_documented_and_holds_the_colleges_place_alone(context: 
         (found,) = adverts.check(context)
         remembered = str(list(cache.entries()))
     assert server.undocumented() == set()
-    assert sorted(server.requests[0].query) == [
+    assert sorted(server.requests[0].params) == [
         ("DistanceInMiles", "20"), ("ExcludeRecruitingNationally", "true"), ("Lat", "53.8"), ("Lon", "-1.55"),
         ("PageNumber", "1"), ("PageSize", "100"),
         ("StandardLarsCode", "240"), ("StandardLarsCode", "91"), ("Ukprn", "10000001"),
@@ -196,10 +198,7 @@ def test_when_the_service_is_gone_memory_speaks_with_its_date(context: Any, tmp_
         list(adverts.labour_market(asking(JOINERS), cache, context))
         clock.later(days=2)
         server.gone = gone
-        told: list[Any] = []
-        with pytest.raises((SourceUnavailable, AuthError)):
-            for fact in adverts.labour_market(asking(others, JOINERS), cache, context):
-                told.append(fact)
+        told = until_it_fails(adverts.labour_market(asking(others, JOINERS), cache, context))
         assert [(fact.value, fact.stale, fact.retrieved) for fact in told] == [
             (1.0, True, NOW.date()),
             (15704.0, True, NOW.date()),
@@ -248,14 +247,9 @@ def test_an_advert_that_closed_meanwhile_is_not_named(tmp_path: Path) -> None:
 def test_a_status_means_what_the_service_says(
     context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
 ) -> None:
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
-        web.get(f"{BASE}/vacancy", status=status)
-        with pytest.raises(error, match=words) as caught:
-            list(enricher().labour_market(asking(JOINERS), cache, context))
-        # An attempt more would be a call beyond the service's limit.
-        assert len(web.calls) == 1
-        assert KEY not in f"{caught.value!r} {vars(caught.value)}"
-    assert context.pauses == []
+    with reference(tmp_path, Clock()) as cache:
+        hook = enricher().labour_market(asking(JOINERS), cache, context)
+        assert_asked_once(hook, context, f"{BASE}/vacancy", status, error, words)
 
 
 def test_without_a_key_or_a_version_the_stand_in_refuses(context: Any, tmp_path: Path) -> None:
@@ -350,29 +344,8 @@ def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
 
 
 def test_no_answer_makes_a_hook_stumble(tmp_path: Path) -> None:
-    clock = Clock()
+    def hooks(cache: Any, context: Any) -> Iterator[Iterator[Any]]:
+        yield enricher().labour_market(asking(JOINERS), cache, context)
+        yield enricher().check(context)
 
-    with (
-        host_context() as context,
-        reference(tmp_path, clock) as cache,
-        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
-    ):
-
-        @settings(max_examples=100, deadline=None)
-        @given(body=bodies(PAGE))
-        def whatever_comes(body: bytes) -> None:
-            web.reset()
-            web.get(f"{BASE}/vacancy", body=body)
-            clock.later(days=2)
-            hooks: list[Iterator[Any]] = [
-                enricher().labour_market(asking(JOINERS), cache, context),
-                enricher().check(context),
-            ]
-            for hook in hooks:
-                try:
-                    told = list(hook)
-                except SourceUnavailable:
-                    continue
-                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
-
-        whatever_comes()
+    assert_never_stumbles(tmp_path, {f"{BASE}/vacancy": bodies(PAGE)}, hooks, days=2)

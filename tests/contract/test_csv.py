@@ -8,14 +8,14 @@ import io
 import os
 import re
 import zipfile
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
-import structlog
+from contexts import keys, records, rejected
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -45,39 +45,18 @@ COLUMNS = frozenset({"id", "kind", "title"})
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; it insists on the columns of the key."""
 
-    base_dir: Path
     columns: frozenset[str] = COLUMNS
     key: tuple[str, ...] = ("id",)
     name: str = "careers-log"
-    now: datetime = NOW
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    http: Any = None
-    digests: dict[str, str] = field(default_factory=dict)
-    known: Mapping[str, str] | None = None
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    headers: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    data_at: datetime | None = None
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        self.digests = dict(digests)
-        return self.digests == self.known
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
-        self.headers.append((tuple(columns), where))
+        super().header(columns, where=where)
         missing = [name for name in self.key if name not in columns]
         if missing:
             raise ConfigError(f"{where} has no column {missing[0]}.")
-
-    def data_from(self, instant: datetime) -> None:
-        self.data_at = instant
 
 
 def source(**options: Any) -> CsvSource:
@@ -92,18 +71,6 @@ def read(context: HostContext, **options: Any) -> list[Message]:
 def read_text(folder: Path, text: str | bytes, context: HostContext | None = None, **options: Any) -> list[Message]:
     (folder / "log.csv").write_bytes(text.encode() if isinstance(text, str) else text)
     return read(context or HostContext(folder), **options)
-
-
-def records(messages: Sequence[Message]) -> list[Record]:
-    return [message for message in messages if isinstance(message, Record)]
-
-
-def rejected(messages: Sequence[Message]) -> list[Rejected]:
-    return [message for message in messages if isinstance(message, Rejected)]
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [record.key for record in records(messages)]
 
 
 def faults(messages: Sequence[Message]) -> list[tuple[str, str]]:

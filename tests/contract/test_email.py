@@ -25,6 +25,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mails import text_of
 from pydantic import ValidationError
 from smtp_faults import Fault, FaultServer, free_port
 from structlog.testing import capture_logs
@@ -107,11 +108,7 @@ def parsed(payload: Payload) -> EmailMessage:
 
 
 def part(payload: Payload, kind: str) -> str:
-    body = parsed(payload).get_body((kind,))
-    assert body is not None
-    content = body.get_content()
-    assert isinstance(content, str)
-    return content.replace("\r\n", "\n")
+    return text_of(payload.content, kind)
 
 
 class Blocks(HTMLParser):
@@ -691,6 +688,13 @@ def mails(post: EmailChannel, context: Context, count: int) -> list[Payload]:
     ]
 
 
+def delivered(context: Context, count: int, server: FaultServer, **keys: Any) -> list[Receipt]:
+    """Send so many messages through a server; return what became of each."""
+    with server:
+        post = smtp(server.port, **keys)
+        return list(post.deliver(mails(post, context, count), context))
+
+
 FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("421 greeting", Fault("greeting", "reply", b"421 4.3.2 busy"), "temporary", False),
     ("drop at greeting", Fault("greeting", "fin"), "temporary", False),
@@ -777,26 +781,22 @@ def test_one_bad_recipient_costs_no_other(context: Context) -> None:
 
 
 def test_a_lost_connection_is_opened_again_for_the_next(context: Context) -> None:
-    faults = [Fault("final", "fin"), Fault("mail", "fin"), None]
-    with FaultServer(faults) as server:
-        post = smtp(server.port)
-        statuses = [r.status for r in post.deliver(mails(post, context, 4), context)]
+    server = FaultServer([Fault("final", "fin"), Fault("mail", "fin"), None])
+    statuses = [r.status for r in delivered(context, 4, server)]
     assert statuses == ["unknown", "temporary", "sent", "sent"]
     assert server.connections == 3
 
 
 def test_an_idle_connection_that_the_server_closed_costs_no_message(context: Context) -> None:
-    with FaultServer([Fault("rset", "fin"), None]) as server:
-        post = smtp(server.port)
-        assert [r.status for r in post.deliver(mails(post, context, 2), context)] == ["sent", "sent"]
+    server = FaultServer([Fault("rset", "fin"), None])
+    assert [r.status for r in delivered(context, 2, server)] == ["sent", "sent"]
     assert server.connections == 2
 
 
 def test_a_server_lost_again_and_again_is_left_alone(context: Context) -> None:
-    with FaultServer([Fault("greeting", "fin")] * 10) as server:
-        post = smtp(server.port)
-        with capture_logs() as logs:
-            receipts = list(post.deliver(mails(post, context, 8), context))
+    server = FaultServer([Fault("greeting", "fin")] * 10)
+    with capture_logs() as logs:
+        receipts = delivered(context, 8, server)
     assert [r.status for r in receipts] == ["temporary"] * 8
     assert server.connections == 3
     assert [entry["event"] for entry in logs] == ["smtp_stopped"]
@@ -814,10 +814,7 @@ def test_a_server_lost_again_and_again_is_left_alone(context: Context) -> None:
         (Fault("mail", "reply", b"530 5.7.57 Client not authenticated to send mail"), "sign-in"),
         (Fault("mail", "reply", b"550 5.1.8 bad sender"), "`sender`"),
         (Fault("rcpt", "reply", b"550 5.7.68 TenantInboundAttribution; Direct Send not allowed"), "Direct Send"),
-        (
-            Fault("final", "reply", b"550 5.7.60 Client may not send as this sender"),
-            "send as",
-        ),
+        (Fault("final", "reply", b"550 5.7.60 Client may not send as this sender"), "send as"),
     ],
 )
 def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: str, context: Context) -> None:
@@ -837,9 +834,9 @@ def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: st
 
 def test_a_refusal_for_now_at_sign_in_is_no_wrong_password(context: Context) -> None:
     fault = Fault("auth", "reply", b"454 4.7.0 Temporary authentication failure")
-    with FaultServer([fault, None], extensions=[b"AUTH PLAIN"]) as server:
-        post = smtp(server.port, username="sender", password=SECRET)
-        assert [r.status for r in post.deliver(mails(post, context, 2), context)] == ["temporary", "sent"]
+    server = FaultServer([fault, None], extensions=[b"AUTH PLAIN"])
+    receipts = delivered(context, 2, server, username="sender", password=SECRET)
+    assert [r.status for r in receipts] == ["temporary", "sent"]
 
 
 def test_sending_keeps_its_pace(context: Context) -> None:
@@ -896,12 +893,7 @@ def mail_server(authority: trustme.CA, *, tls: bool = True, **certificate: Any) 
         server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         names = certificate.pop("names", ["localhost", "127.0.0.1"])
         authority.issue_cert(*names, **certificate).configure_cert(server_side)
-        keys = {
-            "tls_context": server_side,
-            "require_starttls": True,
-            "auth_required": True,
-            "authenticator": sign_in,
-        }
+        keys = {"tls_context": server_side, "require_starttls": True, "auth_required": True, "authenticator": sign_in}
     controller = Controller(keeper, hostname="127.0.0.1", port=port, **keys)
     controller.start()
     try:
@@ -1017,9 +1009,7 @@ class TlsController(Controller):
 
 
 def test_a_server_that_speaks_no_tls_here(context: Context) -> None:
-    with FaultServer() as server:
-        post = smtp(server.port, security="tls")
-        receipts = list(post.deliver(mails(post, context, 2), context))
+    receipts = delivered(context, 2, FaultServer(), security="tls")
     assert all((r.status, "does not speak TLS" in r.detail) == ("temporary", True) for r in receipts)
 
 

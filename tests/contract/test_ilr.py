@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from ilr_files import DATA, NAME, SAMPLE, aim, ilr, learner, outcome, placement, tags, write_large
 
 import fingerpost_mappings
 from fingerpost import Checkpoint, Connector, Record, Rejected, SourceUnavailable
@@ -27,7 +27,6 @@ from fingerpost._mapping.compiled import Reject
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._record.kinds import load_kinds
-from fingerpost_demo import write_ilr
 from fingerpost_ilr import IlrConfig, IlrSource, connectors
 
 if TYPE_CHECKING:
@@ -35,36 +34,15 @@ if TYPE_CHECKING:
 
     from fingerpost import Context, Message
 
-DATA = Path(__file__).parent.parent / "data" / "ilr"
-SAMPLE = DATA / "ILR-99999999-1819-20180626-144401-01.xml"
-NAME = "ILR-99999999-2526-20260227-010203-01.xml"
 LONDON = ZoneInfo("Europe/London")
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source; it keeps what it is told."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source."""
 
-    base_dir: Path
-    known: Mapping[str, str] = field(default_factory=dict)
-    columns: frozenset[str] = frozenset()
     name: str = "mis"
-    now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = LONDON
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)
-    age: datetime | None = None
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        self.digests = dict(digests)
-        return self.digests == self.known
-
-    def data_from(self, instant: datetime) -> None:
-        self.age = instant
+    known: Mapping[str, str] | None = field(default_factory=dict)
 
     @property
     def codes(self) -> Counter[str]:
@@ -105,53 +83,6 @@ class College:
 @pytest.fixture
 def college(tmp_path: Path) -> College:
     return College(tmp_path)
-
-
-def tags(**values: object) -> str:
-    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items() if value is not None)
-
-
-def aim(*children: str, **values: object) -> str:
-    plain: dict[str, object] = {
-        "LearnAimRef": "60172186", "AimType": 4, "AimSeqNumber": 1, "LearnStartDate": "2025-09-03",
-        "LearnPlanEndDate": "2026-06-26", "FundModel": 25, "CompStatus": 1,
-    }  # fmt: skip
-    return f"<LearningDelivery>{tags(**plain | values)}{''.join(children)}</LearningDelivery>"
-
-
-def placement(**values: object) -> str:
-    plain: dict[str, object] = {"WorkPlaceStartDate": "2026-01-12", "WorkPlaceHours": 35, "WorkPlaceMode": 2}
-    return f"<LearningDeliveryWorkPlacement>{tags(**plain | values)}</LearningDeliveryWorkPlacement>"
-
-
-def learner(ref: str = "25000001", *children: str, uln: object = 1061484016, **values: object) -> str:
-    plain: dict[str, object] = {
-        "LearnRefNumber": ref, "ULN": uln, "FamilyName": "Okafor", "GivenNames": "Zoë", "DateOfBirth": "2008-11-30",
-    }  # fmt: skip
-    return f"<Learner>{tags(**plain | values)}{''.join(children or (aim(),))}</Learner>"
-
-
-def outcome(ref: str, *outcomes: str, uln: object = 9999999999) -> str:
-    return (
-        f"<LearnerDestinationandProgression>{tags(LearnRefNumber=ref, ULN=uln)}"
-        f"{''.join(f'<DPOutcome>{each}</DPOutcome>' for each in outcomes)}</LearnerDestinationandProgression>"
-    )
-
-
-def ilr(
-    *learners: str,
-    year: str | None = "2526",
-    namespace: str = "ESFA/ILR/2025-26",
-    prepared: str | None = "2026-02-27T01:02:03",
-    ukprn: object = 99999999,
-    before: str = '<?xml version="1.0" encoding="utf-8"?>',
-) -> str:
-    return (
-        f'{before}<Message xmlns="{namespace}"><Header>'
-        f"<CollectionDetails>{tags(Collection='ILR', Year=year)}</CollectionDetails>"
-        f"<Source>{tags(UKPRN=ukprn, DateTime=prepared)}</Source></Header>"
-        f"<LearningProvider>{tags(UKPRN=ukprn)}</LearningProvider>\n{chr(10).join(learners)}\n</Message>"
-    )
 
 
 def mapped(stream: str, records: Sequence[Record]) -> tuple[list[Any], list[tuple[str, str]]]:
@@ -347,14 +278,14 @@ def test_an_unchanged_file_is_not_read_again(college: College) -> None:
 def test_the_age_of_the_data_is_the_header_s_time_in_the_college_s_zone(college: College) -> None:
     college.put(ilr(learner(), prepared="2025-07-01T10:00:00"))
     college.read("learners")
-    assert college.context.age == datetime(2025, 7, 1, 9, tzinfo=UTC)
+    assert college.context.data_at == datetime(2025, 7, 1, 9, tzinfo=UTC)
 
 
 def test_the_age_of_the_data_is_the_file_s_time_where_the_header_has_none(college: College) -> None:
     college.put(ilr(learner(), prepared=None))
     os.utime(college.folder / NAME, (1_760_000_000, 1_760_000_000))
     college.read("learners")
-    assert college.context.age == datetime.fromtimestamp(1_760_000_000, UTC)
+    assert college.context.data_at == datetime.fromtimestamp(1_760_000_000, UTC)
 
 
 # -- the traps of real files ------------------------------------------------------------------------------------------
@@ -838,17 +769,10 @@ print(*counts, peak.split()[1])
 @pytest.mark.longest
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of one process is read from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    schema = etree.XMLSchema(etree.parse(DATA / "ILR-2025-26.xsd"))
     peaks = {}
     for count in (5_000, 50_000):
         folder = tmp_path / str(count)
-        folder.mkdir()
-        write_ilr(folder / NAME, learners=count, seed=count)
-        valid = etree.iterparse(folder / NAME, tag="{*}Learner", schema=schema)
-        for _, element in valid:  # raises at the first fault
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+        write_large(folder / NAME, count)
         done = subprocess.run(
             [sys.executable, "-c", _MEASURE, str(folder)], capture_output=True, encoding="utf-8", check=True
         )

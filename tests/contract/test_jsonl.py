@@ -6,18 +6,19 @@ import gzip
 import json
 import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import contexts
 import jsonschema
 import pytest
 import responses
-import structlog
 from canonical_files import MAPPINGS, paths, schema
 from colleges import SmallCollege, stream, usual_college
+from contexts import keys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -40,11 +41,10 @@ from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._record.kinds import load_kinds
 from fingerpost._record.models import MODELS
-from fingerpost._web.http import Http
 from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 URL = "https://feed.example.ac.uk/fingerpost"
@@ -52,49 +52,20 @@ TOKEN = "canary-token-19ab"
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; a line has no header."""
 
-    base_dir: Path
     columns: frozenset[str] = frozenset({"learner_ref", "kind", "starts_on"})
-    key: tuple[str, ...] = ()
     name: str = "feed"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    digests: dict[str, str] = field(default_factory=dict)
-    known: Mapping[str, str] | None = None
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    data_at: datetime | None = None
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            self.made.append(Http(log=self.log, sleep=lambda seconds: None, secrets=[TOKEN], timeout=5.0))
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        self.digests = dict(digests)
-        return self.digests == self.known
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        raise AssertionError("a line has no header")
-
-    def data_from(self, instant: datetime) -> None:
-        self.data_at = instant
+    secrets: Sequence[str] = (TOKEN,)
+    forbidden: frozenset[str] = frozenset({"header"})
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[HostContext]:
     made = HostContext(tmp_path)
     yield made
-    for http in made.made:
-        http.close()
+    made.close()
 
 
 def source(**options: Any) -> JsonlSource:
@@ -119,10 +90,6 @@ def write(folder: Path, *lines: object, name: str = "feed.jsonl", end: bytes = b
     path = folder / name
     path.write_bytes(b"".join(part + end for part in parts))
     return path
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [message.key for message in messages if isinstance(message, Record)]
 
 
 def faults(messages: Sequence[Message]) -> list[tuple[str, str, str]]:
@@ -413,12 +380,6 @@ def test_a_long_file_may_be_committed_on_the_way(context: HostContext) -> None:
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
 
 
 def body(*lines: object) -> bytes:

@@ -15,20 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from http_server import Answer, json_answer, refusal, web_page
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lmi_server import (
-    ELECTRICIANS,
-    LmiServer,
-    answer,
-    gone,
-    huge,
-    page,
-    refusal,
-    slow,
-    too_many_requests,
-)
-from rest_server import Answer, json_answer
+from lmi_server import ELECTRICIANS, LmiServer, answer, huge, slow, too_many_requests
 
 from fingerpost import (
     FACT_KINDS,
@@ -302,9 +292,9 @@ NOTHING = {
     "no content": Answer(b"", 204),
     "no JSON": Answer(b"No data", 200, {"Content-Type": "text/plain"}),
     "half of the JSON": Answer(b'{"soc": 5241, "series": [', 200, {"Content-Type": "application/json"}),
-    "a page": page(),
+    "a page": web_page(),
     "not found": refusal(404),
-    "a page that says not found": page(404),
+    "a page that says not found": web_page(404),
     "a bad request": json_answer({"error": "bad"}, status=400),
     "empty lists": json_answer(
         {"soc": 5241, "series": [], "years": [], "predictedEmployment": [], "annual_changes": [], "onetCodes": []}
@@ -380,10 +370,10 @@ def test_what_no_service_should_send_is_no_data(bench: Bench, form: str) -> None
 # -- a service that is gone --------------------------------------------------------------------------------------------
 
 GONE = {
-    "410": gone(),
-    "a page": page(),
-    "a page with 404": page(404),
-    "a page with 403": page(403),
+    "410": refusal(410),
+    "a page": web_page(),
+    "a page with 404": web_page(404),
+    "a page with 403": web_page(403),
     "404": refusal(404),
     "401": refusal(401),
     "503": refusal(503),
@@ -526,7 +516,7 @@ def test_a_service_that_refuses_the_connection_is_gone(bench: Bench) -> None:
 def test_what_is_remembered_is_said_even_where_other_things_cannot_be_asked(bench: Bench) -> None:
     with LmiServer() as server:
         tell(bench, server.url, kinds=frozenset({"pay"}))
-    with LmiServer(always=gone()) as server:
+    with LmiServer(always=refusal(410)) as server:
         told = tell(bench, server.url)
     assert [(fact.kind, fact.value, fact.stale) for fact in told.facts] == [("pay", 655.5, False)]
     assert isinstance(told.error, SourceUnavailable)

@@ -17,16 +17,18 @@ from careers_servers import (
     Clock,
     NcsServer,
     asking,
-    assert_sound,
+    assert_asked_once,
+    assert_never_stumbles,
     bodies,
     configured,
     crowd,
     host_context,
     job_profile,
     reference,
+    until_it_fails,
 )
+from http_server import KEY, Answer
 from hypothesis import given, settings
-from rest_server import KEY, Answer
 from structlog.testing import capture_logs
 
 from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
@@ -256,13 +258,9 @@ def test_when_the_service_is_gone_memory_speaks_with_its_date(
         clock.later(days=400)
         server.gone = gone
         asked = len(server.requests)
-        told: list[Any] = []
-        with pytest.raises((SourceUnavailable, AuthError)):
-            # The first has never been asked for; the second is remembered.
-            for fact in enricher(server.url).labour_market(
-                asking(Occupation("5241", 2020, "Electrician"), PLUMBERS_2020, kinds=["pay"]), cache, context
-            ):
-                told.append(fact)
+        # The first has never been asked for; the second is remembered.
+        question = asking(Occupation("5241", 2020, "Electrician"), PLUMBERS_2020, kinds=["pay"])
+        told = until_it_fails(enricher(server.url).labour_market(question, cache, context))
         assert [(fact.value, fact.stale, fact.retrieved) for fact in told] == [
             (24000.0, True, NOW.date()),
             (42000.0, True, NOW.date()),
@@ -299,16 +297,9 @@ def test_nothing_but_what_is_documented_is_sent(server: NcsServer, context: Any,
 def test_a_status_means_what_the_service_says(
     context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
 ) -> None:
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
-        web.get(f"{BASE}/summary", status=status, body=f"no {KEY} here")
-        with pytest.raises(error, match=words) as caught:
-            list(enricher().labour_market(asking(PLUMBERS_2020), cache, context))
-        # An attempt more would be a call beyond the service's limit.
-        assert len(web.calls) == 1
-        assert KEY not in f"{caught.value!r} {vars(caught.value)}"
-        with pytest.raises(error):
-            list(enricher().check(context))
-    assert context.pauses == []
+    with reference(tmp_path, Clock()) as cache:
+        for hook in (enricher().labour_market(asking(PLUMBERS_2020), cache, context), enricher().check(context)):
+            assert_asked_once(hook, context, f"{BASE}/summary", status, error, words)
 
 
 def test_no_content_means_nothing_found(server: NcsServer, context: Any, tmp_path: Path) -> None:
@@ -466,35 +457,14 @@ def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
 
 
 def test_no_answer_makes_a_hook_stumble(tmp_path: Path) -> None:
-    clock = Clock()
     occupation = Occupation("5315", 2020, "Plumber")
 
-    with (
-        host_context() as context,
-        reference(tmp_path, clock) as cache,
-        responses.RequestsMock(assert_all_requests_are_fired=False) as web,
-    ):
+    def hooks(cache: Any, context: Any) -> Iterator[Iterator[Any]]:
+        ncs = enricher()
+        yield ncs.labour_market(asking(occupation), cache, context)
+        yield ncs.find_occupations("plumber", cache, context)
+        yield ncs.convert_occupation(occupation, cache, context)
+        yield ncs.check(context)
 
-        @settings(max_examples=100, deadline=None)
-        @given(listed=bodies(SUMMARY), found=bodies(SEARCH), detail=bodies(PLUMBER))
-        def whatever_comes(listed: bytes, found: bytes, detail: bytes) -> None:
-            web.reset()
-            web.get(f"{BASE}/summary", body=listed)
-            web.get(f"{BASE}/plumber", body=detail)
-            web.add(responses.GET, re.compile(f"{BASE}/.*"), body=found)
-            clock.later(days=400)
-            ncs = enricher()
-            hooks: list[Iterator[Any]] = [
-                ncs.labour_market(asking(occupation), cache, context),
-                ncs.find_occupations("plumber", cache, context),
-                ncs.convert_occupation(occupation, cache, context),
-                ncs.check(context),
-            ]
-            for hook in hooks:
-                try:
-                    told = list(hook)
-                except SourceUnavailable:
-                    continue
-                assert_sound([each for each in told if isinstance(each, Fact | NoData)])
-
-        whatever_comes()
+    answers = {f"{BASE}/summary": bodies(SUMMARY), f"{BASE}/plumber": bodies(PLUMBER), f"{BASE}/.*": bodies(SEARCH)}
+    assert_never_stumbles(tmp_path, answers, hooks, days=400)

@@ -8,14 +8,15 @@ import re
 import sqlite3
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import sqlalchemy as sa
+from databases import execute, fresh_postgres, rows, spelt
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
@@ -51,23 +52,8 @@ USUAL = tuple(stream for stream in STREAMS if stream != "responses")
 ANSWERS = {"acknowledged": ["Seen by tutor"], "snoozed": [" not NOW "]}
 
 
-@dataclass
-class HostContext:
-    """What the host hands to a source; it keeps what it is told."""
-
-    base_dir: Path
-    columns: frozenset[str] = frozenset()
-    name: str = "ilp"
-    now: datetime = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def as_of(self) -> date:
-        return self.now.astimezone(self.timezone).date()
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, field))
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; it knows no column twice."""
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
         assert len(set(columns)) == len(columns)
@@ -88,7 +74,7 @@ class College:
         context = self.context(stream, frozenset(columns) or None)
         hook = getattr(self.source, f"read_{stream}")
         messages = list(hook(cursor, cast("Context", context)))
-        self.warnings = context.warnings
+        self.warnings = [(code, field) for code, _, field, _ in context.warnings]
         return [message for message in messages if isinstance(message, Record)]
 
     def check(self, *columns: str) -> list[Finding]:
@@ -112,14 +98,14 @@ def shipped_columns(stream: str) -> frozenset[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one fake college; nobody may change it."""
     folder = tmp_path_factory.mktemp("prosuite")
-    make_prosuite(f"sqlite:///{folder / 'prosuite.db'}", learners=120, ilp_rows=2400, seed=7)
+    make_prosuite(at(folder), learners=120, ilp_rows=2400, seed=7)
     return folder
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """Make a fake college that a test may change."""
-    make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=40, ilp_rows=600, seed=8)
+    make_prosuite(at(tmp_path), learners=40, ilp_rows=600, seed=8)
     return tmp_path
 
 
@@ -127,60 +113,28 @@ def own(tmp_path: Path) -> Path:
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return the address of a fake college on each database."""
     if request.param == "sqlite":
-        make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+        make_prosuite(at(tmp_path), learners=60, ilp_rows=900)
         yield "sqlite:///prosuite.db"
         return
-    with fresh_postgres(request) as url:
-        make_prosuite(url.render_as_string(hide_password=False), learners=60, ilp_rows=900)
-        yield url.render_as_string(hide_password=False)
+    with fresh_postgres(request.getfixturevalue("postgres")) as url:
+        make_prosuite(spelt(url), learners=60, ilp_rows=900)
+        yield spelt(url)
 
 
-class fresh_postgres:  # noqa: N801 - used as a function
-    """Make a database of its own on the session's server, and drop it."""
-
-    def __init__(self, request: pytest.FixtureRequest) -> None:
-        self.url = sa.make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
-        self.name = f"prosuite_{uuid.uuid4().hex[:10]}"
-
-    def __enter__(self) -> sa.URL:
-        self.run(f'CREATE DATABASE "{self.name}"')
-        return self.url.set(database=self.name)
-
-    def __exit__(self, *_: object) -> None:
-        self.run(f'DROP DATABASE "{self.name}" WITH (FORCE)')
-
-    def run(self, statement: str) -> None:
-        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
-        engine.dispose()
-
-
-def execute(folder: Path, *statements: str) -> None:
-    engine = sa.create_engine(f"sqlite:///{folder / 'prosuite.db'}")
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-    engine.dispose()
-
-
-def rows(folder: Path, statement: str) -> list[Any]:
-    engine = sa.create_engine(f"sqlite:///{folder / 'prosuite.db'}")
-    with engine.connect() as connection:
-        found = list(connection.exec_driver_sql(statement).all())
-    engine.dispose()
-    return found
+def at(folder: Path) -> str:
+    """Return the address of the fake college in a folder."""
+    return f"sqlite:///{folder / 'prosuite.db'}"
 
 
 # -- what is read -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", USUAL)
-def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    make_prosuite(f"sqlite:///{tmp_path / 'prosuite.db'}", learners=60, ilp_rows=900)
+def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, postgres: str) -> None:
+    make_prosuite(at(tmp_path), learners=60, ilp_rows=900)
     here = College(tmp_path, screens=[SCREEN]).read(stream)
-    with fresh_postgres(request) as url:
-        address = url.render_as_string(hide_password=False)
+    with fresh_postgres(postgres) as url:
+        address = spelt(url)
         make_prosuite(address, learners=60, ilp_rows=900)
         there = College(tmp_path, address, screens=[SCREEN]).read(stream)
     assert here
@@ -190,7 +144,7 @@ def test_both_databases_give_the_same_records(stream: str, tmp_path: Path, reque
 def test_a_learner_has_a_record_for_each_year(made: Path) -> None:
     records = College(made).read("learners")
     expected = rows(
-        made,
+        at(made),
         "SELECT trim(s.AcademicYearID), trim(s.RefNo) FROM StudentDetail s WHERE EXISTS (SELECT 1 FROM vStudent v "
         "WHERE trim(v.StudentID) = trim(s.RefNo) AND trim(v.AcademicYearID) = trim(s.AcademicYearID))",
     )
@@ -206,17 +160,14 @@ def test_no_padding_is_left(made: Path) -> None:
 
 def test_everybody_in_prosolution_can_be_read(made: Path) -> None:
     everybody = College(made, learners="prosolution").read("learners")
-    assert len(everybody) == rows(made, "SELECT count(*) FROM StudentDetail")[0][0]
+    assert len(everybody) == rows(at(made), "SELECT count(*) FROM StudentDetail")[0][0]
     assert len(everybody) > len(College(made).read("learners"))
 
 
 def test_two_databases_can_be_read(tmp_path: Path) -> None:
     for name in ("one", "two"):
         make_prosuite(f"sqlite:///{tmp_path / name}.db", learners=20, ilp_rows=200)
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'one.db'}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE StudentDetail")
-    engine.dispose()
+    execute(f"sqlite:///{tmp_path / 'one.db'}", "DROP TABLE StudentDetail")
     college = College(tmp_path, "sqlite:///one.db", prosolution_url="sqlite:///two.db")
     assert college.read("learners")
     assert college.read("activities")
@@ -225,7 +176,7 @@ def test_two_databases_can_be_read(tmp_path: Path) -> None:
 def test_one_learner_with_three_enrolments_has_three_programmes(made: Path) -> None:
     enrolled = Counter((record.part, record.data["RefNo"]) for record in College(made).read("programmes"))
     expected = rows(
-        made,
+        at(made),
         "SELECT trim(s.AcademicYearID), trim(s.RefNo), count(*) FROM Enrolment e JOIN StudentDetail s USING "
         "(StudentDetailID) WHERE EXISTS (SELECT 1 FROM vStudent v WHERE v.PMStudentID = s.StudentDetailID + 100000) "
         "GROUP BY 1, 2",
@@ -242,7 +193,7 @@ def test_only_the_years_asked_for_are_read(made: Path) -> None:
 def test_a_meeting_with_several_comments_is_one_activity(made: Path) -> None:
     records = [one for one in College(made).read("activities") if one.data["Type"] and one.key.startswith("meeting/")]
     expected = rows(
-        made,
+        at(made),
         "SELECT DISTINCT a.TutorialID, a.PMStudentID FROM ActionPlan a JOIN Tutorial t USING (TutorialID) "
         "WHERE t.TutorialTypeID IS NOT NULL",
     )
@@ -267,8 +218,8 @@ def test_free_text_is_read_only_where_it_is_named(made: Path) -> None:
 
 def test_what_we_wrote_ourselves_is_not_read(own: Path) -> None:
     ours = mark_item("4XATZ8SV", "1 of 2 meetings with employers")
-    execute(own, f"UPDATE ActionPlan SET Comment = 'Look: {ours}' WHERE ActionPlanID % 3 = 0")
-    execute(own, "UPDATE ActionPlan SET Comment = NULL WHERE ActionPlanID % 3 = 1")
+    execute(at(own), f"UPDATE ActionPlan SET Comment = 'Look: {ours}' WHERE ActionPlanID % 3 = 0")
+    execute(at(own), "UPDATE ActionPlan SET Comment = NULL WHERE ActionPlanID % 3 = 1")
     for config in ({}, {"marker_column": "Comment"}):
         keys = {one.key for one in College(own, activities=["comments"], **config).read("activities")}
         assert {int(key.partition("/")[2]) % 3 for key in keys} == {1, 2}
@@ -276,7 +227,7 @@ def test_what_we_wrote_ourselves_is_not_read(own: Path) -> None:
 
 def test_a_table_without_the_usual_column_of_texts_is_read_as_it_is(own: Path) -> None:
     before = College(own).read("activities")
-    execute(own, "ALTER TABLE ActionPlan RENAME COLUMN Comment TO Notes")
+    execute(at(own), "ALTER TABLE ActionPlan RENAME COLUMN Comment TO Notes")
     assert College(own).read("activities") == before
     assert College(own, marker_column="Notes").read("activities") == before
     with pytest.raises(ConfigError, match="marker_column names the column Comment"):
@@ -285,7 +236,7 @@ def test_a_table_without_the_usual_column_of_texts_is_read_as_it_is(own: Path) -
 
 def test_a_comment_that_is_an_action_may_be_known_by_either_type(own: Path) -> None:
     execute(
-        own,
+        at(own),
         "DELETE FROM ActionPlan WHERE ActionPlanID > 6",
         "UPDATE ActionPlan SET TutorialID = NULL, CommentTypeID = 1, ActionTypeID = 3",  # General, Careers action plan
         "UPDATE ActionPlan SET CommentTypeID = NULL WHERE ActionPlanID = 2",
@@ -312,10 +263,10 @@ def test_a_comment_that_is_an_action_may_be_known_by_either_type(own: Path) -> N
 
 
 def test_a_learner_has_the_smallest_token_of_the_year(own: Path) -> None:
-    execute(own, "DELETE FROM StudentCodeMapping WHERE trim(StudentID) = 'P000003'")
+    execute(at(own), "DELETE FROM StudentCodeMapping WHERE trim(StudentID) = 'P000003'")
     found = {one.key: one.data["PageToken"] for one in College(own).read("learners")}
     tokens = rows(
-        own,
+        at(own),
         "SELECT trim(AcademicYearID) || '/' || trim(StudentID), min(trim(StudentCode)), count(*) FROM "
         "StudentCodeMapping GROUP BY 1",
     )
@@ -327,7 +278,7 @@ def test_a_learner_has_the_smallest_token_of_the_year(own: Path) -> None:
 
 
 def test_a_college_without_tokens_has_none(own: Path) -> None:
-    execute(own, "DROP TABLE StudentCodeMapping")
+    execute(at(own), "DROP TABLE StudentCodeMapping")
     college = College(own)
     assert {one.data["PageToken"] for one in college.read("learners")} == {""}
     assert not college.warnings
@@ -337,10 +288,7 @@ def test_a_college_without_tokens_has_none(own: Path) -> None:
 def test_tokens_are_those_of_promonitor_on_another_server(own: Path) -> None:
     expected = College(own).read("learners")
     make_prosuite(f"sqlite:///{own / 'two.db'}", learners=40, ilp_rows=600, seed=8)
-    engine = sa.create_engine(f"sqlite:///{own / 'two.db'}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE StudentCodeMapping")
-    engine.dispose()
+    execute(f"sqlite:///{own / 'two.db'}", "DROP TABLE StudentCodeMapping")
     assert College(own, prosolution_url="sqlite:///two.db").read("learners") == expected
 
 
@@ -349,14 +297,14 @@ def test_tokens_are_those_of_promonitor_on_another_server(own: Path) -> None:
 
 def test_answers_to_what_was_written_back_are_read(own: Path) -> None:
     assert "responses" not in {spec.name for spec in College(own).source.streams}
-    execute(own, "ALTER TABLE ActionPlan ADD COLUMN ReviewDate DATETIME", "UPDATE ActionPlan SET ActionTypeID = 5")
+    execute(at(own), "ALTER TABLE ActionPlan ADD COLUMN ReviewDate DATETIME", "UPDATE ActionPlan SET ActionTypeID = 5")
     for number, (action, until, closed) in enumerate(
         [("5", "NULL", False), ("6", "'2026-04-01 00:00:00.000000'", False), ("1", "NULL", False),
          ("NULL", "NULL", False), ("5", "NULL", True)], start=1
     ):  # fmt: skip
         text = mark_item(f"4XATZ8S{number}", "To do", closed=closed)
         execute(
-            own,
+            at(own),
             f"UPDATE ActionPlan SET Comment = '{text}', ActionTypeID = {action}, ReviewDate = {until} "
             f"WHERE ActionPlanID = {number}",
         )
@@ -366,7 +314,7 @@ def test_answers_to_what_was_written_back_are_read(own: Path) -> None:
         ("1", "", "acknowledged", ""), ("2", "", "snoozed", "2026-04-01"),
     ]  # fmt: skip
     names = rows(
-        own, "SELECT trim(v.StudentID), trim(s.StaffName) FROM ActionPlan a JOIN vStudent v USING (PMStudentID) "
+        at(own), "SELECT trim(v.StudentID), trim(s.StaffName) FROM ActionPlan a JOIN vStudent v USING (PMStudentID) "
         "LEFT JOIN vStaff s ON s.StaffID = a.CommentStaffID WHERE a.ActionPlanID <= 2 ORDER BY a.ActionPlanID",
     )  # fmt: skip
     assert [(one.data["RefNo"], one.data["Staff"]) for one in records] == [(ref, name or "") for ref, name in names]
@@ -380,7 +328,7 @@ def test_answers_to_what_was_written_back_are_read(own: Path) -> None:
 
 def test_a_tutor_may_answer_with_the_type_of_comment(own: Path) -> None:
     text = mark_item("4XATZ8SV", "To do")
-    execute(own, f"UPDATE ActionPlan SET Comment = '{text}', CommentTypeID = 2 WHERE ActionPlanID = 9")
+    execute(at(own), f"UPDATE ActionPlan SET Comment = '{text}', CommentTypeID = 2 WHERE ActionPlanID = 9")
     (record,) = College(own, responses={"acknowledged": ["praise"], "column": "CommentType"}).read("responses")
     assert (record.key, record.data["Response"]) == ("9", "acknowledged")
 
@@ -436,7 +384,7 @@ def test_a_group_table_gives_each_learner_their_own_tutor(made: Path) -> None:
     tutors = {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"}
     records = College(made, tutors=tutors, learners="prosolution").read("assignments")
     expected = rows(
-        made,
+        at(made),
         "SELECT trim(g.AcademicYearID), trim(g.RefNo), coalesce(trim(s.UserName), '') FROM TutorGroup g "
         "LEFT JOIN Staff s USING (StaffID)",
     )
@@ -448,12 +396,12 @@ def test_a_group_table_gives_each_learner_their_own_tutor(made: Path) -> None:
 
 def test_a_cursor_reads_what_changed_and_what_was_never_dated(own: Path) -> None:
     execute(
-        own,
+        at(own),
         "UPDATE StudentDetail SET LastModifiedDate = '2025-10-01 00:00:00.000000' WHERE LastModifiedDate IS NOT NULL",
         "UPDATE StudentDetail SET LastModifiedDate = NULL WHERE StudentDetailID = 3",
         "UPDATE StudentDetail SET LastModifiedDate = '2026-06-01 10:30:00.000000' WHERE StudentDetailID = 4",
     )
-    undated = rows(own, "SELECT count(*) FROM StudentDetail WHERE LastModifiedDate IS NULL")[0][0]
+    undated = rows(at(own), "SELECT count(*) FROM StudentDetail WHERE LastModifiedDate IS NULL")[0][0]
     # At half past ten of a summer's day in London it is half past nine in UTC.
     assert len(College(own, learners="prosolution").read("learners", cursor="2026-06-01T09:30:00Z")) == undated + 1
     assert len(College(own, learners="prosolution").read("learners", cursor="2026-06-01T09:31:00Z")) == undated
@@ -461,12 +409,12 @@ def test_a_cursor_reads_what_changed_and_what_was_never_dated(own: Path) -> None
 
 def test_a_learner_whom_promonitor_comes_to_know_late_is_read(own: Path) -> None:
     execute(
-        own, "UPDATE StudentDetail SET LastModifiedDate = '2025-10-01 00:00:00.000000'",
+        at(own), "UPDATE StudentDetail SET LastModifiedDate = '2025-10-01 00:00:00.000000'",
         "CREATE TABLE later AS SELECT * FROM vStudent WHERE StudentID LIKE 'P000005%'",
         "DELETE FROM vStudent WHERE StudentID LIKE 'P000005%'",
     )  # fmt: skip
     before = {one.key for one in College(own).read("learners")}
-    execute(own, "INSERT INTO vStudent SELECT * FROM later")
+    execute(at(own), "INSERT INTO vStudent SELECT * FROM later")
     college = College(own)
     after = {one.key for one in college.read("learners", cursor="2026-03-01T02:00:00Z")}
     assert {key.partition("/")[2][3:] for key in after - before} == {"P000005"}
@@ -477,7 +425,7 @@ def test_a_learner_whom_promonitor_comes_to_know_late_is_read(own: Path) -> None
 @pytest.mark.parametrize("stream", ["learners", "activities"])
 def test_what_was_made_for_the_new_year_in_summer_is_read_when_it_begins(own: Path, stream: str) -> None:
     execute(
-        own,
+        at(own),
         "UPDATE StudentDetail SET AcademicYearID = '26/27     ', LastModifiedDate = '2026-06-10 10:00:00.000000' "
         "WHERE AcademicYearID LIKE '25/26%'",
         "UPDATE vStudent SET AcademicYearID = '26/27     ' WHERE AcademicYearID LIKE '25/26%'",
@@ -502,7 +450,7 @@ def test_a_screen_that_is_numbered_by_texts_loses_no_row(own: Path, size: int, m
     monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", size)
     keys = ["aa", "ab", "ac", "AC", "ad", "ae"]  # ac and AC are one text to the database, as they are to SQL Server
     execute(
-        own, "CREATE TABLE Visits (Code TEXT COLLATE NOCASE, PMStudentID INTEGER)",
+        at(own), "CREATE TABLE Visits (Code TEXT COLLATE NOCASE, PMStudentID INTEGER)",
         *(f"INSERT INTO Visits SELECT '{key}', min(PMStudentID) FROM vStudent" for key in keys),
     )  # fmt: skip
     screen = {"table": "Visits", "key": "Code", "activity": "Employer visit", "columns": {"Title": "Code"}}
@@ -518,14 +466,14 @@ def test_a_screen_can_say_what_its_rows_are(made: Path) -> None:
         "activities", "RefNo", "Type", "Title", "Source"
     )
     entries = [record for record in records if record.data["Source"] == "Progression"]
-    assert len(entries) == rows(made, "SELECT count(*) FROM Progression")[0][0]
+    assert len(entries) == rows(at(made), "SELECT count(*) FROM Progression")[0][0]
     assert {record.data["Type"] for record in entries} == {"Career aspiration"}
     assert "Careers: Complete" in {record.data["Type"] for record in records}
 
 
 def test_other_names_of_tables_are_used(own: Path) -> None:
     before = College(own).read("activities")
-    execute(own, "ALTER TABLE vStudent RENAME TO Student")
+    execute(at(own), "ALTER TABLE vStudent RENAME TO Student")
     assert College(own, tables={"vStudent": "Student"}).read("activities") == before
 
 
@@ -546,19 +494,15 @@ def test_a_query_can_be_replaced(made: Path) -> None:
     assert 0 < len(later) < len(records)
 
 
-def test_a_procedure_can_replace_a_query(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    with fresh_postgres(request) as url:
-        engine = sa.create_engine(url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(
-                'CREATE FUNCTION "SPR_Learners"("AcademicYear" text, "From" timestamp) RETURNS TABLE ("RefNo" text, '
-                "\"Surname\" text) LANGUAGE sql AS $$ SELECT 'R' || substr($1, 1, 2), to_char($2, 'YYYY') $$"
-            )
-        engine.dispose()
-        procedure = {"procedure": "SPR_Learners", "parameters": {"AcademicYear": "academic_year", "From": "since"}}
-        college = College(
-            tmp_path, url.render_as_string(hide_password=False), streams=["learners"], queries={"learners": procedure}
+def test_a_procedure_can_replace_a_query(tmp_path: Path, postgres: str) -> None:
+    with fresh_postgres(postgres) as url:
+        execute(
+            url,
+            'CREATE FUNCTION "SPR_Learners"("AcademicYear" text, "From" timestamp) RETURNS TABLE ("RefNo" text, '
+            "\"Surname\" text) LANGUAGE sql AS $$ SELECT 'R' || substr($1, 1, 2), to_char($2, 'YYYY') $$",
         )
+        procedure = {"procedure": "SPR_Learners", "parameters": {"AcademicYear": "academic_year", "From": "since"}}
+        college = College(tmp_path, spelt(url), streams=["learners"], queries={"learners": procedure})
         records = college.read("learners", "RefNo", "Surname")
     assert [(one.key, one.data["Surname"]) for one in records] == [("24/25/R24", "1900"), ("25/26/R25", "1900")]
 
@@ -749,7 +693,10 @@ def test_check_warns_of_a_list_of_years_that_has_gone_stale(made: Path, years: l
 
 def test_check_names_what_is_missing(own: Path) -> None:
     execute(
-        own, "DROP TABLE vStaff", "ALTER TABLE Enrolment DROP COLUMN FundingID", "ALTER TABLE Staff DROP COLUMN Email"
+        at(own),
+        "DROP TABLE vStaff",
+        "ALTER TABLE Enrolment DROP COLUMN FundingID",
+        "ALTER TABLE Staff DROP COLUMN Email",
     )
     errors = [finding.message for finding in College(own).check() if finding.level == "error"]
     assert any("no table or view vStaff" in message for message in errors)
@@ -758,76 +705,62 @@ def test_check_names_what_is_missing(own: Path) -> None:
 
 
 def test_an_inferred_column_may_be_missing(own: Path) -> None:
-    execute(own, "ALTER TABLE StudentDetail DROP COLUMN ULN")
+    execute(at(own), "ALTER TABLE StudentDetail DROP COLUMN ULN")
     college = College(own)
     assert {record.data["ULN"] for record in college.read("learners")} == {""}
     assert ("missing_column", "ULN") in college.warnings
 
 
-def test_a_login_that_can_write_is_told_of_and_cannot(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    with fresh_postgres(request) as url:
-        address = url.render_as_string(hide_password=False)
+def test_a_login_that_can_write_is_told_of_and_cannot(tmp_path: Path, postgres: str) -> None:
+    with fresh_postgres(postgres) as url:
+        address = spelt(url)
         make_prosuite(address, learners=10, ilp_rows=50)
         findings = College(tmp_path, address).check()
         assert any("may change" in finding.message for finding in findings if finding.level == "warning")
         # A function that writes, called from a SELECT that the checks let through, is stopped by the session.
-        engine = sa.create_engine(url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(
-                "CREATE FUNCTION harmless() RETURNS int LANGUAGE sql AS "
-                '$$ DELETE FROM "ProSolution"."Site"; SELECT 1 $$'
-            )
+        execute(
+            url,
+            'CREATE FUNCTION harmless() RETURNS int LANGUAGE sql AS $$ DELETE FROM "ProSolution"."Site"; SELECT 1 $$',
+        )
         select = 'SELECT harmless() AS "EnrolmentID"'
         with pytest.raises(ConfigError, match="refused a statement"):
             College(tmp_path, address, queries={"programmes": select}).read("programmes", "StartDate")
-        with engine.connect() as connection:
-            assert connection.scalar(sa.text('SELECT count(*) FROM "ProSolution"."Site"')) == 2
-        engine.dispose()
+        assert rows(url, 'SELECT count(*) FROM "ProSolution"."Site"') == [(2,)]
 
 
-def test_a_read_login_is_enough(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    with fresh_postgres(request) as url:
-        make_prosuite(url.render_as_string(hide_password=False), learners=10, ilp_rows=50)
+def test_a_read_login_is_enough(tmp_path: Path, postgres: str) -> None:
+    with fresh_postgres(postgres) as url:
+        make_prosuite(spelt(url), learners=10, ilp_rows=50)
         role = f"reader_{uuid.uuid4().hex[:8]}"
-        engine = sa.create_engine(url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
-            for schema in ("ProSolution", "ProMonitor", "LearnerInformation", "ILP"):
-                connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA "{schema}" TO {role}')
-                connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {role}')
+        execute(url, f"CREATE ROLE {role} LOGIN")
+        for schema in ("ProSolution", "ProMonitor", "LearnerInformation", "ILP"):
+            execute(
+                url,
+                f'GRANT USAGE ON SCHEMA "{schema}" TO {role}',
+                f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO {role}',
+            )
         college = College(tmp_path, url.set(username=role, password="").render_as_string(hide_password=False))
         assert {finding.level for finding in college.check()} == {"ok"}
         assert all(college.read(stream) for stream in USUAL)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f'REVOKE SELECT ON "LearnerInformation"."Badge" FROM {role}')
+        execute(url, f'REVOKE SELECT ON "LearnerInformation"."Badge" FROM {role}')
         with pytest.raises(AuthError, match="may not read"):
             college.read("activities")
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"DROP OWNED BY {role}")
-            connection.exec_driver_sql(f"DROP ROLE {role}")
-        engine.dispose()
+        execute(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
-def test_a_dropped_connection_costs_one_page(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dropped_connection_costs_one_page(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fingerpost_promonitor._reading.PAGE", 50)
-    with fresh_postgres(request) as url:
-        address = url.render_as_string(hide_password=False)
+    with fresh_postgres(postgres) as url:
+        address = spelt(url)
         make_prosuite(address, learners=100, ilp_rows=1000)
         whole = College(tmp_path, address).read("activities")
-        engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'"
         college, read = College(tmp_path, address), []
         context = cast("Context", college.context("activities"))
-        with engine.connect() as connection:
-            for message in college.source.read_activities(None, context):
-                read += [message] if isinstance(message, Record) else []
-                if len(read) in (60, 300):
-                    connection.execute(
-                        sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
-                        {"name": url.database},
-                    )
-        engine.dispose()
+        for message in college.source.read_activities(None, context):
+            read += [message] if isinstance(message, Record) else []
+            if len(read) in (60, 300):
+                execute(url.set(database="postgres"), ending)
     assert read == whole
 
 

@@ -10,15 +10,15 @@ import threading
 import uuid
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
+import contexts
 import psycopg
 import pytest
 import sqlalchemy as sa
-import structlog
+from databases import fresh_postgres, spelt
 from pydantic import ValidationError
 from sqlalchemy.dialects import mssql, postgresql
 from sqlalchemy.engine.default import DefaultDialect
@@ -44,7 +44,7 @@ from fingerpost_promonitor._config import Responses
 from fingerpost_promonitor._items import ItemStatements, procedure_rights, table_rights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fingerpost import Context, Finding
@@ -55,25 +55,13 @@ KEY = item_key(10000000, REFERENCE)
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a channel or source."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a channel or source; neither has faulty data to report."""
 
-    base_dir: Path
     columns: frozenset[str] = frozenset({"RefNo"})
     name: str = "writeback"
     now: datetime = datetime(2026, 6, 2, 2, tzinfo=UTC)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=lambda: structlog.get_logger("test"))
-
-    @property
-    def as_of(self) -> date:
-        return self.now.astimezone(self.timezone).date()
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        raise AssertionError(code)
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        pass
+    forbidden: frozenset[str] = frozenset({"warn"})
 
 
 def configured(**config: Any) -> PromonitorWriteConfig:
@@ -140,6 +128,15 @@ class College:
         marks = [(one, read_mark(one[2] or "")) for one in found]
         return [tuple(one) for one, mark in marks if mark is not None and mark.key == key]
 
+    def edit(self, text: str) -> None:
+        """Let a tutor write something else over the one item."""
+        ((number, *_),) = self.items()
+        self.execute(f'UPDATE {self.table} SET "Comment" = :text WHERE "ActionPlanID" = {number}', text=text)
+
+    def plant(self, page: int, text: str) -> None:
+        """Let something stand on a page that this store knows nothing of."""
+        self.execute(f'INSERT INTO {self.table} ("PMStudentID", "Comment") VALUES (:page, :text)', page=page, text=text)
+
     def open_texts(self, key: str = KEY) -> list[str]:
         return [text for _, _, text in self.items(key) if not cast("Any", read_mark(text)).closed]
 
@@ -180,19 +177,9 @@ def template_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template_database(postgres: str) -> Iterator[sa.URL]:
     """Make the same college as a database to copy; return its address."""
-    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
-    name = f"prosuite_{uuid.uuid4().hex[:10]}"
-    on_server(url, f"CREATE DATABASE {name}")
-    make_prosuite(url.set(database=name).render_as_string(hide_password=False), learners=12, ilp_rows=60)
-    yield url.set(database=name)
-    on_server(url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def on_server(url: sa.URL, statement: str) -> None:
-    engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+    with fresh_postgres(postgres) as url:
+        make_prosuite(spelt(url), learners=12, ilp_rows=60)
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -203,13 +190,11 @@ def college(request: pytest.FixtureRequest) -> College:
 
 
 @pytest.fixture
-def on_postgres(template_database: sa.URL, tmp_path: Path) -> Iterator[College]:
-    url = template_database.set(database=f"prosuite_{uuid.uuid4().hex[:10]}")
-    on_server(url, f"CREATE DATABASE {url.database} TEMPLATE {template_database.database}")
-    engine = sa.create_engine(url)
-    yield College(tmp_path, url.render_as_string(hide_password=False), engine)
-    engine.dispose()
-    on_server(url, f"DROP DATABASE {url.database} WITH (FORCE)")
+def on_postgres(postgres: str, template_database: sa.URL, tmp_path: Path) -> Iterator[College]:
+    with fresh_postgres(postgres, template=template_database) as url:
+        engine = sa.create_engine(url)
+        yield College(tmp_path, spelt(url), engine)
+        engine.dispose()
 
 
 @pytest.fixture
@@ -307,21 +292,17 @@ def test_closing_what_is_not_there_is_done(college: College) -> None:
 def test_what_a_tutor_edited_is_never_overwritten(on_sqlite: College, edit: Any, operation: str) -> None:
     college = on_sqlite
     college.deliver(item())
-    ((number, _, text),) = college.items()
-    college.execute(
-        f'UPDATE {college.table} SET "Comment" = :text WHERE "ActionPlanID" = :number', text=edit(text), number=number
-    )
+    ((*_, text),) = college.items()
+    college.edit(edit(text))
     assert statuses(college.deliver(item(operation, "Something new"))) == [("permanent", "edited_by_tutor")]
     assert [one[2] for one in college.items()] == [edit(text)]
 
 
 def test_other_blanks_are_no_edit(college: College) -> None:
     college.deliver(item(text="First line\nsecond line"))
-    ((number, _, text),) = college.items()
+    ((*_, text),) = college.items()
     changed = "  " + text.replace("\n", " \r\n ") + "  "
-    college.execute(
-        f'UPDATE {college.table} SET "Comment" = :text WHERE "ActionPlanID" = :number', text=changed, number=number
-    )
+    college.edit(changed)
     assert statuses(college.deliver(item("update", "First line\nsecond line"))) == [("sent", "")]
     assert [one[2] for one in college.items()] == [changed]
     assert statuses(college.deliver(item("update", "Something new"))) == [("sent", "")]
@@ -332,10 +313,7 @@ def test_of_several_items_the_oldest_stays(college: College) -> None:
     college.deliver(item())
     ((first, page, _),) = college.items()
     for text in ("You still need: 1 of 2 meetings", "An older text"):
-        college.execute(
-            f'INSERT INTO {college.table} ("PMStudentID", "Comment") VALUES (:page, :text)',
-            page=page, text=mark_item(KEY, text),
-        )  # fmt: skip
+        college.plant(page, mark_item(KEY, text))
     assert [one.external_ref for one in college.deliver(item("update", "New"))] == [str(first)]
     texts = [text for _, _, text in college.items()]
     assert texts[0] == mark_item(KEY, "New")
@@ -347,10 +325,7 @@ def test_of_several_items_the_oldest_stays(college: College) -> None:
 def test_an_item_of_an_earlier_year_moves_to_the_page_of_this_one(college: College) -> None:
     twice = next(ref for ref in (f"P{number:06}" for number in range(1, 13)) if len(college.pages(ref)) == 2)
     key = item_key(10000000, twice)
-    college.execute(
-        f'INSERT INTO {college.table} ("PMStudentID", "Comment") VALUES (:page, :text)',
-        page=college.pages(twice)[0], text=mark_item(key, "Of last year"),
-    )  # fmt: skip
+    college.plant(college.pages(twice)[0], mark_item(key, "Of last year"))
     assert statuses(college.deliver(item("update", "Of this year", twice))) == [("sent", "")]
     pages = college.pages(twice)
     assert [(page, text) for _, page, text in college.items(key)] == [
@@ -424,10 +399,7 @@ def test_every_item_that_stands_open_as_we_wrote_it_is_listed(college: College) 
     ((blank, *_),) = college.items(item_key(10000000, "P000004"))
     college.execute(f'UPDATE {college.table} SET "Comment" = "Comment" || \'  \' WHERE "ActionPlanID" = {blank}')
     # Another college's: whether it is one of ours is for the host to say, by its key.
-    college.execute(
-        f'INSERT INTO {college.table} ("PMStudentID", "Comment") VALUES (:page, :text)',
-        page=college.pages("P000006")[0], text=mark_item(item_key(10000001, "P000006"), "Theirs"),
-    )  # fmt: skip
+    college.plant(college.pages("P000006")[0], mark_item(item_key(10000001, "P000006"), "Theirs"))
     ours = [(item_key(10000000, one), one) for one in ("P000001", "P000004", "P000005")]
     assert listed(college) == sorted([*ours, (item_key(10000001, "P000006"), "P000006")])
 

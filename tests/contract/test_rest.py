@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import responses
 import structlog
 from colleges import SmallCollege, snapshot
+from contexts import keys, rejected
+from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rest_server import KEY, PASSWORD, TOKENS, USER, Answer, RestServer, cut, json_answer, login_page, too_many
+from rest_server import PAGING, PASSWORD, SIGNS, TOKENS, USER, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -30,91 +31,32 @@ from fingerpost import (
     Message,
     RateLimited,
     Record,
-    Rejected,
     SourceUnavailable,
 )
-from fingerpost._web.http import Http
 from fingerpost_rest import RestConfig, RestSource, connectors, declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 HOST = "https://ilp.example.ac.uk"
 ROWS = [{"id": f"A{n}", "kind": "talk", "updated": f"2026-02-{n:02}T10:00:00Z"} for n in range(1, 8)]
-PAGING: dict[str, dict[str, Any]] = {
-    "none": {"kind": "none"},
-    "next_link": {"kind": "next_link", "next": "meta.next"},
-    "link_header": {"kind": "next_link"},
-    "page": {"kind": "page"},
-    "offset": {"kind": "offset", "size": 3, "size_parameter": "limit"},
-    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
-}
-SIGNS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
-    "bearer": {"kind": "bearer", "token": KEY},
-    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
-    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
-    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
-              "password_field": "pass"},
-    "login_basic": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "send": "basic",
-                    "token_path": "Token", "value": "Basic {token}"},
-}  # fmt: skip
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a source; nobody sleeps, and `pauses` are those that were asked for."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a source; a service says nothing about the age of its data."""
 
     columns: frozenset[str] = frozenset({"id", "kind", "updated"})
-    key: tuple[str, ...] = ()
-    name: str = "ilp"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    base_dir: Any = None
-    hosts: Sequence[str] = ()
-    pauses: list[float] = field(default_factory=list)
-    warnings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    headers: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            secrets = [KEY, PASSWORD]
-            self.made.append(
-                Http(log=self.log, sleep=self.pauses.append, secrets=secrets, timeout=5.0, base_hosts=self.hosts)
-            )
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        self.warnings.append((code, key, field, where))
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        return False
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        self.headers.append((tuple(columns), where))
-
-    def data_from(self, instant: datetime) -> None:
-        raise AssertionError("a service says nothing about the age of its data")
+    secrets: Sequence[str] = (KEY, PASSWORD)
+    forbidden: frozenset[str] = frozenset({"data_from"})
 
 
 @pytest.fixture
 def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
-    for http in made.made:
-        http.close()
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
+    made.close()
 
 
 def table(base_url: str, *, auth: str = "none", paging: str = "none", **said: Any) -> dict[str, Any]:
@@ -129,10 +71,6 @@ def source(base_url: str, **said: Any) -> RestSource:
 
 def read(context: HostContext, one: RestSource, cursor: Cursor | None = None) -> list[Message]:
     return list(one.read_activities(cursor, context))
-
-
-def keys(messages: Sequence[Message]) -> list[str]:
-    return [message.key for message in messages if isinstance(message, Record)]
 
 
 # -- paging and signing in, against a server ---------------------------------------------------------------------------
@@ -248,7 +186,7 @@ def test_a_body_that_is_cut_is_read_again(context: HostContext, paging: Any) -> 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_log_in_page_with_status_200_is_no_data(context: HostContext, number: int) -> None:
-    with RestServer({"log": ROWS}, paging="page", faults={number: login_page()}) as server:
+    with RestServer({"log": ROWS}, paging="page", faults={number: web_page()}) as server:
         came: list[Message] = []
         with pytest.raises(SourceUnavailable, match="a web page instead of data"):
             came.extend(source(server.url, paging="page").read_activities(None, context))
@@ -447,7 +385,7 @@ def test_any_size_of_page_gives_the_same(count: int, size: int, wanted: int, kin
     with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
         web.add_callback("GET", f"{HOST}/v1/log", page)
         assert keys(read(made, source(HOST, pagination=said))) == [row["id"] for row in rows]
-    made.http.close()
+    made.close()
 
 
 FILTERS = [
@@ -480,7 +418,7 @@ def test_a_filter_changes_nothing_about_the_pages(
         web.add_callback("GET", f"{HOST}/v1/log", page)
         messages = read(made, source(HOST, records=records, pagination={"kind": kind, **said}))
     assert keys(messages) == [row["id"] for row in rows if row["keep"]]
-    made.http.close()
+    made.close()
 
 
 def test_a_slice_changes_nothing_about_the_pages(context: HostContext, web: responses.RequestsMock) -> None:
@@ -533,7 +471,7 @@ def test_a_part_of_a_key_may_be_empty(context: HostContext, web: responses.Reque
     web.get(f"{HOST}/v1/log", json={"data": [{"id": one, "kind": other} for one, other in parts]})
     messages = read(context, source(HOST, key=["id", "kind"]))
     assert keys(messages) == ["1|", "1|", "|x"]
-    bad = [(message.reason, message.where) for message in messages if isinstance(message, Rejected)]
+    bad = [(message.reason, message.where) for message in rejected(messages)]
     assert bad == [("missing_key", "page 1 record 4"), ("missing_key", "page 1 record 5")]
 
 
@@ -545,7 +483,7 @@ def test_records_whose_keys_differ_in_any_part_have_different_keys(parts: list[t
         found = keys(read(made, source(HOST, key=["a", "b", "c"])))
     different = {tuple(part.strip() for part in one) for one in parts if any(part.strip() for part in one)}
     assert len(set(found)) == len(different)
-    made.http.close()
+    made.close()
 
 
 def test_without_a_key_the_mapping_names_it(context: HostContext, web: responses.RequestsMock) -> None:
@@ -571,7 +509,7 @@ def test_a_record_that_cannot_be_read_costs_only_itself(
     web.get(f"{HOST}/v1/log", json={"data": [ROWS[0], row, ROWS[1]]})
     messages = read(context, source(HOST))
     assert keys(messages) == ["A1", "A2"]
-    (bad,) = [message for message in messages if isinstance(message, Rejected)]
+    (bad,) = rejected(messages)
     assert (bad.reason, bad.where) == (reason, "page 1 record 2")
 
 
@@ -838,100 +776,61 @@ def test_ebs_is_signed_into_as_its_documentation_says(context: HostContext, web:
     assert keys(list(declared("ebs").read_learners(None, context))) == ["345678"]
 
 
+def mis(folder: Path, declaration: str, **keys: Any) -> SmallCollege:
+    """Return a college whose MIS is read as a shipped declaration says."""
+    made = SmallCollege(folder)
+    made.connectors.append({"type": "rest", "name": "mis", "declaration": declaration, **keys})
+    return made
+
+
+def assert_stored(college: SmallCollege, *values: str) -> None:
+    stored = repr(college.snapshot())
+    for value in values:
+        assert value in stored, value
+
+
 def test_a_night_of_wonde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the shape that its documentation shows; the service itself was not asked."""
     base = "https://api.wonde.com/v1.0/schools/A1234567890"
     monkeypatch.setenv("WONDE_TOKEN", KEY)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {
-            "type": "rest",
-            "name": "mis",
-            "declaration": "wonde",
-            "variables": {"school": "A1234567890"},
-            "auth": {"token": {"env": "WONDE_TOKEN"}},
-        }
-    )
+    made = mis(tmp_path, "wonde", variables={"school": "A1234567890"}, auth={"token": {"env": "WONDE_TOKEN"}})
     student = {
-        "id": "A1",
-        "mis_id": "9919",
-        "forename": "Ruth",
-        "surname": "Bennett",
-        "legal_surname": "Bennett",
+        "id": "A1", "mis_id": "9919", "forename": "Ruth", "surname": "Bennett", "legal_surname": "Bennett",
         "date_of_birth": {"date": "2008-05-17 00:00:00.000000", "timezone_type": 3, "timezone": "Europe/London"},
         "education_details": {"data": {"learner_number": None, "upn": "X"}},
         "contact_details": {"data": {"emails": {"email": "ruth@example.ac.uk", "primary": None}}},
-    }
-    staff = {
-        "forename": "Ann",
-        "surname": "Tutor",
-        "contact_details": {"data": {"emails": {"work": "tutor@example.ac.uk"}}},
-    }
+    }  # fmt: skip
+    staff = {"forename": "Ann", "surname": "Tutor",
+             "contact_details": {"data": {"emails": {"work": "tutor@example.ac.uk"}}}}  # fmt: skip
+    members = {"data": [{"id": "A1", "mis_id": "9919"}]}
     groups = [
-        {
-            "id": "G1",
-            "type": "REGISTRATION",
-            "name": "12A",
-            "students": {"data": [{"id": "A1", "mis_id": "9919"}]},
-            "employees": {"data": [staff]},
-        },
-        {"id": "G2", "type": "YEAR", "name": "12", "students": {"data": [{"id": "A1", "mis_id": "9919"}]}},
+        {"id": "G1", "type": "REGISTRATION", "name": "12A", "students": members, "employees": {"data": [staff]}},
+        {"id": "G2", "type": "YEAR", "name": "12", "students": members},
     ]
     with responses.RequestsMock() as web:
         web.get(f"{base}/students/", json={"data": [student], "meta": {"pagination": {"next": None}}})
         web.get(f"{base}/groups/", json={"data": groups, "meta": {"pagination": {"next": None}}})
         report = made.sync()
     assert [(one.stream, one.new, one.rejected) for one in report.streams] == [
-        ("learners", 1, 0),
-        ("assignments", 1, 0),
-    ]
-    stored = repr(made.snapshot())
-    for value in (
-        "9919",
-        "Ruth",
-        "Bennett",
-        "2008-05-17",
-        "ruth@example.ac.uk",
-        "12A",
-        "Ann Tutor",
-        "tutor@example.ac.uk",
-    ):
-        assert value in stored, value
+        ("learners", 1, 0), ("assignments", 1, 0)]  # fmt: skip
+    assert_stored(made, "9919", "Ruth", "Bennett", "2008-05-17", "ruth@example.ac.uk")
+    assert_stored(made, "12A", "Ann Tutor", "tutor@example.ac.uk")
 
 
 def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of data links with the columns that the mappings ask for; the service itself was not asked."""
     base = "https://ebs.example.ac.uk/ws/rest"
     monkeypatch.setenv("EBS_PASSWORD", PASSWORD)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {
-            "type": "rest",
-            "name": "mis",
-            "declaration": "ebs",
-            "variables": {"host": "https://ebs.example.ac.uk/ws"},
-            "auth": {"username": USER, "password": {"env": "EBS_PASSWORD"}},
-        }
-    )
+    auth = {"username": USER, "password": {"env": "EBS_PASSWORD"}}
+    made = mis(tmp_path, "ebs", variables={"host": "https://ebs.example.ac.uk/ws"}, auth=auth)
     person = {
-        "PERSON_CODE": 345678,
-        "UNIQUE_LEARN_NO": 1000000043,
-        "FORENAME": "Ruth",
-        "MIDDLE_NAMES": None,
-        "SURNAME": "Bennett",
-        "DATE_OF_BIRTH": "2008-05-17T00:00:00",
-        "HAS_HEALTHCARE_PLAN": "N",
-    }
+        "PERSON_CODE": 345678, "UNIQUE_LEARN_NO": 1000000043, "FORENAME": "Ruth", "MIDDLE_NAMES": None,
+        "SURNAME": "Bennett", "DATE_OF_BIRTH": "2008-05-17T00:00:00", "HAS_HEALTHCARE_PLAN": "N",
+    }  # fmt: skip
     course = {
-        "PERSON_CODE": 345678,
-        "PEOPLE_UNITS_ID": 9,
-        "ACADEMIC_YEAR": "25/26",
-        "COURSE_TITLE": "Catering",
-        "PROG_TYPE": 31,
-        "START_DATE": "01/09/2025",
-        "EXP_END_DATE": "10/07/2026",
-        "COMPLETION": 1,
-    }
+        "PERSON_CODE": 345678, "PEOPLE_UNITS_ID": 9, "ACADEMIC_YEAR": "25/26", "COURSE_TITLE": "Catering",
+        "PROG_TYPE": 31, "START_DATE": "01/09/2025", "EXP_END_DATE": "10/07/2026", "COMPLETION": 1,
+    }  # fmt: skip
     tutor = {"PERSON_CODE": 345678, "TUTOR_GROUP": "G1", "TUTOR_NAME": "Ann Tutor", "TUTOR_EMAIL": "t@example.ac.uk"}
     other = {**tutor, "TUTOR_NAME": "Bo Tutor", "TUTOR_EMAIL": None}
     with responses.RequestsMock() as web:
@@ -940,23 +839,9 @@ def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             web.get(f"{base}/Modules/15866/Screens/Fingerpost/Data/Fingerpost{name}", json=rows)
         report = made.sync()
     assert [(one.stream, one.new, one.rejected, one.warnings) for one in report.streams] == [
-        ("learners", 1, 0, 0),
-        ("programmes", 1, 0, 0),
-        ("assignments", 2, 0, 0),
-    ]
-    stored = repr(made.snapshot())
-    for value in (
-        "345678",
-        "1000000043",
-        "Ruth",
-        "2008-05-17",
-        "2025/26",
-        "t_level",
-        "continuing",
-        "Ann Tutor",
-        "Bo T",
-    ):
-        assert value in stored, value
+        ("learners", 1, 0, 0), ("programmes", 1, 0, 0), ("assignments", 2, 0, 0)]  # fmt: skip
+    assert_stored(made, "345678", "1000000043", "Ruth", "2008-05-17", "2025/26", "t_level", "continuing")
+    assert_stored(made, "Ann Tutor", "Bo T")
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
@@ -967,7 +852,7 @@ def test_a_night_of_ebs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [(ROWS, None, "ok", "the first page holds 3 records"),
      ([], None, "warning", "the first page is empty"),
      ([{"id": "1"}, {"kind": "x"}], None, "error", "1 of the first 2 records have nothing at id"),
-     (ROWS, login_page(), "error", "a web page instead of data"),
+     (ROWS, web_page(), "error", "a web page instead of data"),
      (ROWS, Answer(b"", 401), "error", "refused our credentials"),
      (ROWS, Answer(b"", 404), "error", "status 404")],
 )  # fmt: skip
@@ -1096,7 +981,7 @@ def test_what_is_gone_from_the_service_is_gone_after_a_whole_read(
 
 @pytest.mark.parametrize(
     ("fault", "says"),
-    [(login_page(), "a web page instead of data"), (Answer(b"", 403), "refused our credentials"),
+    [(web_page(), "a web page instead of data"), (Answer(b"", 403), "refused our credentials"),
      (Answer(b'{"data": [', 200), "not JSON")],
 )  # fmt: skip
 def test_a_night_that_fails_on_the_way_loses_nothing(
@@ -1133,10 +1018,7 @@ def test_a_broken_table_is_told_in_sentences(
 
 def test_a_missing_variable_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WONDE_TOKEN", KEY)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {"type": "rest", "name": "mis", "declaration": "wonde", "auth": {"token": {"env": "WONDE_TOKEN"}}}
-    )
+    made = mis(tmp_path, "wonde", auth={"token": {"env": "WONDE_TOKEN"}})
     with pytest.raises(ConfigError, match=r"'mis'.* needs in variables: school \(the id of the college in Wonde"):
         made.sync()
     made.connectors[0]["variables"] = {"school": "A1"}
@@ -1161,7 +1043,7 @@ def test_tokens_may_come_from_another_host_that_the_table_names(
 
 @pytest.mark.parametrize("auth", ["api_key", "bearer", "basic", "oauth2", "login", "login_basic"])
 @pytest.mark.parametrize(
-    "fault", [None, too_many(1), login_page(), Answer(b"", 401), Answer(b"", 403), Answer(b"", 500), Answer(b"{", 200)]
+    "fault", [None, too_many(1), web_page(), Answer(b"", 401), Answer(b"", 403), Answer(b"", 500), Answer(b"{", 200)]
 )
 def test_secrets_appear_nowhere(
     context: HostContext, auth: Any, fault: Answer | None, caplog: pytest.LogCaptureFixture

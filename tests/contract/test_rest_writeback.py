@@ -6,19 +6,20 @@ import json
 import logging
 import random
 import re
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
 import requests
 import responses
 import structlog
 from colleges import usual_college
+from http_server import KEY, Answer, cut, json_answer, too_many, web_page
 from pydantic import ValidationError
-from rest_server import KEY, PASSWORD, TOKENS, USER, Answer, RestServer, cut, json_answer, login_page, too_many
+from rest_server import PAGING, PASSWORD, SIGNS, TOKENS, RestServer
 from structlog.testing import capture_logs
 
 from fingerpost import (
@@ -36,7 +37,6 @@ from fingerpost import (
     mark_item,
     read_mark,
 )
-from fingerpost._web.http import Http
 from fingerpost_rest import RestChannel, RestConfig, RestSource, WritebackConfig, connectors
 
 if TYPE_CHECKING:
@@ -46,73 +46,24 @@ HOST = "https://ilp.example.ac.uk"
 DOCS = Path(__file__).parents[2] / "docs" / "rest.md"
 LEARNER = "L/0 01"
 ITEM_KEY = item_key(99999999, LEARNER)
-SIGNS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "api_key": {"kind": "api_key", "header": "X-Api-Key", "key": KEY},
-    "bearer": {"kind": "bearer", "token": KEY},
-    "basic": {"kind": "basic", "username": USER, "password": PASSWORD},
-    "oauth2": {"kind": "oauth2", "url": "token", "client_id": USER, "client_secret": PASSWORD},
-    "login": {"kind": "login", "url": "token", "username": USER, "password": PASSWORD, "username_field": "user",
-              "password_field": "pass"},
-}  # fmt: skip
-PAGING: dict[str, dict[str, Any]] = {
-    "none": {"kind": "none"},
-    "next_link": {"kind": "next_link", "next": "meta.next"},
-    "page": {"kind": "page"},
-    "cursor": {"kind": "cursor", "parameter": "after", "next": "meta.cursor"},
-}
 DONE = json_answer({"data": {"id": 1}}, status=201)
 
 
 @dataclass
-class HostContext:
-    """What the host hands to a channel; nobody sleeps, and `pauses` are those that were asked for."""
+class HostContext(contexts.HostContext):
+    """What the host hands to a channel; a channel has no faulty data to report."""
 
-    columns: frozenset[str] = frozenset()
     key: tuple[str, ...] = ("id",)
     name: str = "ilp-items"
-    now: datetime = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-    as_of: date = date(2026, 3, 2)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
-    log: Any = field(default_factory=structlog.get_logger)
-    base_dir: Any = None
-    timeout: float = 5.0
-    pauses: list[float] = field(default_factory=list)
-    made: list[Http] = field(default_factory=list)
-
-    @property
-    def http(self) -> Http:
-        if not self.made:
-            self.made.append(
-                Http(log=self.log, sleep=self.pauses.append, secrets=[KEY, PASSWORD], timeout=self.timeout)
-            )
-        return self.made[0]
-
-    def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        raise AssertionError("a channel has no faulty data to report")
-
-    def unchanged(self, digests: Mapping[str, str]) -> bool:
-        return False
-
-    def header(self, columns: Sequence[str], *, where: str) -> None:
-        pass
-
-    def data_from(self, instant: datetime) -> None:
-        raise AssertionError("a service says nothing about the age of its data")
+    secrets: Sequence[str] = (KEY, PASSWORD)
+    forbidden: frozenset[str] = frozenset({"warn", "data_from"})
 
 
 @pytest.fixture
 def context() -> Iterator[HostContext]:
     made = HostContext()
     yield made
-    for http in made.made:
-        http.close()
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
+    made.close()
 
 
 @pytest.fixture
@@ -138,9 +89,7 @@ def channel(base_url: str, **said: Any) -> RestChannel:
 
 
 def item(
-    text: str = "Talk to an employer.",
-    operation: Literal["open", "update", "close"] = "open",
-    learner: str = LEARNER,
+    text: str = "Talk to an employer.", operation: Literal["open", "update", "close"] = "open", learner: str = LEARNER
 ) -> GapItem:
     return GapItem(item_key(99999999, learner), operation, learner, text, (), date(2026, 3, 2))
 
@@ -340,7 +289,7 @@ def test_where_nobody_can_tell_whether_it_arrived_looking_settles_it(
     assert len(server.writes) == (1 if arrives else 2)
 
 
-@pytest.mark.parametrize("fault", [login_page(), Answer(b"OK"), Answer(b"{")])
+@pytest.mark.parametrize("fault", [web_page(), Answer(b"OK"), Answer(b"{")])
 @pytest.mark.parametrize("what", [item("B"), item("Done", "close")])
 def test_an_answer_that_says_nothing_is_settled_at_once_where_it_can(
     context: HostContext, server: RestServer, fault: Answer, what: GapItem
@@ -367,7 +316,7 @@ def test_a_write_that_is_answered_too_late_is_settled_by_looking(server: RestSer
         assert reconcile(one, patient, item("A")) == Receipt("delivery-1", "sent", "1")
     finally:
         for made in (hasty, patient):
-            made.http.close()
+            made.close()
     assert len(server.pages[LEARNER]) == len(server.writes) == 1
 
 
@@ -389,7 +338,7 @@ def test_what_a_refusal_means(
 
 @pytest.mark.parametrize(
     ("fault", "detail"),
-    [(login_page(), "unreachable"), (json_answer({"rows": []}), "unreachable"), (Answer(b"", 500), "unreachable"),
+    [(web_page(), "unreachable"), (json_answer({"rows": []}), "unreachable"), (Answer(b"", 500), "unreachable"),
      (Answer(b'{"data": [', 200), "unreachable"), (too_many(3600), "rate_limited")],
 )  # fmt: skip
 def test_without_a_look_nothing_is_written(
@@ -496,7 +445,7 @@ def test_sixty_nights_of_random_faults_leave_one_open_item(context: HostContext)
 
 def settle(one: RestChannel, context: HostContext, what: GapItem, server: RestServer, dice: random.Random) -> None:
     """Deliver as the host does, with a fault here and there, until the item is settled."""
-    lost = [cut(DONE), login_page(), too_many(1), *(Answer(b"", status) for status in (500, 503, 504)), Answer(b"{")]
+    lost = [cut(DONE), web_page(), too_many(1), *(Answer(b"", status) for status in (500, 503, 504)), Answer(b"{")]
     sent = payload(one, context, what)
     state = "temporary"
     for attempt in range(30):
@@ -532,12 +481,8 @@ def test_a_search_by_query_and_key(context: HostContext, web: responses.Requests
         responses.matchers.query_param_matcher({"notify": "no"}),
         responses.matchers.json_params_matcher(
             {"body": mark_item(ITEM_KEY, "{learner} & {id}"), "who": LEARNER})])  # fmt: skip
-    said: dict[str, Any] = {
-        "method": "PUT",
-        "path": "i/{key}",
-        "query": {"notify": "no"},
-        "body": {"body": "{text}", "who": "{learner}"},
-    }
+    body = {"body": "{text}", "who": "{learner}"}
+    said: dict[str, Any] = {"method": "PUT", "path": "i/{key}", "query": {"notify": "no"}, "body": body}
     one = channel(HOST, look=look, open={**said, "id": "uid"}, update=said, close=None, variables={"year": 2526})
     assert deliver(one, context, item("{learner} & {id}")) == [Receipt("delivery-1", "sent", "x-1")]
 
@@ -585,7 +530,7 @@ def test_a_payload_holds_everything_and_the_same_item_makes_the_same_bytes(conte
     assert json.loads(one.render(item("Done", "close"), context).content)["text"] == mark_item(
         ITEM_KEY, "Done", closed=True
     )
-    assert context.made == []
+    assert context.helper is None
 
 
 def test_a_digest_is_refused(context: HostContext) -> None:
@@ -707,13 +652,8 @@ def test_a_source_that_reads_the_same_actions_leaves_ours_out(
     stream = {"path": "log", "key": ["id"], "mapping": "careers-log", "deleted": expression}
     one = RestSource(RestConfig(type="rest", name="ilp", base_url=HOST, streams={"activities": stream}))
     messages = list(one.read_activities(None, context))
-    assert [type(message).__name__ for message in messages] == [
-        "Deleted",
-        "Record",
-        "Record",
-        "Checkpoint",
-        "Checkpoint",
-    ]
+    kinds = [type(message).__name__ for message in messages]
+    assert kinds == ["Deleted", "Record", "Record", "Checkpoint", "Checkpoint"]
     assert messages[0] == Deleted("1")
 
 
@@ -789,7 +729,7 @@ def test_nights_leave_one_item_on_each_page(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("auth", ["api_key", "bearer", "basic", "oauth2", "login"])
 @pytest.mark.parametrize(
-    "fault", [None, too_many(1), login_page(), cut(DONE), Answer(b"", 401), Answer(b"", 403), Answer(b"", 422),
+    "fault", [None, too_many(1), web_page(), cut(DONE), Answer(b"", 401), Answer(b"", 403), Answer(b"", 422),
               Answer(b"", 500)],
 )  # fmt: skip
 def test_secrets_and_learners_appear_nowhere(

@@ -6,7 +6,6 @@ import ast
 import inspect
 import itertools
 import json
-import logging
 import os
 import re
 import shlex
@@ -14,17 +13,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import tomllib
 from dataclasses import dataclass, fields
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
-import structlog
-from click.testing import CliRunner
 from colleges import usual_college
+from command_line import PROGRAM, run
+from http_server import Answer, HttpServer, Request, json_answer
+from plugins import install as install_plugin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -54,7 +52,7 @@ from fingerpost_promonitor import PromonitorConfig, PromonitorWriteConfig
 from fingerpost_promonitor._config import Responses, Screen, Tutors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from pydantic.fields import FieldInfo
 
@@ -231,9 +229,7 @@ def test_a_configuration_that_is_wrong_would_be_seen(tmp_path: Path, plugins: Ho
 
 
 @pytest.mark.parametrize(
-    "shown",
-    [one for path in OURS for one in blocks(path, "toml") if one.name.startswith("mappings/")],
-    ids=str,
+    "shown", [one for path in OURS for one in blocks(path, "toml") if one.name.startswith("mappings/")], ids=str
 )
 def test_mappings_compile(shown: Block, tmp_path: Path, plugins: Host) -> None:
     mappings_of(shown.page, tmp_path)
@@ -273,7 +269,7 @@ def commands(path: Path) -> list[tuple[Block, list[str]]]:
 
 def refused(arguments: list[str]) -> str:
     """Return what the command line has against a command and its options; nothing where they exist."""
-    result = CliRunner().invoke(main, [*arguments, "--help"])
+    result = run(*arguments, "--help")
     return "" if result.exit_code == 0 else result.output
 
 
@@ -309,16 +305,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
 def _runs_on_the_demo(arguments: list[str]) -> bool:
     """Leave out what makes a college of its own, and what speaks of another one's connector."""
     return not {"init", "demo", "--config"} & set(arguments) and arguments[-1] not in ("events", "ilp", "1001")
@@ -340,7 +326,7 @@ def test_commands_run_on_the_demo(
     shutil.copytree(demo, folder)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("FINGERPOST_CONFIG", raising=False)
-    result = CliRunner().invoke(main, arguments)
+    result = run(*arguments)
     assert result.exit_code == 0, result.output
     assert result.output.strip()
 
@@ -351,12 +337,8 @@ def test_commands_run_on_the_demo(
 def install(site: Path) -> Path:
     """Put every plugin of the documentation into a folder, with the metadata that an installation writes."""
     site.mkdir(parents=True)
-    projects = [
-        tomllib.loads(one.text)["project"]
-        for path in OURS
-        for one in blocks(path, "toml")
-        if one.name == "pyproject.toml"
-    ]
+    documents = [one.text for path in OURS for one in blocks(path, "toml") if one.name == "pyproject.toml"]
+    projects = [tomllib.loads(text)["project"] for text in documents]
     entries = {
         module: (project["name"], project["version"], entry)
         for project in projects
@@ -368,14 +350,9 @@ def install(site: Path) -> Path:
                 module = one.name.removesuffix(".py")
                 entry = module.removeprefix("fingerpost_")
                 name, version, entry = entries.get(module, (f"fingerpost-{entry}", "1.0", entry))
-                info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-                info.mkdir()
-                metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-                (info / "METADATA").write_text(metadata, encoding="utf-8")
-                (info / "entry_points.txt").write_text(f"[fingerpost]\n{entry} = {module}\n", encoding="utf-8")
-            elif one.name != "beacon-activities.toml":
-                continue
-            (site / one.name).write_text(one.text, encoding="utf-8")
+                install_plugin(site, name, entry, module, one.text, version=version)
+            elif one.name == "beacon-activities.toml":
+                (site / one.name).write_text(one.text, encoding="utf-8")
     return site
 
 
@@ -391,7 +368,7 @@ class Installed:
 
     def run(self, *arguments: str, cwd: Path, exit_code: int = 0) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", "from fingerpost_cli import main; main()", *arguments],
+            [*PROGRAM, *arguments],
             cwd=cwd,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("FINGERPOST")},
@@ -431,62 +408,36 @@ def test_the_first_connector_is_listed_and_synced(tmp_path: Path) -> None:
     assert any("name a learner whom no source holds" in message for message in report["messages"])
 
 
-class Beacon(BaseHTTPRequestHandler):
+class Beacon(HttpServer):
     """The web interface of a product that does not exist: two pages of events, for whoever has the token."""
 
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.headers["Authorization"] != f"Bearer {SECRETS['BEACON_TOKEN']}":
-            self._answer(401, {})
-        elif self.path == "/me":
-            self._answer(200, {"name": "Fingerpost"})
-        elif "page=2" in self.path:
-            self._answer(200, {"events": [self._event(2, "IAG", "2026-02-03T10:00:00Z")]})
-        else:
-            page_2 = f"http://{self.headers['Host']}/events?page=2"
-            self._answer(200, {"events": [self._event(1, "TALK", "2026-02-02T10:00:00Z")], "next": page_2})
+    def answer(self, request: Request) -> Answer:
+        if request.headers.get("Authorization") != f"Bearer {SECRETS['BEACON_TOKEN']}":
+            return json_answer({}, status=401)
+        if request.path == "/me":
+            return json_answer({"name": "Fingerpost"})
+        if "page" in request.query:
+            return json_answer({"events": [self._event(2, "IAG", "2026-02-03T10:00:00Z")]})
+        events = [self._event(1, "TALK", "2026-02-02T10:00:00Z")]
+        return json_answer({"events": events, "next": f"{self.url}/events?page=2"})
 
     def _event(self, number: int, category: str, day: str) -> dict[str, Any]:
         return {"id": number, "category": category, "held_at": day, "changed_at": day,
                 "person": {"reference": f"L{number}"}, "host": {"name": "Bakery"}}  # fmt: skip
 
-    def _answer(self, status: int, document: object) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def beacon() -> Iterator[tuple[str, list[str]]]:
-    """Serve Beacon; return its address and what it was asked."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Beacon,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_source_on_the_web_reads_in_steps(tmp_path: Path, beacon: tuple[str, list[str]]) -> None:
-    machine, (url, asked) = Installed(tmp_path), beacon
-    text = block("connectors.md", "beacon-college.toml").replace("https://example.beacon.example", url)
-    (tmp_path / "fingerpost.toml").write_text(COLLEGE + text, encoding="utf-8")
-    assert "takes the token" in machine.run("check", cwd=tmp_path)
-    first = json.loads(machine.run("sync", "--json", cwd=tmp_path))
-    assert [(one["state"], one["new"], one["warnings"]) for one in first["streams"]] == [("complete", 2, 2)]
-    asked.clear()
-    second = json.loads(machine.run("sync", "--json", cwd=tmp_path))
-    assert asked == ["/events?since=2026-02-02T10%3A00%3A00Z", "/events?page=2"]  # a day of look-back
+def test_the_source_on_the_web_reads_in_steps(tmp_path: Path) -> None:
+    machine = Installed(tmp_path)
+    with Beacon() as beacon:
+        text = block("connectors.md", "beacon-college.toml").replace("https://example.beacon.example", beacon.url)
+        (tmp_path / "fingerpost.toml").write_text(COLLEGE + text, encoding="utf-8")
+        assert "takes the token" in machine.run("check", cwd=tmp_path)
+        first = json.loads(machine.run("sync", "--json", cwd=tmp_path))
+        assert [(one["state"], one["new"], one["warnings"]) for one in first["streams"]] == [("complete", 2, 2)]
+        beacon.requests.clear()
+        second = json.loads(machine.run("sync", "--json", cwd=tmp_path))
+        # A day of look-back.
+        assert beacon.asked == [("GET", "/events?since=2026-02-02T10%3A00%3A00Z"), ("GET", "/events?page=2")]
     assert [(one["new"], one["changed"], one["unchanged"]) for one in second["streams"]] == [(0, 0, 2)]
 
 
@@ -868,12 +819,8 @@ def test_reason_codes_are_documented() -> None:
 
 
 def test_the_backup_is_whole(demo: Path, tmp_path: Path) -> None:
-    (line,) = [
-        line
-        for one in blocks(ROOT / "docs" / "it.md", "sh")
-        for line in one.text.splitlines()
-        if line.startswith("python -c")
-    ]
+    lines = [line for one in blocks(ROOT / "docs" / "it.md", "sh") for line in one.text.splitlines()]
+    (line,) = [line for line in lines if line.startswith("python -c")]
     folder = tmp_path / "demo"
     shutil.copytree(demo, folder)
     subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=folder, check=True)

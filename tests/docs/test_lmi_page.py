@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import responses
-import structlog
-from click.testing import CliRunner
 from colleges import usual_college
+from command_line import run
 from lmi_server import LmiServer
+from plugins import install
 
 from fingerpost import FACT_KINDS, College, DigestLearner, Host
 from fingerpost._market.answers import KEEP_DAYS, NOTHING_DAYS
 from fingerpost._market.occupations import load_occupations
-from fingerpost_cli import main
 from fingerpost_cli._lmi import REASONS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGE = (Path(__file__).parents[2] / "docs" / "lmi.md").read_text(encoding="utf-8")
 COLLEGE = '[college]\nname = "Example College"\nukprn = 99999999\nas_of = 2026-03-02\n\n'
@@ -41,16 +35,6 @@ def block(language: str, name: str) -> str:
 
 def section(heading: str) -> str:
     return PAGE.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
 
 
 @pytest.fixture
@@ -98,8 +82,8 @@ def test_the_shown_comparison_is_what_is_printed(tmp_path: Path) -> None:
             f'[[connector]]\ntype = "lmiforall"\nname = "lmi-for-all"\nbase_url = "{server.url}"\n',
         )
         (line,) = [line for _, text in blocks("console") for line in text.splitlines() if " lmi compare " in line]
-        result = CliRunner().invoke(main, ["--config", str(config), *line.split()[1:]])
-        told = CliRunner().invoke(main, ["--config", str(config), "lmi", "show", "5241"]).stdout
+        result = run(*line.split()[1:], config=config)
+        told = run("lmi", "show", "5241", config=config).stdout
     assert result.stdout == block("text", "lmi compare")
     (amount,) = re.findall(r"about (£\d+ a week)", block("text", "digest"))
     assert amount in told
@@ -138,20 +122,15 @@ def test_the_columns_of_the_examples_are_those_of_the_mappings() -> None:
 
 @responses.activate
 def test_the_example_for_vendors_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = tmp_path / "site"
-    info = site / "fingerpost_bureau-1.dist-info"
-    info.mkdir(parents=True)
-    (site / "fingerpost_bureau.py").write_text(block("python", "fingerpost_bureau.py"), encoding="utf-8")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fingerpost-bureau\nVersion: 1\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[fingerpost]\nbureau = fingerpost_bureau\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(site))
+    example = block("python", "fingerpost_bureau.py")
+    install(tmp_path / "site", "fingerpost-bureau", "bureau", "fingerpost_bureau", example)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
     responses.get("https://bureau.example.org/titles", json={"5241": "Electricians"})
     responses.get("https://bureau.example.org/pay/5241", json={"weekly": 640, "year": 2025})
     responses.get("https://bureau.example.org/pay/6111", json={"weekly": None})
 
     small = usual_college(tmp_path / "college", learners=1)
-    small.rows["mis"][0]["intended_occupation"] = "electricians"
-    small.write("mis")
+    small.amend("mis", "L001", intended_occupation="electricians")
     small.connectors.append({"type": "bureau", "name": "bureau"})
     with small.open() as college:
         assert college.labour_market("6111").no_data[0].kind == "pay"

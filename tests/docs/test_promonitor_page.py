@@ -8,14 +8,17 @@ import sqlite3
 import tomllib
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import run
 
 from fingerpost import College, item_key, mark_item, read_mark
-from fingerpost_cli import main
 from fingerpost_promonitor import PROSUITE
 from fingerpost_promonitor._items import _PARAMETERS
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 PAGE = (Path(__file__).parents[2] / "docs" / "promonitor.md").read_text(encoding="utf-8")
 COLLEGE = '[college]\nname = "Example College"\nukprn = 99999999\n'
@@ -55,7 +58,7 @@ class Shell:
             return None
         assert program == "fingerpost", line
         self._monkeypatch.chdir(self.folder)
-        return CliRunner().invoke(main, arguments)
+        return run(*arguments)
 
 
 def console_lines(text: str) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from colleges import usual_college
+from mails import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,9 +41,7 @@ def listed(college: SmallCollege) -> bool:
     """Say whether the newest digests list L004."""
     found = False
     for path in college.outbox:
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        body = message.get_body(("plain",))
-        found = found or (body is not None and "L004" in body.get_content())
+        found = found or "L004" in text_of(path.read_bytes())
         path.unlink()
     return found
 
@@ -55,16 +52,13 @@ def week(college: SmallCollege) -> bool:
     number = len(college.rows["mis"])
     for index in (0, 1):
         for name in ("mis", "courses", "tutors"):
-            new = {"learner_ref": f"N{number}-{index}"}
-            college.rows[name].append(college.rows[name][index] | new)
-            college.write(name)
+            college.add(name, college.rows[name][index] | {"learner_ref": f"N{number}-{index}"})
     college.sync()
     return listed(college)
 
 
-def something_changes(college: SmallCollege, day: str = "2026-06-26") -> None:
-    course = next(row for row in college.rows["courses"] if row["learner_ref"] == "L004")
-    course["planned_end_date"] = day
+def something_changes(college: SmallCollege) -> None:
+    college.amend("courses", "L004", planned_end_date="2026-06-26")
 
 
 def respell(college: SmallCollege) -> None:

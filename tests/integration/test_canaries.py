@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import re
 import shutil
 import sqlite3
@@ -18,14 +17,14 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import structlog
-from click.testing import CliRunner
 from colleges import activity, usual_college
+from command_line import run, unlog
+from ilr_files import SAMPLE
+from plugins import install
 from smtp_faults import Fault, FaultServer, free_port
 
 from fingerpost import College, ConfigError, FingerpostError, Record
 from fingerpost._web.http import Http
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from colleges import SmallCollege
 
 pytestmark = pytest.mark.slow
-
-ILR = Path(__file__).parents[1] / "data" / "ilr" / "ILR-99999999-1819-20180626-144401-01.xml"
 
 
 def uln(nine: str) -> str:
@@ -196,16 +193,6 @@ VENDOR = f'''
 '''
 
 
-def install_vendor(site: Path) -> None:
-    """Lay the vendor's plugin out as pip would."""
-    site.mkdir()
-    (site / "gossip_vendor.py").write_text(dedent(VENDOR), encoding="utf-8")
-    info = site / "gossip-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gossip\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[fingerpost]\ngossip = gossip_vendor\n", encoding="utf-8")
-
-
 def secret(name: str) -> dict[str, str]:
     return {"env": name}
 
@@ -257,12 +244,12 @@ def planted(folder: Path, mail_port: int) -> SmallCollege:
         path = college.write(name)
         with path.open("a", encoding="utf-8", newline="") as file:
             file.write(f'{GIVEN},{FAMILY},{EMAIL},{ULN},{TUTOR},too,many,columns,in,this,row\r\n"{FAMILY}')
-    text = ILR.read_text(encoding="utf-8")
+    text = SAMPLE.read_text(encoding="utf-8")
     for tag, value in (("GivenNames", GIVEN), ("FamilyName", FAMILY), ("Email", EMAIL), ("DateOfBirth", BORN)):
         text = re.sub(f"<{tag}>[^<]*<", f"<{tag}>{value}<", text)
     text = re.sub("<LearnStartDate>[^<]*<", f"<LearnStartDate>{FAMILY}<", text, count=2)
-    (folder / "data" / ILR.name).write_text(text, encoding="utf-8")
-    college.connectors.append({"type": "ilr", "name": "ilr", "path": f"data/{ILR.name}"})
+    (folder / "data" / SAMPLE.name).write_text(text, encoding="utf-8")
+    college.connectors.append({"type": "ilr", "name": "ilr", "path": f"data/{SAMPLE.name}"})
     secrets = {"url": secret("FP_URL"), "token": secret("FP_TOKEN")}
     college.connectors += [{"type": "gossip", "name": f"vendor-{does}", "does": does, **secrets} for does in GOSSIPS]
     college.connectors += [
@@ -315,19 +302,8 @@ COMMANDS = [
 
 
 def command(college: SmallCollege, options: str, line: str) -> Said:
-    try:
-        result = CliRunner().invoke(main, [*options.split(), "--config", str(college.config_path), *line.split()])
-    finally:
-        unlog()
+    result = run(*options.split(), *line.split(), config=college.config_path)
     return Said(result.exit_code, result.stdout, result.stderr)
-
-
-def unlog() -> None:
-    """Take down what a command set up: its logs go to a stream that is closed by now."""
-    structlog.reset_defaults()
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if type(one).__module__ == "fingerpost._words.logs"]:
-        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -343,7 +319,7 @@ def _nobody_waits() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     site = tmp_path_factory.mktemp("vendor") / "site"
-    install_vendor(site)
+    install(site, "gossip", "gossip", "gossip_vendor", dedent(VENDOR), version="1.0")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(site)
         patch.setenv("FP_PASSWORD", PASSWORD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import sqlite3
 from datetime import date
@@ -11,50 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 import pytest
-import structlog
-from click.testing import CliRunner, Result
-from colleges import SmallCollege, activity, usual_college
+from colleges import SmallCollege, activity, contents, usual_college
+from command_line import run, run_json
+from plugins import install
 
 import fingerpost
-from fingerpost_cli import main
 from fingerpost_demo import make_college
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 WIDTH = 100
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    """Take down what a command set up: its logs go to a stream that is closed after the test."""
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
-def run(*arguments: object, config: Path | None = None) -> Result:
-    options = [] if config is None else ["--config", str(config)]
-    return CliRunner().invoke(main, [*options, *map(str, arguments)])
-
-
-def run_json(*arguments: object, config: Path, exit_code: int = 0) -> Any:
-    """Run a command with --json and return the one object that it prints."""
-    result = run(*arguments, "--json", config=config)
-    assert result.exit_code == exit_code, result.output
-    return json.loads(result.stdout)
-
-
-def contents(database: Path) -> list[str]:
-    connection = sqlite3.connect(database)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +271,7 @@ def test_digests_to_addresses_outside_the_college_are_held(small: SmallCollege) 
 
 def test_a_held_removal_is_listed_and_confirmed(small: SmallCollege) -> None:
     run("sync", config=small.config_path)
-    small.rows["tutors"] = small.rows["tutors"][:8]
-    small.write("tutors")
+    small.put("tutors", small.rows["tutors"][:8])
     assert run_json("sync", config=small.config_path, exit_code=3)["records"]["assignments"] == 20
     assert run_json("sweep", config=small.config_path)["held"] == [
         {"connector": "tutors", "stream": "assignments", "rows": 12, "of": 20}
@@ -463,9 +429,8 @@ required = true
 
 
 def with_a_bad_row(college: SmallCollege) -> None:
-    college.rows["careers-log"].append(activity("X-1", "L001", "Chat about jobs", "2025-12-09", employer="Bank"))
-    college.rows["careers-log"].append(activity("X-2", "L002", "Employer talk", "soon"))
-    college.write("careers-log")
+    chat = activity("X-1", "L001", "Chat about jobs", "2025-12-09", employer="Bank")
+    college.add("careers-log", chat, activity("X-2", "L002", "Employer talk", "soon"))
 
 
 def correct(college: SmallCollege) -> None:
@@ -603,13 +568,9 @@ def test_what_is_not_there_is_refused_in_a_sentence(morning: Path, arguments: li
 @pytest.fixture
 def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a plugin that cannot be imported, as pip would."""
-    site = tmp_path / "site"
-    info = site / "broken_mis-1.0.1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-mis\nVersion: 1.0.1\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[fingerpost]\nbroken = vendor_broken_mis\n", encoding="utf-8")
-    (site / "vendor_broken_mis.py").write_text("import a_driver_that_is_not_installed\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(site)
+    source = "import a_driver_that_is_not_installed\n"
+    install(tmp_path / "site", "broken-mis", "broken", "vendor_broken_mis", source, version="1.0.1")
+    monkeypatch.syspath_prepend(tmp_path / "site")
 
 
 @pytest.mark.usefixtures("broken_plugin")

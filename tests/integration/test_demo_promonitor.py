@@ -5,9 +5,6 @@ What the night should have made is worked out by plain SQL on those databases, w
 
 from __future__ import annotations
 
-import email
-import email.policy
-import logging
 import re
 import shlex
 import shutil
@@ -20,34 +17,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
-import structlog
-from click.testing import CliRunner, Result
-from colleges import dump
+from colleges import contents, dump
+from command_line import run
+from mails import text_of
 
 from fingerpost import College, item_key, read_mark
 from fingerpost._store import schema
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LEARNERS = 120
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    """Take down what a command set up: its logs go to a stream that is closed after the test."""
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def demo(folder: Path, *options: object) -> str:
@@ -80,8 +60,7 @@ def asked(folder: Path, statement: str) -> list[tuple[Any, ...]]:
 
 def whole(folder: Path) -> list[str]:
     """Return everything that is in the databases of the college, in a settled order."""
-    with closing(sqlite3.connect(folder / "prosuite.db")) as connection:
-        return sorted(connection.iterdump())
+    return sorted(contents(folder / "prosuite.db"))
 
 
 def keys(folder: Path, stream: str) -> set[str]:
@@ -196,10 +175,7 @@ def test_digests_link_to_the_pages(first_night: tuple[Path, str]) -> None:
     tokens = {token for (token,) in asked(folder, "SELECT trim(StudentCode) FROM StudentCodeMapping")}
     links = set()
     for path in sorted((folder / "outbox").glob("*.eml")):
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        body = message.get_body(("html",))
-        assert body is not None
-        links |= set(re.findall(r'href="(https://promonitor[^"]*)"', body.get_content()))
+        links |= set(re.findall(r'href="(https://promonitor[^"]*)"', text_of(path.read_bytes(), "html")))
     assert links
     for link in links:
         parts = urlsplit(link)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from colleges import activity, dump, usual_college
+from mails import text_of
 
 import fingerpost_mappings
 from fingerpost._store import schema
@@ -67,9 +68,7 @@ class Letter:
 
 def read(content: bytes) -> Letter:
     mail = email.message_from_bytes(content, policy=email.policy.default)
-    body = mail.get_body(("plain",))
-    assert body is not None
-    text = str(body.get_content()).replace("\r\n", "\n")
+    text = text_of(content)
     letter, learner = Letter(mail["To"].addresses[0].addr_spec, text), ""
     for line in text.splitlines():
         if heading := re.fullmatch(r".* \(.*ref\. (\w+)\)", line):
@@ -115,11 +114,6 @@ def post(college: SmallCollege) -> Post:
     return Post(college)
 
 
-def record(college: SmallCollege, *rows: Row) -> None:
-    college.rows["careers-log"].extend(rows)
-    college.write("careers-log")
-
-
 def guidance(learner: str, day: str = "2026-02-20") -> Row:
     return activity(f"{learner}-guidance", learner, "Careers interview", day)
 
@@ -127,13 +121,6 @@ def guidance(learner: str, day: str = "2026-02-20") -> Row:
 def everything(learner: str) -> list[Row]:
     """Return what settles all that a learner may lack."""
     return [activity(f"{learner}-{kind}", learner, kind, f"2026-02-{day}") for day, kind in enumerate(KINDS, start=10)]
-
-
-def reassign(college: SmallCollege, *learners: str, **values: str) -> None:
-    for row in college.rows["tutors"]:
-        if row["learner_ref"] in learners:
-            row.update(values)
-    college.write("tutors")
 
 
 # When
@@ -153,7 +140,7 @@ def test_the_first_digest_lists_all_that_is_missing_as_new(post: Post) -> None:
 def test_news_waits_for_the_next_week(college: SmallCollege, post: Post) -> None:
     assert len(post.sync()) == 2
     college.later()
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     for _ in range(6):
         assert post.sync() == {}
         college.later()
@@ -186,7 +173,7 @@ def test_a_week_whose_day_was_missed_is_not_lost(college: SmallCollege, post: Po
     college.later(days=5)  # the first run is on a Saturday
     assert len(post.sync()) == 2
     college.later(days=2)
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     assert set(post.sync()) == {"tutor1"}, "Monday is another week"
 
 
@@ -195,7 +182,7 @@ def test_a_week_whose_day_was_missed_is_not_lost(college: SmallCollege, post: Po
 
 def test_a_gap_that_changed_is_told_as_changed(college: SmallCollege, post: Post) -> None:
     post.sync()
-    record(college, activity("uni", "L001", "University visit", "2026-03-03"))
+    college.add("careers-log", activity("uni", "L001", "University visit", "2026-03-03"))
     college.later(days=7)
     letters = post.sync()
     assert set(letters) == {"tutor0"}
@@ -209,11 +196,11 @@ def test_a_gap_that_changed_is_told_as_changed(college: SmallCollege, post: Post
 
 def test_what_is_settled_is_told_once(college: SmallCollege, post: Post) -> None:
     post.sync()
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     college.later(days=7)
     assert post.sync()["tutor1"].marked("Done") == {("L002", "8.1")}
     college.later(days=7)
-    record(college, guidance("L004"))
+    college.add("careers-log", guidance("L004"))
     assert post.sync()["tutor1"].marked("Done") == {("L004", "8.1")}
     college.later(days=7)
     assert post.sync() == {}
@@ -230,7 +217,7 @@ def test_what_was_never_told_as_missing_is_never_told_as_done(college: SmallColl
     assert post.sync() == {}
     with college.open() as opened:
         assert ("L001", "8.1") in {(gap.learner, gap.criterion) for gap in opened.gaps().gaps}
-    record(college, interview)
+    college.add("careers-log", interview)
     college.later()
     assert post.sync() == {}
     college.later(days=5)
@@ -240,7 +227,7 @@ def test_what_was_never_told_as_missing_is_never_told_as_done(college: SmallColl
 def test_a_gap_that_opens_again_is_new_again(college: SmallCollege, post: Post) -> None:
     college.source("careers-log")["mode"] = "snapshot"
     post.sync()
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     college.later(days=7)
     assert post.sync()["tutor1"].marked("Done") == {("L002", "8.1")}
     college.rows["careers-log"].pop()
@@ -250,12 +237,9 @@ def test_a_gap_that_opens_again_is_new_again(college: SmallCollege, post: Post) 
 
 
 def test_a_message_of_good_news_only_goes_once(college: SmallCollege, post: Post) -> None:
-    for row in college.rows["tutors"]:
-        if row["learner_ref"] == "L002":
-            row.update(tutor_group="G9", tutor_email="tutor9@example.ac.uk")
-    college.write("tutors")
+    college.amend("tutors", "L002", tutor_group="G9", tutor_email="tutor9@example.ac.uk")
     assert set(post.sync()) == {"tutor0", "tutor1", "tutor9"}
-    record(college, *everything("L002"))
+    college.add("careers-log", *everything("L002"))
     college.later(days=7)
     letter = post.sync()["tutor9"]
     assert letter.lines == {("L002", criterion, 0): "Done" for criterion in NEED}
@@ -266,15 +250,11 @@ def test_a_message_of_good_news_only_goes_once(college: SmallCollege, post: Post
 
 def test_who_left_is_never_told_as_done(college: SmallCollege, post: Post) -> None:
     post.sync()
-    for row in college.rows["courses"]:
-        if row["learner_ref"] == "L002":
-            row.update(status="Withdrawn", actual_end_date="2026-03-04")
-    college.write("courses")
-    college.rows["mis"] = [row for row in college.rows["mis"] if row["learner_ref"] != "L004"]
-    college.write("mis")
+    college.amend("courses", "L002", status="Withdrawn", actual_end_date="2026-03-04")
+    college.drop("mis", "L004")
     college.later(days=7)
     assert post.sync() == {}
-    record(college, guidance("L006"))
+    college.add("careers-log", guidance("L006"))
     college.later(days=7)
     letter = post.sync()["tutor1"]
     assert letter.learners == {"L006"}
@@ -283,9 +263,7 @@ def test_who_left_is_never_told_as_done(college: SmallCollege, post: Post) -> No
 
 def test_a_year_that_is_over_is_never_told_as_done(tmp_path: Path) -> None:
     college = usual_college(tmp_path, learners=6, now=datetime(2026, 7, 27, 4, tzinfo=UTC))
-    for row in college.rows["courses"]:
-        row["planned_end_date"] = "2027-07-09"
-    college.write("courses")
+    college.amend("courses", planned_end_date="2027-07-09")
     post = Post(college)
     assert post.sync()["tutor1"].marked("New") >= {("L002", "5.1")}
     college.later(days=7)
@@ -319,7 +297,7 @@ def test_a_digest_names_the_source_that_is_out_of_date(college: SmallCollege, po
     college.source("tutors")["fresh_for"] = 3.0
     assert "Older than it should be" not in post.sync()["tutor1"].text
     college.later(days=7)
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     text = post.sync()["tutor1"].text
     assert "tutors as of 2 March 2026, careers-log as of 9 March 2026." in text
     assert "Older than it should be, so the latest may be missing here: tutors." in text
@@ -339,14 +317,14 @@ def test_advice_is_never_told(college: SmallCollege, post: Post) -> None:
 
 def test_a_learner_who_moves_is_new_to_the_new_tutor_and_gone_from_the_old(college: SmallCollege, post: Post) -> None:
     post.sync()
-    reassign(college, "L001", tutor_group="G1", tutor_email="tutor1@example.ac.uk")
+    college.amend("tutors", "L001", tutor_group="G1", tutor_email="tutor1@example.ac.uk")
     college.later(days=7)
     letters = post.sync()
     assert set(letters) == {"tutor1"}
     assert letters["tutor1"].marked("New") == {("L001", "2.1"), ("L001", "6.1"), ("L001", "7.1")}
     assert letters["tutor1"].learners == {"L001", "L002", "L004", "L006"}
 
-    record(college, *everything("L001"))
+    college.add("careers-log", *everything("L001"))
     college.later(days=7)
     letters = post.sync()
     assert set(letters) == {"tutor1"}, "who was told before, but is not their tutor now, hears nothing"
@@ -371,7 +349,7 @@ def test_cover_takes_the_tutor_s_place_while_it_lasts(college: SmallCollege, pos
     assert letters["cover"].learners == {"L002", "L004", "L006"}
     assert "recorded as covering" in letters["cover"].text
 
-    record(college, guidance("L002"))
+    college.add("careers-log", guidance("L002"))
     college.later(days=7)
     assert set(post.sync()) == {"cover"}
 
@@ -382,8 +360,7 @@ def test_cover_takes_the_tutor_s_place_while_it_lasts(college: SmallCollege, pos
 
 
 def test_learners_without_a_tutor_go_to_the_careers_leader(college: SmallCollege, post: Post) -> None:
-    college.rows["tutors"] = [row for row in college.rows["tutors"] if row["learner_ref"] != "L002"]
-    college.write("tutors")
+    college.drop("tutors", "L002")
     letters = post.sync()
     assert set(letters) == {"careers", "tutor0", "tutor1"}
     assert letters["careers"].learners == {"L002"}
@@ -393,8 +370,7 @@ def test_learners_without_a_tutor_go_to_the_careers_leader(college: SmallCollege
 
 def test_without_a_careers_leader_nobody_is_told_of_them(college: SmallCollege, post: Post) -> None:
     college.tables["alerts"] = {"allowed_domains": ["example.ac.uk"]}
-    college.rows["tutors"] = [row for row in college.rows["tutors"] if row["learner_ref"] != "L002"]
-    college.write("tutors")
+    college.drop("tutors", "L002")
     assert set(post.sync()) == {"tutor0", "tutor1"}
     with college.open() as opened:
         findings = [finding for one in opened.check().connectors for finding in one.findings]
@@ -402,8 +378,8 @@ def test_without_a_careers_leader_nobody_is_told_of_them(college: SmallCollege, 
 
 
 def test_a_careers_leader_who_tutors_gets_one_message_about_all(college: SmallCollege, post: Post) -> None:
-    college.rows["tutors"] = [row for row in college.rows["tutors"] if row["learner_ref"] != "L006"]
-    reassign(college, "L002", "L004", tutor_email="Careers@example.ac.uk", tutor_group="G7")
+    college.drop("tutors", "L006")
+    college.amend("tutors", "L002", "L004", tutor_email="Careers@example.ac.uk", tutor_group="G7")
     letters = post.sync()
     assert set(letters) == {"careers", "tutor0"}
     assert letters["careers"].learners == {"L002", "L004", "L006"}
@@ -417,11 +393,11 @@ def test_a_careers_leader_who_tutors_gets_one_message_about_all(college: SmallCo
 
 
 def test_two_spellings_of_one_address_are_one_person(college: SmallCollege, post: Post) -> None:
-    reassign(college, "L001", tutor_email="Tutor0@Example.AC.UK")
+    college.amend("tutors", "L001", tutor_email="Tutor0@Example.AC.UK")
     letters = post.sync()
     assert set(letters) == {"tutor0", "tutor1"}
     assert letters["tutor0"].learners == {"L001", "L003", "L005"}
-    reassign(college, "L001", tutor_email="tutor0@example.ac.uk")
+    college.amend("tutors", "L001", tutor_email="tutor0@example.ac.uk")
     college.later(days=7)
     assert post.sync() == {}
 
@@ -431,7 +407,7 @@ def test_two_spellings_of_one_address_are_one_person(college: SmallCollege, post
 
 def test_who_does_not_fit_is_counted_and_comes_next_week(college: SmallCollege, post: Post) -> None:
     college.tables["alerts"]["learners_per_digest"] = 2
-    reassign(college, *(f"L00{number}" for number in range(1, 7)), tutor_email="tutor0@example.ac.uk", tutor_group="G0")
+    college.amend("tutors", tutor_email="tutor0@example.ac.uk", tutor_group="G0")
     told: list[set[str]] = []
     for week in range(3):
         letter = post.sync()["tutor0"]
@@ -594,14 +570,10 @@ class Term:
     def write(self) -> None:
         rows, everybody = self.college.rows, self.learners
         rows["mis"] = [
-            {
-                "learner_ref": one.ref,
-                "given_names": f"Given{one.ref}",
-                "family_name": "X",
-                "date_of_birth": "2008-05-17",
-            }
+            {"learner_ref": one.ref, "given_names": f"Given{one.ref}", "family_name": "X",
+             "date_of_birth": "2008-05-17"}
             for one in everybody
-        ]
+        ]  # fmt: skip
         rows["courses"] = [
             {"learner_ref": one.ref, "programme": "Catering", "start_date": "2025-09-01",
              "planned_end_date": "2026-07-10", "programme_type": "Study programme",

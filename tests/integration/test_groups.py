@@ -216,8 +216,7 @@ def test_a_talk_for_a_programme_counts_for_those_who_were_on_it_that_day(tmp_pat
 def test_activities_memberships_and_enrolments_may_arrive_before_the_learner(tmp_path: Path) -> None:
     own = activity("own", "L9", "Employer talk", "2025-11-10", employer="Garage")
     college = group_college(tmp_path, [member("L1"), member("L9")], TALK, own)
-    college.rows["courses"].append(enrolled("L9"))
-    college.write("courses")
+    college.add("courses", enrolled("L9"))
     report = college.sync()
     assert counts(college) == dict.fromkeys(REFS, 0) | {"L1": 1}
     waiting = [message for message in report.messages if "whom no source holds" in message]

@@ -220,10 +220,7 @@ def test_precedence_may_name_whose_tutors_are_told(tmp_path: Path) -> None:
 
 def test_the_source_that_names_the_head_of_a_group_counts_not_the_one_that_names_its_members(tmp_path: Path) -> None:
     college = two_tutors(tmp_path)
-    college.rows["ilp"] = [
-        {"learner_ref": "", "tutor_group": "G1", "tutor_name": "B", "tutor_email": "b@example.ac.uk"}
-    ]
-    college.write("ilp")
+    college.put("ilp", [{"learner_ref": "", "tutor_group": "G1", "tutor_name": "B", "tutor_email": "b@example.ac.uk"}])
     college.sync()
     assert explain(college, "L1").tutors == ("a@example.ac.uk",)
     college.tables["precedence"] = {"tutor": ["ilp"]}
@@ -397,8 +394,7 @@ def merged_college(folder: Path) -> SmallCollege:
     college = two_sources(folder, [learner("L1"), learner("L2")], [learner("L1", email="other@x.ac.uk")])
     college.source("ilp")["ukprn"] = 10000001
     college.add_csv("old-log", "activities", "careers-log", [activity("a", "L1")], ukprn=10000001)
-    college.rows["log"] = [activity("b", "L1", day="2025-11-01")]
-    college.write("log")
+    college.put("log", [activity("b", "L1", day="2025-11-01")])
     return college
 
 
@@ -506,8 +502,7 @@ def criterion(college: SmallCollege, who: str, number: str) -> tuple[int, list[t
 def two_logs(folder: Path, log: list[Row], platform: list[Row]) -> SmallCollege:
     college = usual_college(folder, learners=2)
     college.keep = True
-    college.rows["careers-log"] = log
-    college.write("careers-log")
+    college.put("careers-log", log)
     college.add_csv("platform", "activities", "careers-log", platform, feeds=FEEDS)
     return college
 
@@ -560,8 +555,7 @@ def test_a_duplicate_counts_when_the_record_that_stood_for_it_goes(tmp_path: Pat
     college = two_logs(tmp_path, [activity("a", "L001", **SAME)], [activity("b", "L001", **SAME)])
     college.source("careers-log")["mode"] = "snapshot"
     others = [activity(f"x{number}", "L002", day=f"2025-10-{number + 10}") for number in range(6)]
-    college.rows["careers-log"] += others
-    college.write("careers-log")
+    college.add("careers-log", *others)
     college.sync()
     change(college, **{"careers-log": others})
     have, uses = criterion(college, "L001", "5.1")

@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
+import ilr_files
 import pytest
 import sqlalchemy as sa
 from colleges import SmallCollege
-from lxml import etree
+from ilr_files import NAME, SAMPLE, aim, ilr, placement, tags, write_large
 
 from fingerpost._store import schema
-from fingerpost_demo import write_ilr
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fingerpost import Explanation, RunReport
 
-DATA = Path(__file__).parent.parent / "data" / "ilr"
-SAMPLE = DATA / "ILR-99999999-1819-20180626-144401-01.xml"
-NAME = "ILR-99999999-2526-20260227-010203-01.xml"
 ULN, OTHER_ULN = "1061484016", "1061484466"
 
 
@@ -39,45 +37,12 @@ def put(college: SmallCollege, content: str | bytes, name: str = NAME) -> None:
     (college.folder / "data" / name).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
-def tags(**values: object) -> str:
-    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
-
-
-def aim(*children: str, **values: object) -> str:
-    plain = {"LearnAimRef": "60172186", "AimType": 4, "AimSeqNumber": 1, "LearnStartDate": "2025-09-03",
-             "LearnPlanEndDate": "2026-06-26", "FundModel": 25, "CompStatus": 1}  # fmt: skip
-    return f"<LearningDelivery>{tags(**(plain | values))}{''.join(children)}</LearningDelivery>"
-
-
-def placement(**values: object) -> str:
-    plain: dict[str, object] = {"WorkPlaceStartDate": "2026-01-12", "WorkPlaceHours": 35, "WorkPlaceMode": 2}
-    return f"<LearningDeliveryWorkPlacement>{tags(**(plain | values))}</LearningDeliveryWorkPlacement>"
-
-
-def learner(ref: str, *aims: str, uln: str = "9999999999", **values: object) -> str:
-    plain = {
-        "LearnRefNumber": ref,
-        "ULN": uln,
-        "FamilyName": "Okafor",
-        "GivenNames": "Zoë",
-        "DateOfBirth": "2008-11-30",
-    }
-    return f"<Learner>{tags(**(plain | values))}{''.join(aims or (aim(),))}</Learner>"
+learner = partial(ilr_files.learner, uln="9999999999")
 
 
 def outcome(ref: str, **values: object) -> str:
     plain: dict[str, object] = {"OutType": "EMP", "OutCode": 1, "OutStartDate": "2024-09-01"}
-    return (f"<LearnerDestinationandProgression>{tags(LearnRefNumber=ref, ULN='9999999999')}"
-            f"<DPOutcome>{tags(**(plain | values))}</DPOutcome></LearnerDestinationandProgression>")  # fmt: skip
-
-
-def ilr(*content: str, year: str = "2526", prepared: str = "2026-02-27T01:02:03", namespace: str = "") -> str:
-    return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<Message xmlns="{namespace or f"ESFA/ILR/20{year[:2]}-{year[2:]}"}">'
-        f"<Header><CollectionDetails>{tags(Collection='ILR', Year=year)}</CollectionDetails>"
-        f"<Source>{tags(UKPRN=99999999, DateTime=prepared)}</Source></Header>"
-        f"<LearningProvider>{tags(UKPRN=99999999)}</LearningProvider>\n{chr(10).join(content)}\n</Message>"
-    )
+    return ilr_files.outcome(ref, tags(**plain | values))
 
 
 def explain(college: SmallCollege, who: str) -> Explanation:
@@ -333,18 +298,11 @@ print(report.records["learners"], report.records["activities"], resource.getrusa
 @pytest.mark.longest
 @pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss differs from system to system")
 def test_a_night_takes_no_more_memory_for_ten_times_the_learners(tmp_path: Path) -> None:
-    rules = etree.XMLSchema(etree.parse(DATA / "ILR-2025-26.xsd"))
     peaks = {}
     for count in (5_000, 50_000):
         college = SmallCollege(tmp_path / str(count))
         college.connectors.append({"type": "ilr", "name": "mis", "path": "data/ILR-*.xml"})
-        path = college.folder / "data" / NAME
-        path.parent.mkdir()
-        write_ilr(path, learners=count, seed=count, placements=0.3, deliveries=(3, 6))
-        for _, element in etree.iterparse(path, tag="{*}Learner", schema=rules):  # raises at the first fault
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+        write_large(college.folder / "data" / NAME, count, placements=0.3, deliveries=(3, 6))
         done = subprocess.run(
             [sys.executable, "-c", _NIGHT, str(college.configure())],
             capture_output=True, encoding="utf-8", check=True, env=os.environ | {"PYTHONUTF8": "1"},

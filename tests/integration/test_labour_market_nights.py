@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import email
-import email.policy
-import json
-import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
-from click.testing import CliRunner
-from colleges import dump, stream, usual_college
-from lmi_server import LmiServer, gone, page
-from rest_server import KEY, Answer
+from colleges import contents, dump, stream, usual_college
+from command_line import run_json
+from http_server import KEY, Answer, refusal, web_page
+from lmi_server import LmiServer
+from mails import text_of
 
 from fingerpost import ConfigError, market_line
 from fingerpost._market.answers import KEEP_DAYS
 from fingerpost._web.http import Http
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +68,7 @@ def server() -> Iterator[LmiServer]:
 
 def texts(college: SmallCollege) -> dict[str, str]:
     """Return the digests of this week as text, by file."""
-    found = {}
-    for path in college.outbox:
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        found[path.name.split("-")[0]] = str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
-    return found
+    return {path.name.split("-")[0]: text_of(path.read_bytes()) for path in college.outbox}
 
 
 def in_mind(college: SmallCollege) -> list[str]:
@@ -120,7 +111,7 @@ def test_a_region_that_is_none_is_one_warning(tmp_path: Path, server: LmiServer)
 
 
 def test_a_question_that_fails_every_night_starves_no_other(tmp_path: Path, server: LmiServer) -> None:
-    broken = gone()
+    broken = refusal(410)
     server.instead |= {"ashe/estimatePay?soc=5201": broken, "ashe/estimatePay?coarse=true&soc=5201": broken}
     college = college_with(tmp_path, server.url)
     college.sync()
@@ -137,15 +128,10 @@ def test_a_dry_run_asks_nobody_and_keeps_nothing(tmp_path: Path, server: LmiServ
     college.sync(deliver=False)
     before = len(server.requests)
     college.later(days=KEEP_DAYS["pay"] + 1)
-    remembered = dump_of(tmp_path / "labour-market.db")
+    remembered = contents(tmp_path / "labour-market.db")
     report = college.sync(dry_run=True)
     assert (report.exit_code, report.messages, len(server.requests)) == (0, [], before)
-    assert dump_of(tmp_path / "labour-market.db") == remembered
-
-
-def dump_of(file: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        return list(database.iterdump())
+    assert contents(tmp_path / "labour-market.db") == remembered
 
 
 def test_lines_are_left_out_where_the_college_says_so(tmp_path: Path, server: LmiServer) -> None:
@@ -160,7 +146,7 @@ def test_with_every_service_dead_the_night_is_as_without_them(tmp_path: Path, de
     plain = college_with(tmp_path / "plain", "http://127.0.0.1:1/")
     plain.connectors.pop()
     expected = plain.sync()
-    answers: dict[str, Answer] = {"gone": gone(), "page": page()}
+    answers: dict[str, Answer] = {"gone": refusal(410), "page": web_page()}
     with LmiServer(always=answers.get(dead)) as server:
         urls = {"refused": "http://127.0.0.1:1/api/", "no such host": "https://lmi.invalid/api/v1/"}
         college = college_with(tmp_path / "dead", urls.get(dead, server.url))
@@ -177,7 +163,7 @@ def test_what_a_dead_service_once_said_is_told_with_its_date(tmp_path: Path) -> 
         college = college_with(tmp_path, server.url)
         college.sync()
         before = without_lines(college)
-        server.always = gone()
+        server.always = refusal(410)
         for path in college.outbox:
             path.unlink()
         (tmp_path / "fingerpost.db").unlink()  # told anew, by a service that has gone since
@@ -291,10 +277,7 @@ def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, serve
 
 def test_the_command_line_shows_the_figures_of_a_region(tmp_path: Path, server: LmiServer) -> None:
     config = college_with(tmp_path, server.url).configure()
-    arguments = ["--config", str(config), "lmi", "show", "5241", "--region", "West Midlands", "--json"]
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
-    facts = json.loads(done.stdout)["facts"]
+    facts = run_json("lmi", "show", "5241", "--region", "West Midlands", config=config)["facts"]
     figures = {
         (fact["kind"], fact["value"], fact["unit"], fact["year"], fact["region"], fact["coarse"])
         for fact in facts
@@ -458,9 +441,9 @@ def test_when_all_services_die_at_once_the_night_is_as_without_them(
     del plain.connectors[-4:]
     expected = plain.sync()
     lmi, *others = services
-    lmi.always = gone()
+    lmi.always = refusal(410)
     for service in others:
-        service.gone = gone()
+        service.gone = refusal(410)
     college = with_all(tmp_path / "dead", services)
     report = college.sync()
     assert (report.exit_code, expected.exit_code) == (0, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import logging
 import shutil
 import time
 from datetime import date, timedelta
@@ -13,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
 from colleges import usual_college
+from command_line import run
 from markets import ATTRIBUTION, Service, install
-
-from fingerpost_cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
 PAY = {"kind": "pay", "value": 640.0, "unit": "GBP a week", "statistic": "estimate", "year": "2022",
        "region": "West Midlands"}  # fmt: skip
@@ -57,16 +55,6 @@ LEARNERS = [("Electrical engineer", ""), ("jointer", ""), ("Fixing wires", ""), 
             ("Sparky", "")]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
 class Night:
     """A college of six learners with occupations in mind, after one night, and the service that it asks."""
 
@@ -91,7 +79,7 @@ class Night:
     def run(self, *arguments: object, exit_code: int = 0) -> Result:
         self.college.configure()
         with mock.patch("fingerpost_cli._output.on_terminal", return_value=True):  # where tables keep to a width
-            result = CliRunner().invoke(main, ["--config", str(self.college.config_path), *map(str, arguments)])
+            result = run(*arguments, config=self.college.config_path)
         assert result.exit_code == exit_code, result.output
         if exit_code in (0, 3) and "--json" not in arguments and str(self.college.folder.parent) not in result.stdout:
             assert [line for line in result.stdout.splitlines() if len(line) > 100] == []
@@ -189,8 +177,7 @@ def test_show_says_of_words_that_not_all_services_could_be_asked(night: Night) -
 
 
 def test_show_warns_of_a_region_that_no_service_knows(night: Night) -> None:
-    night.service.says["2010:6121"] = [{"kind": "pay", "reason": "region"}]
-    night.service.write()
+    night.service.say({"2010:6121": [{"kind": "pay", "reason": "region"}]})
     told = " ".join(night.run("lmi", "show", "6121", "--region", "West Midland").stderr.split())
     assert "no service knows a region called 'West Midland'. Did you mean 'West Midlands'?" in told
 
@@ -218,7 +205,7 @@ def test_without_a_service_lmi_says_how_to_configure_one(tmp_path: Path) -> None
     college = usual_college(tmp_path / "college", learners=1)
     config = college.configure()
     for command in (["show", "5241"], ["compare", "5241"], ["suggest"], ["suggest", "spark"], ["refresh"]):
-        result = CliRunner().invoke(main, ["--config", str(config), "lmi", *command])
+        result = run("lmi", *command, config=config)
         assert result.exit_code == 2, result.output
         assert 'type = "lmiforall"' in result.stderr
 
@@ -245,10 +232,8 @@ def test_compare_puts_figures_of_one_service_side_by_side(night: Night) -> None:
 
 
 def test_compare_never_mixes_regions_units_or_statistics_in_one_line(night: Night) -> None:
-    night.service.says["2010:6121"] = [
-        PAY | {"region": "UK"}, PAY | {"unit": "GBP a year", "value": 30000.0}, PAY | {"statistic": "median"}
-    ]  # fmt: skip
-    night.service.write()
+    yearly = PAY | {"unit": "GBP a year", "value": 30000.0}
+    night.service.say({"2010:6121": [PAY | {"region": "UK"}, yearly, PAY | {"statistic": "median"}]})
     night.run("lmi", "refresh", "--force")
     figures = night.json("lmi", "compare", "5241", "6121")["figures"]
     pay = [one for one in figures if one["kind"] == "pay"]
@@ -259,10 +244,8 @@ STARTING = {"kind": "pay", "value": 24000.0, "unit": "GBP a year", "statistic": 
 
 
 def test_compare_says_of_which_job_profile_a_figure_is(night: Night) -> None:
-    night.service.says["2010:5241"] = [STARTING]
-    night.service.says["2010:6121"] = [STARTING | {"text": "Nanny", "value": 19000.0}]
-    night.service.says["2010:7777"] = [STARTING | {"text": None, "value": 21000.0}]
-    night.service.write()
+    nanny, nobody = STARTING | {"text": "Nanny", "value": 19000.0}, STARTING | {"text": None, "value": 21000.0}
+    night.service.say({"2010:5241": [STARTING], "2010:6121": [nanny], "2010:7777": [nobody]})
     night.run("lmi", "forget")
     told = lines(night.run("lmi", "compare", "5241", "6121", "7777"))
     assert "pay, starting, £ a year £24,000 [1] £19,000 [2] £21,000" in told
@@ -275,9 +258,8 @@ def test_compare_says_of_which_job_profile_a_figure_is(night: Night) -> None:
 
 def test_compare_keeps_the_adverts_of_one_training_provider_apart(night: Night) -> None:
     adverts = {"kind": "vacancy", "value": 57.0, "unit": "adverts", "statistic": "count", "region": "England"}
-    night.service.says["2010:5241"] = [adverts | {"value": 5.0, "split": "training provider: 10000001"}]
-    night.service.says["2010:6121"] = [adverts]
-    night.service.write()
+    mine = adverts | {"value": 5.0, "split": "training provider: 10000001"}
+    night.service.say({"2010:5241": [mine], "2010:6121": [adverts]})
     night.run("lmi", "forget")
     told = lines(night.run("lmi", "compare", "5241", "6121"))
     assert "vacancy, count, training provider: 10000001, adverts 5 n/a" in told
@@ -489,7 +471,7 @@ def test_explain_asks_nobody(night: Night) -> None:
 def test_explain_of_a_learner_with_nothing_in_mind_says_nothing(tmp_path: Path) -> None:
     college = usual_college(tmp_path / "college", learners=1)
     college.sync()
-    result = CliRunner().invoke(main, ["--config", str(college.config_path), "explain", "L001"])
+    result = run("explain", "L001", config=college.config_path)
     assert result.exit_code == 0
     assert "Has in mind" not in result.stdout
 

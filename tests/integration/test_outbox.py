@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import importlib.metadata
 import sqlite3
 from collections import Counter
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pytest
 from aiosmtpd.controller import Controller
 from colleges import activity, usual_college
+from mails import text_of
 from smtp_faults import Fault, FaultServer, free_port
 
 import fingerpost._alerts.outbox
@@ -51,6 +50,11 @@ def small(folder: Path, *, tutors: int = 1) -> SmallCollege:
     return college
 
 
+@pytest.fixture
+def college(tmp_path: Path) -> SmallCollege:
+    return small(tmp_path)
+
+
 def assign(college: SmallCollege, tutors: int) -> None:
     for index, row in enumerate(college.rows["tutors"]):
         number = index % tutors
@@ -68,9 +72,7 @@ def by_smtp(college: SmallCollege, port: int, **keys: Any) -> None:
 
 def guided(college: SmallCollege, *refs: str) -> None:
     """Record that learners met a careers adviser, which settles something for those who had not."""
-    for ref in refs:
-        college.rows["careers-log"].append(activity(f"{ref}-g", ref, "Careers interview", "2026-02-20"))
-    college.write("careers-log")
+    college.add("careers-log", *(activity(f"{ref}-g", ref, "Careers interview", "2026-02-20") for ref in refs))
 
 
 def outbox(college: SmallCollege) -> list[dict[str, Any]]:
@@ -85,13 +87,6 @@ def outbox(college: SmallCollege) -> list[dict[str, Any]]:
 
 def states(college: SmallCollege) -> list[str]:
     return [row["state"] for row in outbox(college)]
-
-
-def said(content: bytes) -> str:
-    """Return the plain text of a message."""
-    body = email.message_from_bytes(content, policy=email.policy.default).get_body(("plain",))
-    assert body is not None
-    return str(body.get_content()).replace("\r\n", "\n")
 
 
 @dataclass
@@ -132,8 +127,7 @@ def mailbox(refuses: dict[str, str] | None = None) -> Iterator[tuple[Mailbox, in
 # An answer that never came
 
 
-def test_a_lost_answer_is_sent_again_once_and_to_the_byte(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_lost_answer_is_sent_again_once_and_to_the_byte(college: SmallCollege) -> None:
     with FaultServer([Fault("final", "fin")]) as server:
         by_smtp(college, server.port)
         first = college.sync()
@@ -153,8 +147,7 @@ def test_a_lost_answer_is_sent_again_once_and_to_the_byte(tmp_path: Path) -> Non
     assert outbox(college)[0]["content"] is None
 
 
-def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week(college: SmallCollege) -> None:
     with FaultServer([Fault("final", "fin"), Fault("final", "rst")]) as server:
         by_smtp(college, server.port)
         for minutes in (0, 20, 40, 600):
@@ -171,12 +164,11 @@ def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week
         college.later(days=5)
         assert college.sync().digests.sent == 1
         assert len(server.mails) == 3
-        assert said(server.mails[2].content).count("* New:") == said(server.mails[0].content).count("* New:") > 6
+        assert text_of(server.mails[2].content).count("* New:") == text_of(server.mails[0].content).count("* New:") > 6
         assert server.mails[2].content != server.mails[0].content
 
 
-def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(college: SmallCollege) -> None:
     faults = [Fault("rcpt", "reply", b"450 4.2.0 greylisted"), Fault("final", "fin"), None]
     with FaultServer(faults) as server:
         by_smtp(college, server.port)
@@ -231,8 +223,8 @@ def test_a_refused_recipient_fails_alone_and_is_told_again_next_week(tmp_path: P
         assert (third.digests.planned, third.digests.sent, third.exit_code) == (1, 1, 0)
         recipient, content = box.taken[-1]
         assert recipient == "tutor1@example.ac.uk"
-        assert "* New:" in said(content)
-        assert "Still open" not in said(content)
+        assert "* New:" in text_of(content)
+        assert "Still open" not in text_of(content)
 
 
 def test_a_server_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
@@ -251,8 +243,7 @@ def test_a_server_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
         assert len(box.taken) == 3
 
 
-def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(college: SmallCollege) -> None:
     by_smtp(college, free_port())
     college.sync()
     (old,) = outbox(college)
@@ -265,12 +256,11 @@ def test_a_digest_that_waited_too_long_makes_way_for_a_true_one(tmp_path: Path) 
         assert (report.digests.planned, report.digests.sent, report.exit_code) == (1, 1, 0)
         ((_, content),) = box.taken
     assert content != old["content"]
-    assert "Still open" not in said(content), "nobody had been told of it"
-    assert "Done since" not in said(content), "what closed meanwhile was never told as missing"
+    assert "Still open" not in text_of(content), "nobody had been told of it"
+    assert "Done since" not in text_of(content), "what closed meanwhile was never told as missing"
 
 
-def test_what_waits_for_a_channel_that_is_gone_expires_too(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_what_waits_for_a_channel_that_is_gone_expires_too(college: SmallCollege) -> None:
     by_smtp(college, free_port())
     assert college.sync().exit_code == 4
     college.connectors.pop()
@@ -324,8 +314,7 @@ def test_a_domain_that_is_taken_off_the_list_keeps_what_waits_for_it(tmp_path: P
 # Several channels, and none
 
 
-def test_the_folder_never_marks_mail_as_told(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_the_folder_never_marks_mail_as_told(college: SmallCollege) -> None:
     college.connectors.append({"type": "email", "name": "folder"})
     by_smtp(college, free_port())
     first = college.sync()
@@ -338,11 +327,10 @@ def test_the_folder_never_marks_mail_as_told(tmp_path: Path) -> None:
         second = college.sync()
     assert (second.digests.planned, second.digests.sent, second.exit_code) == (1, 1, 0)
     assert len(college.outbox) == 1, "the folder has nothing new to tell"
-    assert "Still open" not in said(box.taken[0][1])
+    assert "Still open" not in text_of(box.taken[0][1])
 
 
-def test_without_delivery_the_digests_wait(tmp_path: Path) -> None:
-    college = small(tmp_path)
+def test_without_delivery_the_digests_wait(college: SmallCollege) -> None:
     first = college.sync(deliver=False)
     assert (first.digests.planned, first.digests.deferred, first.exit_code) == (1, 1, 4)
     assert not college.outbox

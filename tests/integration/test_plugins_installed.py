@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from plugins import install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,12 +57,7 @@ PLUGINS = {
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     for name, (distribution, version, source) in PLUGINS.items():
-        (tmp_path / f"vendor_{name}.py").write_text(source, encoding="utf-8")
-        info = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        (info / "METADATA").write_text(metadata, encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[fingerpost]\n{name} = vendor_{name}\n", encoding="utf-8")
+        install(tmp_path, distribution, name, f"vendor_{name}", source, version=version)
     return tmp_path
 
 

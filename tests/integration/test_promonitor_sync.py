@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-import uuid
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import sqlalchemy as sa
 from colleges import SmallCollege, dump
+from databases import fresh_postgres, spelt
 
 from fingerpost import STREAMS, Record
 from fingerpost._store import schema
@@ -73,24 +73,14 @@ class ProSuite:
 def prosuite(
     kind: str, folder: Path, request: pytest.FixtureRequest, *, learners: int, ilp_rows: int
 ) -> Iterator[ProSuite]:
-    server, name = None, f"prosuite_{uuid.uuid4().hex[:10]}"
-    address, file = "sqlite:///prosuite.db", f"sqlite:///{folder / 'prosuite.db'}"
-    if kind == "postgresql":
-        url = sa.make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
-        server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        with server.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        address = file = url.set(database=name).render_as_string(hide_password=False)
-    engine = sa.create_engine(file)
-    try:
+    with ExitStack() as stack:
+        address, file = "sqlite:///prosuite.db", f"sqlite:///{folder / 'prosuite.db'}"
+        if kind == "postgresql":
+            address = file = spelt(stack.enter_context(fresh_postgres(request.getfixturevalue("postgres"))))
+        engine = sa.create_engine(file)
+        stack.callback(engine.dispose)
         make_prosuite(engine, learners=learners, ilp_rows=ilp_rows, seed=3)
         yield ProSuite(address, engine)
-    finally:
-        engine.dispose()
-        if server is not None:
-            with server.connect() as connection:
-                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-            server.dispose()
 
 
 def college_of(folder: Path, made: ProSuite, **keys: Any) -> SmallCollege:

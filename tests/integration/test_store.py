@@ -84,8 +84,7 @@ def much_changes(college: SmallCollege) -> None:
 
 
 def many_vanish(college: SmallCollege) -> None:
-    college.rows["tutors"] = college.rows["tutors"][:3]
-    college.write("tutors")
+    college.put("tutors", college.rows["tutors"][:3])
     report = college.sync()
     assert stream(report, "tutors").state == "held"
     assert report.exit_code == 3
@@ -169,8 +168,7 @@ def test_a_dry_run_reports_the_same_and_leaves_nothing(college: SmallCollege) ->
 def test_a_failing_source_fails_alone(college: SmallCollege) -> None:
     first(college)
     (college.folder / "data" / "mis.csv").unlink()
-    college.rows["careers-log"].append(activity("new", "L002", "Careers interview", "2026-02-02"))
-    college.write("careers-log")
+    college.add("careers-log", activity("new", "L002", "Careers interview", "2026-02-02"))
     report = college.sync()
     assert (stream(report, "mis").state, stream(report, "careers-log").new) == ("failed", 1)
     assert report.exit_code == 3

@@ -6,19 +6,16 @@ does where nothing at all can be done, and 3 where only one source is affected a
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
-
-from fingerpost_cli import main
+from command_line import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
 SECRET = "canary-9f3b-Passw0rd"
 
@@ -137,16 +134,6 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _fresh_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    for handler in [handler for handler in root.handlers if handler not in before]:
-        root.removeHandler(handler)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FINGERPOST_TEST_PASSWORD", SECRET)
@@ -157,10 +144,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data" / "activities.csv").write_text(ACTIVITIES, encoding="utf-8")
     (tmp_path / "mappings" / "own.toml").write_text(OWN_MAPPING, encoding="utf-8")
     return tmp_path
-
-
-def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["--config", str(folder / "fingerpost.toml"), *arguments])
 
 
 def write(folder: Path, text: str) -> None:
@@ -177,7 +160,7 @@ def assert_decent(result: Result) -> None:
 def test_check_says_where_the_mistake_is_and_what_to_do(folder: Path, mistake: Mistake) -> None:
     assert CONFIG.count(mistake.old) >= 1
     write(folder, CONFIG.replace(mistake.old, mistake.new, 1))
-    result = run(folder, "check")
+    result = run("check", config=folder / "fingerpost.toml")
     assert result.exit_code == 2
     assert_decent(result)
     said = " ".join(result.output.split())
@@ -188,7 +171,7 @@ def test_check_says_where_the_mistake_is_and_what_to_do(folder: Path, mistake: M
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 def test_sync_says_it_in_one_sentence(folder: Path, mistake: Mistake) -> None:
     write(folder, CONFIG.replace(mistake.old, mistake.new, 1))
-    result = run(folder, "--log-level", "error", "sync", "--no-deliver")
+    result = run("--log-level", "error", "sync", "--no-deliver", config=folder / "fingerpost.toml")
     assert result.exit_code == mistake.sync_exits
     assert_decent(result)
     if mistake.sync_exits == 2:
@@ -206,7 +189,7 @@ def test_sync_says_it_in_one_sentence(folder: Path, mistake: Mistake) -> None:
 def test_without_a_mistake_nothing_is_said(folder: Path) -> None:
     """Show that the configuration in which the mistakes are made has none of its own."""
     write(folder, CONFIG)
-    result = run(folder, "--log-level", "error", "sync", "--no-deliver")
+    result = run("--log-level", "error", "sync", "--no-deliver", config=folder / "fingerpost.toml")
     assert result.exit_code in (0, 4), result.output
     assert_decent(result)
 
@@ -214,7 +197,7 @@ def test_without_a_mistake_nothing_is_said(folder: Path) -> None:
 def test_several_mistakes_are_told_at_once(folder: Path) -> None:
     text = CONFIG.replace("ukprn = 99999999", "ukprn = 12").replace('mapping = "careers-log"', 'maping = "careers-log"')
     write(folder, text.replace('type = "email"', 'type = "emial"'))
-    result = run(folder, "check")
+    result = run("check", config=folder / "fingerpost.toml")
     assert result.exit_code == 2
     assert_decent(result)
     heading, *problems = result.stderr.splitlines()
@@ -226,7 +209,7 @@ def test_several_mistakes_are_told_at_once(folder: Path) -> None:
     "command", [["check"], ["sync"], ["status"], ["gaps"], ["map", "check", "tutors"]], ids=" ".join
 )
 def test_a_configuration_that_is_not_there_is_named(tmp_path: Path, command: list[str]) -> None:
-    result = run(tmp_path, *command)
+    result = run(*command, config=tmp_path / "fingerpost.toml")
     assert result.exit_code == 2
     (sentence,) = result.stderr.splitlines()
     assert str(tmp_path / "fingerpost.toml") in sentence
@@ -236,7 +219,7 @@ def test_a_configuration_that_is_not_there_is_named(tmp_path: Path, command: lis
 def test_a_file_that_is_no_store_is_named(folder: Path) -> None:
     (folder / "fingerpost.db").write_text("not a database " * 500, encoding="utf-8")
     write(folder, CONFIG)
-    result = run(folder, "sync")
+    result = run("sync", config=folder / "fingerpost.toml")
     assert result.exit_code == 1
     assert_decent(result)
     (sentence,) = result.stderr.splitlines()

@@ -432,13 +432,7 @@ def test_several_problems_are_told_together(load: Callable[[str], Configuration]
         load('[college]\nname = "X"\n[alerts]\nx = 1\n' + ACME + "tokn = 1\nlimit = 0\n" + ACME.replace("ilp", "b c"))
     first, *rest = caught.value.message.splitlines()
     assert first == f"{tmp_path / 'fingerpost.toml'} has 5 problems:"
-    assert [line.split()[0] for line in rest] == [
-        "[college]",
-        "[alerts]",
-        "[[connector]]",
-        "[[connector]]",
-        "[[connector]]",
-    ]
+    assert [line.split()[0] for line in rest] == ["[college]", "[alerts]", *["[[connector]]"] * 3]
 
 
 def test_nothing_is_registered_from_a_wrong_file(

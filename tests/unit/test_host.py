@@ -8,6 +8,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, cast
 
+import plugins
 import pytest
 
 from fingerpost import (
@@ -57,6 +58,9 @@ def connectors():
     return [Acme]
 """
 
+HOOK = "import sys, pathlib\nfrom fingerpost import Connector, hookimpl\n@hookimpl\ndef "
+"""How a plugin begins whose one hook is all that matters of it."""
+
 
 class Site:
     """A folder of installed distributions, as pip would leave it."""
@@ -67,12 +71,9 @@ class Site:
     def install(self, name: str, source: str, *, dist: str = "", version: str = "1.2", entry: str = "") -> str:
         """Install one plugin and return the name of its module."""
         module = f"plugin_{next(_serial)}"
-        dist = dist or f"{name}-dist"
-        (self.folder / f"{module}.py").write_text(textwrap.dedent(source).replace("{name}", name), encoding="utf-8")
-        info = self.folder / f"{dist}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[fingerpost]\n{name} = {entry or module}\n", encoding="utf-8")
+        text = textwrap.dedent(source).replace("{name}", name)
+        (self.folder / f"{module}.py").write_text(text, encoding="utf-8")
+        plugins.install(self.folder, dist or f"{name}-dist", name, entry or module, version=version)
         return module
 
     def load(self) -> Host:
@@ -125,26 +126,10 @@ def test_a_good_plugin_is_loaded_and_its_connector_found(site: Site) -> None:
         ("def broken(:", "failed", ["imported", "SyntaxError"]),
         ("import sys; sys.exit(3)", "failed", ["tried to end the program", "imported"]),
         ("x = 1", "failed", ["no hook", "@hookimpl"]),
-        (
-            "from fingerpost import hookimpl\n@hookimpl\ndef connectors():\n    raise KeyError('x')",
-            "failed",
-            ["connectors() was called", "KeyError"],
-        ),
-        (
-            "import sys\nfrom fingerpost import hookimpl\n@hookimpl\ndef connectors():\n    sys.exit()",
-            "failed",
-            ["tried to end the program", "connectors()"],
-        ),
-        (
-            "from fingerpost import hookimpl\n@hookimpl\ndef connectors():\n    return ['Acme']",
-            "failed",
-            ["type str", "Source, Enricher or Channel"],
-        ),
-        (
-            "from fingerpost import Connector, hookimpl\n@hookimpl\ndef connectors():\n    return [Connector]",
-            "failed",
-            ["Source, Enricher or Channel"],
-        ),
+        (f"{HOOK}connectors():\n    raise KeyError('x')", "failed", ["connectors() was called", "KeyError"]),
+        (f"{HOOK}connectors():\n    sys.exit()", "failed", ["tried to end the program", "connectors()"]),
+        (f"{HOOK}connectors():\n    return ['Acme']", "failed", ["type str", "Source, Enricher or Channel"]),
+        (f"{HOOK}connectors():\n    return [Connector]", "failed", ["Source, Enricher or Channel"]),
         (GOOD.replace('name = "{name}"', "pass"), "failed", ["class Acme", "needs a name"]),
         (GOOD.replace('name = "{name}"', 'name = "No Good"'), "failed", ["class Acme", "needs a name"]),
         (GOOD.replace('name = "{name}"', 'name = "acme"; Config = dict'), "failed", ["Config", "ConnectorConfig"]),
@@ -155,16 +140,8 @@ def test_a_good_plugin_is_loaded_and_its_connector_found(site: Site) -> None:
             ["version 99", "version 1", "update F"],
         ),
         (GOOD.replace('name = "{name}"', 'name = "acme"; api = 0'), "incompatible", ["version 0", "update the plugin"]),
-        (
-            "import pathlib, fingerpost as f\n@f.hookimpl\ndef mappings():\n  return [pathlib.Path('nowhere.toml')]",
-            "failed",
-            ["mappings()", "nowhere.toml"],
-        ),
-        (
-            "from fingerpost import hookimpl\n@hookimpl\ndef converters():\n    return {'x': 3}",
-            "failed",
-            ["converters()", "functions"],
-        ),
+        (f"{HOOK}mappings():\n  return [pathlib.Path('nowhere.toml')]", "failed", ["mappings()", "nowhere.toml"]),
+        (f"{HOOK}converters():\n    return {{'x': 3}}", "failed", ["converters()", "functions"]),
     ],
 )
 def test_a_bad_plugin_is_one_sentence_and_hurts_nobody(site: Site, source: str, state: str, words: list[str]) -> None:
@@ -254,7 +231,7 @@ def test_two_distributions_with_one_entry_point_name(site: Site) -> None:
 
 
 def test_a_converter_that_another_plugin_has_is_a_status_and_not_a_crash(site: Site) -> None:
-    source = "from fingerpost import hookimpl\n@hookimpl\ndef converters():\n    return {'grade': int}"
+    source = f"{HOOK}converters():\n    return {{'grade': int}}"
     site.install("one", source)
     site.install("two", source)
     host = site.load()
@@ -406,26 +383,9 @@ def test_a_secret_that_is_not_there_is_explained(
 
 
 def test_a_plugin_may_know_other_secrets_and_may_fail(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.install(
-        "avault",
-        """
-        from fingerpost import hookimpl
-
-        @hookimpl
-        def resolve_secret(reference):
-            raise RuntimeError("no connection")
-        """,
-    )
-    site.install(
-        "vault",
-        """
-        from fingerpost import hookimpl
-
-        @hookimpl
-        def resolve_secret(reference):
-            return "from the vault" if "vault" in reference else None
-        """,
-    )
+    site.install("avault", f"{HOOK}resolve_secret(reference):\n    raise RuntimeError('no connection')\n")
+    answer = "return 'from the vault' if 'vault' in reference else None"
+    site.install("vault", f"{HOOK}resolve_secret(reference):\n    {answer}\n")
     host = site.load()
     monkeypatch.setenv("CAREERS_PASSWORD", "swordfish")
     assert host.resolve_secret({"vault": "x"}) == "from the vault"

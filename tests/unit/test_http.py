@@ -8,9 +8,9 @@ import re
 import socket
 import ssl
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +18,7 @@ import requests
 import responses
 import structlog
 import trustme
-from http_faults import FaultServer, answer, cut_chunk, data, drip, drip_head, hang, late, redirect, reset
+from http_server import Answer, ScriptedServer, cut_chunk, drip, drip_head, hang, json_answer, redirect, reset
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -77,12 +77,6 @@ def offer(web: responses.RequestsMock, door: str, target: str) -> None:
 @pytest.fixture
 def http(make: MakeHttp) -> Http:
     return make()
-
-
-@pytest.fixture
-def web() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
-        yield mock
 
 
 # Answers
@@ -465,7 +459,7 @@ def test_the_environment_cannot_redirect_our_traffic(
 
 
 def test_the_configured_proxy_is_used_but_not_for_this_machine(make: MakeHttp) -> None:
-    with FaultServer(data("direct")) as server:
+    with ScriptedServer(json_answer("direct")) as server:
         http = make(proxy="http://127.0.0.1:9", attempts=1)
         assert http.json(server.url) == "direct"
         with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk could not be reached through the web proxy"):
@@ -548,16 +542,16 @@ def test_the_libraries_below_log_no_query_either(make: MakeHttp, caplog: pytest.
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.NOTSET)
     http = make()
-    with FaultServer(answer()) as server:
+    with ScriptedServer(Answer()) as server:
         http.get(f"{server.url}/a", params={"key": SECRET})
-        assert server.requests == [("GET", "/a?key=k3y%2Fwith%2Bodd%3Dsigns")]
+        assert server.asked == [("GET", "/a?key=k3y%2Fwith%2Bodd%3Dsigns")]
     assert "k3y" not in caplog.text
 
 
 def test_a_key_that_cannot_be_sent_is_not_shown(http: Http) -> None:
     for key in ("k\u00e9y\u2026", "two\nlines"):
         with (
-            FaultServer(answer()) as server,
+            ScriptedServer(Answer()) as server,
             pytest.raises(ConfigError, match="check the address and the key") as caught,
         ):
             http.get(server.url, headers={"Authorization": f"Bearer {key}"})
@@ -570,17 +564,12 @@ def test_a_key_that_cannot_be_sent_is_not_shown(http: Http) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        answer(b'{"half": ', length=500),
-        cut_chunk,
-        reset,
-        answer(b"too much, said too little about" * 10, length=4),
-    ],
+    [Answer(b'{"half": ', length=500), cut_chunk, reset, Answer(b"too much, said too little about" * 10, length=4)],
     ids=["cut", "cut-chunk", "reset", "longer-than-said"],
 )
 def test_a_broken_answer_is_read_again(make: MakeHttp, fault: Any, pauses: list[float]) -> None:
     http = make()
-    with FaultServer(fault, data("whole")) as server:
+    with ScriptedServer(fault, json_answer("whole")) as server:
         # A body that is longer than it claims spoils the connection only, so it shows with the request after it.
         first = http.get(server.url).content
         assert first in {b'"whole"', b"too "}
@@ -589,7 +578,7 @@ def test_a_broken_answer_is_read_again(make: MakeHttp, fault: Any, pauses: list[
 
 def test_a_cut_answer_that_stays_cut_is_an_error(make: MakeHttp, pauses: list[float]) -> None:
     http = make(attempts=3)
-    with FaultServer(answer(b"[1, 2", length=50)) as server:
+    with ScriptedServer(Answer(b"[1, 2", length=50)) as server:
         with pytest.raises(SourceUnavailable, match="the connection broke"):
             http.json(server.url)
         assert len(server.requests) == 3
@@ -597,7 +586,7 @@ def test_a_cut_answer_that_stays_cut_is_an_error(make: MakeHttp, pauses: list[fl
 
 def test_a_host_that_hangs_is_given_up(make: MakeHttp) -> None:
     http = make(timeout=0.2, attempts=2)
-    with FaultServer(hang) as server:
+    with ScriptedServer(hang) as server:
         with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.2 seconds"):
             http.get(server.url)
         assert len(server.requests) == 2
@@ -606,13 +595,16 @@ def test_a_host_that_hangs_is_given_up(make: MakeHttp) -> None:
 def test_a_trickle_that_resets_every_read_is_given_up(make: MakeHttp) -> None:
     http = make(timeout=0.3, attempts=1)
     trickle = drip(b"x", seconds=0.05, count=1000)
-    with FaultServer(trickle) as server, pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
+    with (
+        ScriptedServer(trickle) as server,
+        pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"),
+    ):
         http.get(server.url)
 
 
 def test_headers_that_trickle_are_given_up(make: MakeHttp) -> None:
     http, through = make(timeout=0.3, attempts=1), threading.Event()
-    with FaultServer(drip_head(seconds=0.05, count=100, through=through)) as server:
+    with ScriptedServer(drip_head(seconds=0.05, count=100, through=through)) as server:
         with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
             http.get(server.url)
         assert not through.is_set()
@@ -620,18 +612,18 @@ def test_headers_that_trickle_are_given_up(make: MakeHttp) -> None:
 
 def test_a_proxy_whose_headers_trickle_is_given_up(make: MakeHttp) -> None:
     through = threading.Event()
-    with FaultServer(drip_head(seconds=0.05, count=100, through=through)) as server:
+    with ScriptedServer(drip_head(seconds=0.05, count=100, through=through)) as server:
         http = make(timeout=0.3, attempts=1, proxy=server.url)
         with pytest.raises(SourceUnavailable):
             http.get(f"{HOST}/a")
-        assert server.requests == [("CONNECT", "ilp.example.ac.uk:443")]
+        assert server.asked == [("CONNECT", "ilp.example.ac.uk:443")]
         assert not through.is_set()
 
 
 def test_redirects_get_no_more_time(make: MakeHttp) -> None:
     http = make(timeout=0.5, attempts=1)
-    hops = [late(redirect(f"/{n}"), seconds=0.2) for n in range(4)]
-    with FaultServer(*hops, data("late")) as server:
+    hops = [replace(redirect(f"/{n}"), late=0.2) for n in range(4)]
+    with ScriptedServer(*hops, json_answer("late")) as server:
         with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.5 seconds"):
             http.get(server.url)
         assert len(server.requests) <= 3
@@ -639,82 +631,68 @@ def test_redirects_get_no_more_time(make: MakeHttp) -> None:
 
 def test_a_connection_that_is_used_again_has_its_whole_time_again(make: MakeHttp) -> None:
     http = make(timeout=1.0, attempts=1)
-    with FaultServer(late(data(1), seconds=0.6)) as server:
+    with ScriptedServer(replace(json_answer(1), late=0.6)) as server:
         assert [http.json(server.url) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_request_may_have_its_own_time_limit(make: MakeHttp) -> None:
     http = make(timeout=0.1)
-    with FaultServer(drip(b"1", seconds=0.05, count=10)) as server:
+    with ScriptedServer(drip(b"1", seconds=0.05, count=10)) as server:
         assert http.json(server.url, timeout=60) == 1111111111
 
 
 def test_nobody_listening_is_said_plainly(make: MakeHttp) -> None:
-    with FaultServer(answer()) as server:
+    with ScriptedServer(Answer()) as server:
         url = server.url
     with pytest.raises(SourceUnavailable, match="could not be reached"):
         make(attempts=2).get(url)
 
 
 def test_a_redirect_to_another_host_never_reaches_it(http: Http) -> None:
-    with FaultServer(answer()) as other, FaultServer(redirect(f"{other.url}/take")) as server:
+    with ScriptedServer(Answer()) as other, ScriptedServer(redirect(f"{other.url}/take")) as server:
         with pytest.raises(SourceUnavailable, match="another host"):
             http.get(server.url, headers={"Authorization": "Bearer x"})
         assert other.requests == []
 
 
 def test_slow_down_over_a_socket(http: Http, pauses: list[float]) -> None:
-    with FaultServer(answer(status=429, headers={"Retry-After": "7"}), answer(status=429), data("ok")) as server:
+    with ScriptedServer(
+        Answer(status=429, headers={"Retry-After": "7"}), Answer(status=429), json_answer("ok")
+    ) as server:
         assert http.json(server.url) == "ok"
     assert pauses[0] == 7
     assert 2 <= pauses[1] <= 3
 
 
 def test_a_post_over_a_cut_connection_is_sent_once(http: Http) -> None:
-    with FaultServer(reset) as server:
+    with ScriptedServer(reset) as server:
         with pytest.raises(SourceUnavailable):
             http.post(server.url, json={"note": 1})
-        assert server.requests == [("POST", "/")]
+        assert server.asked == [("POST", "/")]
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        answer(b"x" * 2000),
-        answer(gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
-        answer(b"", length=10**12),
+        Answer(b"x" * 2000),
+        Answer(gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
+        Answer(b"", length=10**12),
     ],
     ids=["long", "bomb", "announced"],
 )
 def test_an_answer_that_is_too_long_is_refused(http: Http, fault: Any) -> None:
-    with FaultServer(fault) as server:
+    with ScriptedServer(fault) as server:
         with pytest.raises(SourceUnavailable, match="more than 1,000 bytes"):
             http.get(server.url, max_bytes=1000)
         assert len(server.requests) == 1
 
 
 def test_compressed_answers_are_unpacked(http: Http) -> None:
-    with FaultServer(answer(gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})) as server:
+    with ScriptedServer(Answer(gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})) as server:
         assert http.json(server.url) == {"a": 1}
 
 
 # Certificates
-
-
-class _Secure(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output clean."""
-
-
-class _Quiet(HTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about clients that did not like the certificate."""
 
 
 @pytest.fixture
@@ -724,14 +702,8 @@ def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "college-ca.pem"))
-    server = _Quiet(("127.0.0.1", 0), _Secure)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"https://localhost:{server.server_port}", tmp_path / "college-ca.pem"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with ScriptedServer(Answer(), tls=context) as server:
+        yield server.url, tmp_path / "college-ca.pem"
 
 
 def test_an_unknown_certificate_is_refused_and_not_tried_again(

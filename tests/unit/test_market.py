@@ -44,35 +44,27 @@ def report(*facts: Fact, title: str = "Electricians") -> MarketReport:
 
 BUREAU = "Figures by the Bureau of Work"
 THEN = "as it was on 2 March 2026"
+WEEK, RANGE = "about £640 a week before tax", "£24,000 to £42,000 a year before tax"
 
 
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ([fact(PAY, region="Wales")], f"about £640 a week before tax (estimate for 2022, Wales, {BUREAU})"),
-        (
-            [fact(PAY, coarse=True)],
-            f"about £640 a week before tax (estimate for 2022, UK, for a wider group of occupations, {BUREAU})",
-        ),
-        ([fact(PAY, stale=True)], f"about £640 a week before tax (estimate for 2022, UK, {BUREAU}, {THEN})"),
+        ([fact(PAY, region="Wales")], f"{WEEK} (estimate for 2022, Wales, {BUREAU})"),
+        ([fact(PAY, coarse=True)], f"{WEEK} (estimate for 2022, UK, for a wider group of occupations, {BUREAU})"),
+        ([fact(PAY, stale=True)], f"{WEEK} (estimate for 2022, UK, {BUREAU}, {THEN})"),
         (
             [fact(PAY, value=31234.5, unit="GBP a year", statistic="median")],
             f"about £31,234 a year before tax (for 2022, UK, {BUREAU})",
         ),
-        (
-            [fact(STARTING), fact(EXPERIENCED)],
-            f"£24,000 to £42,000 a year before tax (UK (as served), {BUREAU}, {THEN})",
-        ),
+        ([fact(STARTING), fact(EXPERIENCED)], f"{RANGE} (UK (as served), {BUREAU}, {THEN})"),
         (
             [fact(PAY), fact(ADVERTS)],
-            (
-                f"about £640 a week before tax (estimate for 2022, UK, {BUREAU}). "
-                f"57 apprenticeship adverts (England, {BUREAU}, {THEN})"
-            ),
+            f"{WEEK} (estimate for 2022, UK, {BUREAU}). 57 apprenticeship adverts (England, {BUREAU}, {THEN})",
         ),
         (
             [fact(STARTING | PROFILE), fact(EXPERIENCED | PROFILE)],
-            (f"£24,000 to £42,000 a year before tax (job profile Auto electrician, UK (as served), {BUREAU}, {THEN})"),
+            f"{RANGE} (job profile Auto electrician, UK (as served), {BUREAU}, {THEN})",
         ),
         (
             [fact(ADVERTS, split="training provider: 10000001")],
@@ -203,6 +195,11 @@ def test_a_region_that_is_none_is_doubted(name: str, advice: str | None) -> None
 # -- asking
 
 
+def ask(college: SmallCollege, who: str, **said: Any) -> MarketReport:
+    with college.open() as opened:
+        return opened.labour_market(who, **said)
+
+
 @pytest.fixture
 def college(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallCollege:
     install(tmp_path / "plugins", monkeypatch)
@@ -263,20 +260,17 @@ def test_a_code_is_converted_only_where_all_services_together_name_one(
 def test_no_data_is_told_once_and_only_where_nothing_else_is_said(college: SmallCollege) -> None:
     nothing = [{"kind": kind, "reason": "soc_version"} for kind in ("pay", "hours", "hours")]
     Service(college, {"2010:5241": nothing, "2020:5249": [PAY], "convert/2010:5241": [["5249", 2020]]})
-    with college.open() as opened:
-        found = opened.labour_market("5241")
+    found = ask(college, "5241")
     assert [(one.soc, one.soc_version) for one in found.facts] == [("5249", 2020)]
     assert found.no_data == (NoData("hours", "5241", "bureau", "soc_version"),)
 
 
 def test_what_was_said_is_served_with_its_date_when_the_service_is_gone(college: SmallCollege) -> None:
     service = Service(college, {"2010:5241": [PAY]})
-    with college.open() as opened:
-        opened.labour_market("5241")
+    ask(college, "5241")
     service.close_down()
     college.later(days=100)
-    with college.open() as opened:
-        found = opened.labour_market("5241")
+    found = ask(college, "5241")
     assert [one.stale for one in found.facts] == [True]
     assert found.facts[0].retrieved == date(2026, 3, 2)
 
@@ -332,16 +326,14 @@ def test_a_title_that_a_service_may_list_that_could_not_be_asked_is_not_called_u
 )
 def test_why_an_old_answer_is_shown_is_told(college: SmallCollege, gone: bool, said: str) -> None:
     service = Service(college, {"2010:5241": [PAY]})
-    with college.open() as opened:
-        opened.labour_market("5241")
+    ask(college, "5241")
     college.tables["labour_market"]["keep_days"] = {"pay": 0}
     if gone:
         service.close_down()
     else:
         service.says.clear()
         service.write()
-    with college.open() as opened:
-        found = opened.labour_market("5241")
+    found = ask(college, "5241")
     assert [(one.value, one.stale) for one in found.facts] == [(640.0, True)]
     assert len(found.warnings) == 1
     assert found.warnings[0].endswith(said)
@@ -374,16 +366,14 @@ def test_a_limit_that_is_reached_is_told_with_the_next_step(college: SmallColleg
 def test_a_region_that_no_service_knows_is_told(college: SmallCollege, facts: list[Any], warned: bool) -> None:
     Service(college, {"2010:5241": facts})
     college.tables["labour_market"]["region"] = "West Midland"
-    with college.open() as opened:
-        warnings = opened.labour_market("5241").warnings
-    said = "[labour_market] region: no service knows a region called 'West Midland'. Did you mean 'West Midlands'?"
+    warnings = ask(college, "5241").warnings
+    said = "[labour_market] region: no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?"
     assert warnings == ((said,) if warned else ())
 
 
 def test_a_region_that_exists_and_no_service_knows_is_told_with_the_way_out(college: SmallCollege) -> None:
     Service(college, {"2010:5241": [{"kind": "pay", "reason": "region"}]})
-    with college.open() as opened:
-        (warning,) = opened.labour_market("5241", region="England").warnings
+    (warning,) = ask(college, "5241", region="England").warnings
     assert warning.endswith("called 'England'. Without a region, figures of the whole UK are asked for.")
 
 

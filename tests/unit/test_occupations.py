@@ -45,10 +45,8 @@ def test_the_crosswalk_goes_before_the_code_and_the_title() -> None:
     mine = Occupation("1111", 2010, "sparky")
     assert known(crosswalk={"sparky": mine}).of("5241", " Sparky ") == Found(mine, "crosswalk")
     title = Occupation("2222", 2010, "")
-    assert (
-        known(crosswalk={"nursery nurses and assistants": title}).of(None, "Nursery nurses and assistants").occupation
-        is title
-    )
+    titled = known(crosswalk={"nursery nurses and assistants": title})
+    assert titled.of(None, "Nursery nurses and assistants").occupation is title
 
 
 def test_the_crosswalk_may_correct_a_code() -> None:
@@ -107,11 +105,8 @@ def test_what_is_not_the_very_title_is_unknown(words: str | None) -> None:
 
 
 def test_a_title_with_something_in_brackets_is_not_that_of_all_without() -> None:
-    teacher, manager = (
-        Occupation("2311", 2020, "Teacher (further education)"),
-        Occupation("1221", 2020, "Manager (hotel)"),
-    )
-    listed = Titles([teacher, manager])
+    teacher = Occupation("2311", 2020, "Teacher (further education)")
+    listed = Titles([teacher, Occupation("1221", 2020, "Manager (hotel)")])
     for words in ("teacher", "Manager"):
         assert Occupations({}, 2020, listed).of(None, words) == Found(None, "unknown")
         assert len(listed.near(words)) == 1

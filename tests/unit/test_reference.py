@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from contexts import Clock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,28 +26,11 @@ from fingerpost._market.answers import SAME_QUESTION_SECONDS
 from fingerpost._market.answers import Answers as Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 KEY = "ashe/estimatePay?soc=5241"
 CANARY = "canary-4711"
-
-
-class Clock:
-    """A clock that goes on only when it is told to, or when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
-        self.slept = 0.0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-        self.pass_by(seconds=seconds)
-
-    def pass_by(self, **time: float) -> None:
-        self.now += timedelta(**time)
+START = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
 
 
 class Service:
@@ -65,7 +49,7 @@ class Service:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -75,6 +59,12 @@ def file(tmp_path: Path) -> Path:
 
 def opened(file: Path, clock: Clock, **options: Any) -> Reference:
     return Reference(file, clock=clock, sleep=clock.sleep, **options)
+
+
+@pytest.fixture(name="reference")
+def _reference(file: Path, clock: Clock) -> Iterator[Reference]:
+    with opened(file, clock) as made:
+        yield made
 
 
 def down() -> SourceUnavailable:
@@ -95,29 +85,28 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
     service = Service({"years": [2022, 2021]})
     with opened(file, clock) as reference:
         first = reference.fetch("lmiforall", KEY, "pay", service)
-        clock.pass_by(days=89)
+        clock.later(days=89)
         assert reference.fetch("lmiforall", KEY, "pay", service) == first
         assert first == ({"years": [2022, 2021]}, date(2026, 11, 2), False)
     with opened(file, clock) as reference:
         assert reference.fetch("lmiforall", KEY, "pay", service) == first
         assert (service.calls, reference.asked) == (1, {})
-        clock.pass_by(days=1)
+        clock.later(days=1)
         service.answer = 2
         assert reference.fetch("lmiforall", KEY, "pay", service) == (2, date(2027, 1, 31), False)
         assert (service.calls, reference.asked) == (2, {"lmiforall": 1})
 
 
 @pytest.mark.parametrize(("kind", "days"), [("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365)])
-def test_kinds_are_kept_as_long_as_they_last(file: Path, clock: Clock, kind: str, days: int) -> None:
+def test_kinds_are_kept_as_long_as_they_last(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service()
-    with opened(file, clock) as reference:
-        reference.fetch("ncs", KEY, kind, service)
-        clock.pass_by(days=days, seconds=-1)
-        reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 1
-        clock.pass_by(seconds=1)
-        reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 2
+    reference.fetch("ncs", KEY, kind, service)
+    clock.later(days=days, seconds=-1)
+    reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 1
+    clock.later(seconds=1)
+    reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 2
 
 
 def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, clock: Clock) -> None:
@@ -125,7 +114,7 @@ def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, c
     with opened(file, clock, keep_days={"pay": 2, "skill": 0}) as reference:
         for _ in range(3):
             reference.fetch("lmiforall", KEY, "pay", service)
-            clock.pass_by(days=1)
+            clock.later(days=1)
         assert service.calls == 2
         for _ in range(3):
             assert reference.fetch("lmiforall", "skills", "skill", service).stale is False
@@ -138,12 +127,11 @@ def test_nonsense_in_keep_days_is_refused(file: Path, clock: Clock, keep_days: d
         opened(file, clock, keep_days=keep_days)
 
 
-def test_nothing_is_an_answer_too(file: Path, clock: Clock) -> None:
+def test_nothing_is_an_answer_too(reference: Reference) -> None:
     service = Service(None)
-    with opened(file, clock) as reference:
-        for _ in range(2):
-            assert reference.fetch("lmiforall", KEY, "pay", service) == (None, date(2026, 11, 2), False)
-        assert service.calls == 1
+    for _ in range(2):
+        assert reference.fetch("lmiforall", KEY, "pay", service) == (None, date(2026, 11, 2), False)
+    assert service.calls == 1
 
 
 def test_a_refresh_asks_once_for_what_is_fresh(file: Path, clock: Clock) -> None:
@@ -156,42 +144,39 @@ def test_a_refresh_asks_once_for_what_is_fresh(file: Path, clock: Clock) -> None
     assert service.calls == 2
 
 
-def test_an_answer_is_the_same_however_often_it_is_handed_over(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        first = reference.fetch("ncs", KEY, "profile", lambda: {"pay": (1, 2), 3: "three"})
-        assert first.value == {"pay": [1, 2], "3": "three"}
-        first.value["pay"].append("scribbled")
-        again = reference.fetch("ncs", KEY, "profile", Service())
-        assert again.value == {"pay": [1, 2], "3": "three"}
+def test_an_answer_is_the_same_however_often_it_is_handed_over(reference: Reference) -> None:
+    first = reference.fetch("ncs", KEY, "profile", lambda: {"pay": (1, 2), 3: "three"})
+    assert first.value == {"pay": [1, 2], "3": "three"}
+    first.value["pay"].append("scribbled")
+    again = reference.fetch("ncs", KEY, "profile", Service())
+    assert again.value == {"pay": [1, 2], "3": "three"}
 
 
-def test_a_connector_that_breaks_the_rules_is_told(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        with pytest.raises(ContractError, match="not JSON"):
-            reference.fetch("vendor", KEY, "pay", lambda: {CANARY})
-        with pytest.raises(ContractError, match="kind of fact"):
-            reference.fetch("vendor", KEY, "salary", Service())
-        with pytest.raises(ContractError, match="limit"):
-            reference.fetch("vendor", KEY, "pay", Service(), limit=(0, 300))
-        with pytest.raises(ZeroDivisionError):
-            reference.fetch("vendor", KEY, "pay", lambda: 1 / 0)
-        assert reference.fetch("vendor", KEY, "pay", Service()).value == 1
-        assert (reference.failures, clock.slept) == ({}, 0.0)
+def test_a_connector_that_breaks_the_rules_is_told(reference: Reference, clock: Clock) -> None:
+    with pytest.raises(ContractError, match="not JSON"):
+        reference.fetch("vendor", KEY, "pay", lambda: {CANARY})
+    with pytest.raises(ContractError, match="kind of fact"):
+        reference.fetch("vendor", KEY, "salary", Service())
+    with pytest.raises(ContractError, match="limit"):
+        reference.fetch("vendor", KEY, "pay", Service(), limit=(0, 300))
+    with pytest.raises(ZeroDivisionError):
+        reference.fetch("vendor", KEY, "pay", lambda: 1 / 0)
+    assert reference.fetch("vendor", KEY, "pay", Service()).value == 1
+    assert (reference.failures, clock.slept) == ({}, 0.0)
 
 
 # Down or gone
 
 
-def test_a_dead_service_is_answered_for_with_the_date(file: Path, clock: Clock) -> None:
+def test_a_dead_service_is_answered_for_with_the_date(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        clock.pass_by(days=100)
-        service.answer = down()
-        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
-        with pytest.raises(SourceUnavailable):
-            reference.fetch("lmiforall", "other", "pay", service)
-        assert reference.failures == {"lmiforall": "unavailable"}
+    reference.fetch("lmiforall", KEY, "pay", service)
+    clock.later(days=100)
+    service.answer = down()
+    assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+    with pytest.raises(SourceUnavailable):
+        reference.fetch("lmiforall", "other", "pay", service)
+    assert reference.failures == {"lmiforall": "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -211,14 +196,14 @@ def test_a_service_that_failed_rests_for_every_process(
             with pytest.raises(type(error), match=error.message):
                 one.fetch("ncs", str(key), "profile", service)
         calls = service.calls
-        clock.pass_by(minutes=minutes, seconds=-1)
+        clock.later(minutes=minutes, seconds=-1)
         for reference in (one, other):
             with pytest.raises(type(error), match="1 more minute"):
                 reference.fetch("ncs", "another", "profile", service)
             assert reference.failures == {"ncs": code}
         assert (service.calls, other.asked) == (calls, {})
         assert other.fetch("lmiforall", KEY, "pay", Service()).value == 1
-        clock.pass_by(seconds=1)
+        clock.later(seconds=1)
         service.answer = "back"
         assert other.fetch("ncs", KEY, "profile", service).value == "back"
 
@@ -245,7 +230,7 @@ def test_a_question_that_fails_is_not_asked_again_and_stands_in_nobodys_way(file
             with pytest.raises(SourceUnavailable, match=down().message):
                 reference.fetch("lmiforall", KEY, "pay", broken)
             assert reference.fetch("lmiforall", str(number), "pay", well).value == "well"
-            clock.pass_by(hours=1)
+            clock.later(hours=1)
         assert (broken.calls, well.calls) == (1, 3)
     with opened(file, clock) as reference:
         broken.answer = "mended"
@@ -262,72 +247,67 @@ def test_what_a_failing_question_once_said_is_served_and_not_asked_for_again(fil
         assert service.calls == 2
 
 
-def test_an_answer_between_two_failures_says_that_the_service_is_there(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        for number in range(4):
-            with pytest.raises(SourceUnavailable, match=down().message):
-                reference.fetch("ncs", f"broken {number}", "profile", Service(down()))
-            assert reference.fetch("ncs", f"well {number}", "profile", Service("well")).value == "well"
+def test_an_answer_between_two_failures_says_that_the_service_is_there(reference: Reference) -> None:
+    for number in range(4):
+        with pytest.raises(SourceUnavailable, match=down().message):
+            reference.fetch("ncs", f"broken {number}", "profile", Service(down()))
+        assert reference.fetch("ncs", f"well {number}", "profile", Service("well")).value == "well"
 
 
-def test_asking_for_patience_is_no_fault_of_the_question(file: Path, clock: Clock) -> None:
+def test_asking_for_patience_is_no_fault_of_the_question(reference: Reference, clock: Clock) -> None:
     service = Service(RateLimited("Slower.", retry_after=60))
-    with opened(file, clock) as reference:
-        with pytest.raises(RateLimited):
-            reference.fetch("ncs", KEY, "profile", service)
-        clock.pass_by(seconds=60)
-        service.answer = "now"
-        assert reference.fetch("ncs", KEY, "profile", service).value == "now"
+    with pytest.raises(RateLimited):
+        reference.fetch("ncs", KEY, "profile", service)
+    clock.later(seconds=60)
+    service.answer = "now"
+    assert reference.fetch("ncs", KEY, "profile", service).value == "now"
 
 
-def test_what_is_forgotten_may_be_asked_again_at_once(file: Path, clock: Clock) -> None:
+def test_what_is_forgotten_may_be_asked_again_at_once(reference: Reference) -> None:
     service = Service("kept")
-    with opened(file, clock) as reference:
-        reference.fetch("ncs", "other", "profile", service)
-        fail_twice(reference)
-        reference.forget()
-        assert reference.fetch("ncs", "fails first", "profile", service).value == "kept"
+    reference.fetch("ncs", "other", "profile", service)
+    fail_twice(reference)
+    reference.forget()
+    assert reference.fetch("ncs", "fails first", "profile", service).value == "kept"
 
 
 # Nothing where there was something
 
 
-def test_an_answer_of_nothing_leaves_what_was_said_before(file: Path, clock: Clock) -> None:
+def test_an_answer_of_nothing_leaves_what_was_said_before(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        service.answer = None
-        clock.pass_by(days=100)
-        for day in range(7):
-            assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
-            assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
-            assert service.calls == 2, day
-            clock.pass_by(days=1)
-        assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
-        assert service.calls == 3
-        service.answer = "said anew"
-        clock.pass_by(days=7)
-        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
-        clock.pass_by(days=89)
-        assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
-        assert service.calls == 4
+    reference.fetch("lmiforall", KEY, "pay", service)
+    service.answer = None
+    clock.later(days=100)
+    for day in range(7):
+        assert reference.fetch("lmiforall", KEY, "pay", service) == ("said once", date(2026, 11, 2), True)
+        assert reference.peek("lmiforall", KEY) == ("said once", date(2026, 11, 2), True)
+        assert service.calls == 2, day
+        clock.later(days=1)
+    assert reference.fetch("lmiforall", KEY, "pay", service).stale is True
+    assert service.calls == 3
+    service.answer = "said anew"
+    clock.later(days=7)
+    assert reference.fetch("lmiforall", KEY, "pay", service) == ("said anew", date(2027, 2, 24), False)
+    clock.later(days=89)
+    assert reference.fetch("lmiforall", KEY, "pay", service).stale is False
+    assert service.calls == 4
 
 
-def test_after_a_year_nothing_is_believed(file: Path, clock: Clock) -> None:
+def test_after_a_year_nothing_is_believed(reference: Reference, clock: Clock) -> None:
     service = Service("said once")
-    with opened(file, clock) as reference:
-        reference.fetch("lmiforall", KEY, "pay", service)
-        service.answer = None
-        for days, value in ((360, "said once"), (4, "said once"), (3, None)):
-            clock.pass_by(days=days)
-            assert reference.fetch("lmiforall", KEY, "pay", service).value == value
-        assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
+    reference.fetch("lmiforall", KEY, "pay", service)
+    service.answer = None
+    for days, value in ((360, "said once"), (4, "said once"), (3, None)):
+        clock.later(days=days)
+        assert reference.fetch("lmiforall", KEY, "pay", service).value == value
+    assert reference.peek("lmiforall", KEY) == (None, date(2027, 11, 4), False)
 
 
 def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) -> None:
     with opened(file, clock) as reference:
         reference.fetch("lmiforall", KEY, "pay", Service("said once"))
-    clock.pass_by(days=1)
+    clock.later(days=1)
     with opened(file, clock, refresh=True) as reference:
         service = Service(None)
         for _ in range(2):
@@ -336,13 +316,12 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
 
 
 @pytest.mark.parametrize(("kind", "days"), [("occupation", 7), ("codes", 7), ("vacancy", 1)])
-def test_nothing_is_asked_again_after_a_week(file: Path, clock: Clock, kind: str, days: int) -> None:
+def test_nothing_is_asked_again_after_a_week(reference: Reference, clock: Clock, kind: str, days: int) -> None:
     service = Service(None)
-    with opened(file, clock) as reference:
-        for passed in (0, days * 86_400 - 1, 1):
-            clock.pass_by(seconds=passed)
-            reference.fetch("ncs", KEY, kind, service)
-        assert service.calls == 2
+    for passed in (0, days * 86_400 - 1, 1):
+        clock.later(seconds=passed)
+        reference.fetch("ncs", KEY, kind, service)
+    assert service.calls == 2
 
 
 # Words that somebody typed
@@ -390,10 +369,10 @@ def test_refused_credentials_end_it_for_this_process_alone(file: Path, clock: Cl
     service = Service("kept")
     with opened(file, clock) as reference:
         reference.fetch("ncs", KEY, "profile", service)
-        clock.pass_by(days=40)
+        clock.later(days=40)
         service.answer = AuthError("The key was refused.")
         assert reference.fetch("ncs", KEY, "profile", service) == ("kept", date(2026, 11, 2), True)
-        clock.pass_by(days=1)
+        clock.later(days=1)
         with pytest.raises(AuthError, match="The key was refused"):
             reference.fetch("ncs", "other", "profile", service)
         assert (service.calls, reference.failures) == (2, {"ncs": "auth"})
@@ -410,7 +389,7 @@ def test_offline_asks_nobody(file: Path, clock: Clock) -> None:
         reference.fetch("ncs", KEY, "profile", Service())
     with opened(file, clock, offline=True) as reference:
         assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is False
-        clock.pass_by(days=31)
+        clock.later(days=31)
         assert reference.fetch("ncs", KEY, "profile", Service(down())).stale is True
         assert (reference.asked, reference.failures) == ({}, {})
 
@@ -424,35 +403,34 @@ def test_a_limit_holds_for_all_who_share_the_file(file: Path, clock: Clock) -> N
         for number in range(20):
             reference = (one, other)[number % 3 == 0]
             reference.fetch("adverts", str(number), "vacancy", lambda: made.append(clock.now), limit=(3, 10))
-            clock.pass_by(seconds=number % 4)
+            clock.later(seconds=number % 4)
     assert len(made) == 20
     assert all(later - earlier >= timedelta(seconds=10) for earlier, later in zip(made, made[3:], strict=False))
 
 
-def test_who_would_wait_too_long_gets_what_is_remembered(file: Path, clock: Clock) -> None:
+def test_who_would_wait_too_long_gets_what_is_remembered(reference: Reference, clock: Clock) -> None:
     service = Service()
-    with opened(file, clock) as reference:
-        reference.fetch("adverts", "old", "vacancy", service)
-        clock.pass_by(days=2)
-        for number in range(2):
-            reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
-        assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
-        with pytest.raises(RateLimited, match="300 seconds") as caught:
-            reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
-        assert caught.value.retry_after == pytest.approx(300)
-        assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
-        clock.pass_by(seconds=280)
-        assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
-        assert clock.slept == pytest.approx(20)
+    reference.fetch("adverts", "old", "vacancy", service)
+    clock.later(days=2)
+    for number in range(2):
+        reference.fetch("adverts", str(number), "vacancy", service, limit=(2, 300))
+    assert reference.fetch("adverts", "old", "vacancy", service, limit=(2, 300)).stale is True
+    with pytest.raises(RateLimited, match="300 seconds") as caught:
+        reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300))
+    assert caught.value.retry_after == pytest.approx(300)
+    assert (service.calls, clock.slept, reference.failures) == (3, 0.0, {"adverts": "rate_limited"})
+    clock.later(seconds=280)
+    assert reference.fetch("adverts", "new", "vacancy", service, limit=(2, 300)).value == 1
+    assert clock.slept == pytest.approx(20)
 
 
 def test_a_call_counts_until_the_service_has_answered(file: Path, clock: Clock) -> None:
     with opened(file, clock, max_wait=0) as reference:
-        reference.fetch("adverts", "slow", "vacancy", lambda: clock.pass_by(seconds=8), limit=(1, 10))
-        clock.pass_by(seconds=9)
+        reference.fetch("adverts", "slow", "vacancy", lambda: clock.later(seconds=8), limit=(1, 10))
+        clock.later(seconds=9)
         with pytest.raises(RateLimited):
             reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10))
-        clock.pass_by(seconds=1)
+        clock.later(seconds=1)
         assert reference.fetch("adverts", "next", "vacancy", Service(), limit=(1, 10)).value == 1
 
 
@@ -624,7 +602,7 @@ def test_what_is_remembered_can_be_looked_at_and_forgotten(file: Path, clock: Cl
         for service in ("ncs", "lmiforall", "maps"):
             reference.fetch(service, KEY, "codes", Service(service))
         assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
-        clock.pass_by(days=181)
+        clock.later(days=181)
         assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
         at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
         assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
@@ -689,9 +667,9 @@ FIRST_VERSION = f"""
     CREATE INDEX call_made ON call (service, made);
     CREATE TABLE rest (service TEXT PRIMARY KEY, code TEXT NOT NULL, ends REAL NOT NULL) WITHOUT ROWID;
     INSERT INTO answer VALUES ('ncs', '{KEY}', 'pay', '"kept"', '2026-11-01T00:00:00.000000+00:00', NULL);
-    INSERT INTO claim VALUES ('lmiforall', '{KEY}', 'somebody', {Clock().now.timestamp() + 60});
-    INSERT INTO call (service, made) VALUES ('adverts', {Clock().now.timestamp()});
-    INSERT INTO rest VALUES ('maps', 'unavailable', {Clock().now.timestamp() + 600});
+    INSERT INTO claim VALUES ('lmiforall', '{KEY}', 'somebody', {START.timestamp() + 60});
+    INSERT INTO call (service, made) VALUES ('adverts', {START.timestamp()});
+    INSERT INTO rest VALUES ('maps', 'unavailable', {START.timestamp() + 600});
     PRAGMA application_id={0x46504C4D};
     PRAGMA user_version=1
 """
@@ -726,10 +704,10 @@ ANSWERS = st.dictionaries(st.tuples(NAMES, TEXTS), st.tuples(st.integers(0, 3), 
 
 def remembering(folder: Path, name: str, answers: dict[tuple[str, str], tuple[int, Any]]) -> Path:
     """Export a file of these answers: (service, key) to (day, value)."""
-    clock = Clock()
+    clock = Clock(START)
     with opened(folder / f"{name}.db", clock) as reference:
         for (service, key), (day, value) in answers.items():
-            clock.now = Clock().now + timedelta(days=day)
+            clock.now = START + timedelta(days=day)
             reference.fetch(service, key, "codes", Service(value))
         assert reference.export(folder / name) == len(answers)
     return folder / name
@@ -747,8 +725,8 @@ def everything(reference: Reference) -> dict[tuple[str, str], Any]:
 def test_the_newest_answers_win_in_whatever_order_and_however_often(
     one: dict[tuple[str, str], tuple[int, Any]], other: dict[tuple[str, str], tuple[int, Any]]
 ) -> None:
-    clock = Clock()
-    clock.pass_by(days=4)
+    clock = Clock(START)
+    clock.later(days=4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = [remembering(folder, "one", one), remembering(folder, "other", other)]
@@ -766,7 +744,7 @@ def test_the_newest_answers_win_in_whatever_order_and_however_often(
                 said = [(day, value) for day, value in told if value is not None]
                 told = said or told  # nothing never takes the place of something
                 newest = max(day for day, _ in told)
-                assert at == Clock().now + timedelta(days=newest)
+                assert at == START + timedelta(days=newest)
                 assert reply.value in [value for day, value in told if day == newest]
             assert [a.import_(file) for file in files] == [(0, len(one)), (0, len(other))]
             assert everything(a) == merged
@@ -787,7 +765,7 @@ def test_an_export_carries_a_dead_services_answers(tmp_path: Path, clock: Clock)
         "format": "fingerpost-labour-market", "version": 1, "exported": "2026-11-02T21:30:00.000000+00:00"
     }  # fmt: skip
     assert answer["value"] == "kept"
-    clock.pass_by(days=200)
+    clock.later(days=200)
     with opened(tmp_path / "new.db", clock) as reference:
         assert reference.import_(export) == (1, 0)
         assert reference.fetch("ncs", KEY, "pay", Service(down())) == ("kept", date(2026, 11, 2), True)
