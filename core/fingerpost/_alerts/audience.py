@@ -55,7 +55,7 @@ class Audiences:
         self.config = opened.config
         self.as_of = as_of
         self._names = opened.store.connector_names(connection)
-        self._homes = GroupHomes.of_tutors(connection, self.config, self._names)
+        self._homes = GroupHomes(self.config, self._names)  # by provider alone: trust chooses among its sources
         alerts = self.config.settings.alerts
         self.leader = (
             Person(alerts.careers_leader_name, alerts.careers_leader.lower()) if alerts.careers_leader else None

@@ -23,7 +23,9 @@ class GroupHomes:
     of a connector and a code under which it has members.
     """
 
-    def __init__(self, config: Configuration, names: Mapping[int, str], holders: Iterable[tuple[int, str]]) -> None:
+    def __init__(
+        self, config: Configuration, names: Mapping[int, str], holders: Iterable[tuple[int, str]] = ()
+    ) -> None:
         own = {instance.name: getattr(instance.config, "ukprn", None) for instance in config.instances}
         college = config.settings.college.ukprn
         self._provider = {number: own.get(name) or college for number, name in names.items()}
@@ -43,14 +45,6 @@ class GroupHomes:
         """Return whose enrolments a programme's activities are for."""
         table = schema.source_programme
         return cls._live(connection, config, names, table, sa.select(table.c.connector, table.c.code))
-
-    @classmethod
-    def of_tutors(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
-        """Return whose tutors a group's members have."""
-        table = schema.source_assignment
-        rows = sa.select(table.c.connector, table.c.group)
-        rows = rows.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
-        return cls._live(connection, config, names, table, rows)
 
     @classmethod
     def _live(
