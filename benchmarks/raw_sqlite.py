@@ -13,17 +13,14 @@ import gc
 import json
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import xxhash
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 CHUNK = 1_000
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY")

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from fingerpost import ConfigError
+from fingerpost import College, ConfigError, Gap, RunReport
 from fingerpost_cli._app import App, pass_app
 from fingerpost_cli._output import day, many, say, show_table
 from fingerpost_cli._progress import shown_progress
-
-if TYPE_CHECKING:
-    from fingerpost import College, Gap, RunReport
 
 _SOURCES = ("csv", "promonitor")
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import click
 
-from fingerpost import ConfigError
+from fingerpost import College, ConfigError, DigestPreview, Payload
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import many, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import College, DigestPreview, Payload
 
 _Form: TypeAlias = Literal["text", "html"]
 

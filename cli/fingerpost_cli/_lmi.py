@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import click
 
-from fingerpost import FACT_KINDS, Suggestions
+from fingerpost import (
+    FACT_KINDS,
+    College,
+    ComparedFigure,
+    Comparison,
+    Fact,
+    FactKind,
+    MarketReport,
+    Occupation,
+    SocVersion,
+    Suggestions,
+    UnknownOccupations,
+)
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import WIDTH, day, many, say, show_table
 from fingerpost_cli._progress import shown_progress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from fingerpost import (
-        College,
-        ComparedFigure,
-        Comparison,
-        Fact,
-        FactKind,
-        MarketReport,
-        Occupation,
-        SocVersion,
-        UnknownOccupations,
-    )
 
 _HEADINGS: dict[FactKind, str] = {
     "occupation": "The occupation",

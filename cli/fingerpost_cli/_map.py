@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import click
 
+from fingerpost import College, MappingCheck
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import say, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import College, MappingCheck
 
 _stream = click.option("--stream", metavar="NAME", help="Only this stream, such as activities.")
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import click
 
+from fingerpost import Progress
 from fingerpost_cli._app import App
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import Progress
 
 _WORDS = {
     "read": "Reading the sources",

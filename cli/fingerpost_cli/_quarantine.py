@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import click
 
+from fingerpost import College
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import local, many, say, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import College
 
 
 @click.group()

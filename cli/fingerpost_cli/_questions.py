@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import Any
 
 import click
 
+from fingerpost import College, ExplainedOccupation, Gap
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import day, many, period, say, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date, datetime
-
-    from fingerpost import College, ExplainedOccupation, Gap
 
 _LISTED = 50
 _FOUND = {
@@ -22,10 +19,7 @@ _FOUND = {
     "code": "the code on record",
     "title": "the title that a service lists",
 }
-_NOT_FOUND = {
-    "several": "more than one occupation is called that",
-    "unknown": "no occupation is known by these words",
-}
+_NOT_FOUND = {"several": "more than one occupation is called that", "unknown": "no occupation is known by these words"}
 
 
 def _to_day(_ctx: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:

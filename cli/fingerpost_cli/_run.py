@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import click
 
+from fingerpost import College, DataFault, RunReport, StatusReport
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import counted, day, local, say, show_table
 from fingerpost_cli._progress import shown_progress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import College, DataFault, RunReport, StatusReport
 
 _ENDS = {
     0: "Done.",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from fingerpost import ConfigError, Host, init_template
+from fingerpost import College, ConfigError, Host, init_template
 from fingerpost_cli._app import Answer, App, pass_app, question
 from fingerpost_cli._output import as_json, print_json, say, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import College
 
 _FILE = "fingerpost.toml"
 

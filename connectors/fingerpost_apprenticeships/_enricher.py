@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, hookimpl
+from fingerpost import (
+    ConnectorConfig,
+    Context,
+    Enricher,
+    Fact,
+    Finding,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    hookimpl,
+)
 from fingerpost.lmi import FirstError, Inquiry, Origin, Service
 from fingerpost_apprenticeships._reading import Advert, Page, kept_page, page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Self
-
-    from fingerpost import Context, LabourMarketQuestion, Occupation, Reference, Reply
-
-__all__ = ["ApprenticeshipsConfig", "ApprenticeshipsEnricher"]
 
 ORIGIN = Origin(
     source="Find an apprenticeship",

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import Any
 from urllib.parse import urlsplit
 
 from fingerpost.lmi import Json
-
-if TYPE_CHECKING:
-    from datetime import date
-
-__all__ = ["Advert", "Page", "kept_page", "page"]
 
 _KEPT = ("title", "employerName", "closingDate", "vacancyUrl", "applicationUrl", "isNationalVacancy")
 # An advert also holds the names, telephone numbers and e-mail addresses of people, which are not for keeping.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from fingerpost import (
     Checkpoint,
@@ -20,9 +21,6 @@ from fingerpost.files import chunks, digest, find_files, open_texts
 from fingerpost_csv._check import check_files
 from fingerpost_csv._config import CsvConfig
 from fingerpost_csv._rows import read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 __all__ = ["CsvConfig", "CsvSource", "connectors"]
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 from fingerpost import Context, Finding, FingerpostError, Record, Rejected
 from fingerpost.files import FoundFile, chunks, find_files, open_texts
+from fingerpost_csv._config import CsvConfig
 from fingerpost_csv._rows import read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost_csv._config import CsvConfig
-
-__all__ = ["check_files"]
 
 _ROWS = 2000
 _SAMPLE_PARTS = 8

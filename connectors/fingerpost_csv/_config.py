@@ -10,8 +10,6 @@ from pydantic import Field, field_validator
 from fingerpost import StreamName
 from fingerpost.files import FileConfig
 
-__all__ = ["CsvConfig"]
-
 
 class CsvConfig(FileConfig):
     """The keys of a ``[[connector]]`` table with ``type = "csv"``."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 import xxhash
 
 from fingerpost import Checkpoint, ConfigError, Context, Deleted, Message, Record, Rejected
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from fingerpost_csv._config import CsvConfig
-
-__all__ = ["read_rows"]
+from fingerpost_csv._config import CsvConfig
 
 _CHECKPOINT_LINES = 20_000
 _LINE_LIMIT = 1 << 20

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from fingerpost import hookimpl
+from fingerpost import Connector, hookimpl
 from fingerpost_email._channel import EmailChannel
 from fingerpost_email._config import EmailConfig
-
-if TYPE_CHECKING:
-    from fingerpost import Connector
 
 __all__ = ["EmailChannel", "EmailConfig", "connectors"]
 

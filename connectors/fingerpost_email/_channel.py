@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from fingerpost import (
     Channel,
     ConfigError,
     ConnectorConfig,
+    Context,
     ContractError,
     Digest,
     DigestLearner,
@@ -17,21 +20,16 @@ from fingerpost import (
     DigestSource,
     Finding,
     FingerpostError,
+    Item,
+    Payload,
     Person,
+    Receipt,
     hookimpl,
 )
 from fingerpost_email._config import EmailConfig
 from fingerpost_email._files import FileOutbox
 from fingerpost_email._message import TEMPLATES, environment, message
 from fingerpost_email._smtp import SmtpTransport
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from fingerpost import Context, Item, Payload, Receipt
-
-__all__ = ["EmailChannel"]
 
 
 class EmailChannel(Channel):

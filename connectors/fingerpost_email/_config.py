@@ -12,8 +12,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from fingerpost import ConnectorConfig
 from fingerpost_email._address import usable
 
-__all__ = ["EmailConfig"]
-
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 

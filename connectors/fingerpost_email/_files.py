@@ -5,17 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from fingerpost import Finding, Receipt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from fingerpost import Payload
-
-__all__ = ["FileOutbox", "file_name"]
+from fingerpost import Finding, Payload, Receipt
 
 
 def file_name(payload: Payload) -> str:

@@ -7,22 +7,16 @@ import hashlib
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from fingerpost import ConfigError, Payload, RecordError
+from fingerpost import ConfigError, Context, Digest, Payload, RecordError
 from fingerpost_email._address import display_name, domain_of, usable
+from fingerpost_email._config import EmailConfig
 from fingerpost_email._words import words
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fingerpost import Context, Digest
-    from fingerpost_email._config import EmailConfig
-
-__all__ = ["TEMPLATES", "environment", "message"]
 
 TEMPLATES = ("digest.html.j2", "digest.txt.j2")
 """The templates of a message; a college may replace either."""

@@ -12,22 +12,16 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import truststore
 
-from fingerpost import ConfigError, Finding, Receipt
+from fingerpost import ConfigError, Context, Finding, Payload, Receipt, ReceiptStatus
 from fingerpost_email._address import usable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from fingerpost import Context, Payload, ReceiptStatus
-    from fingerpost_email._config import EmailConfig
-
-__all__ = ["SmtpTransport"]
+from fingerpost_email._config import EmailConfig
 
 Phase: TypeAlias = Literal["connect", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final"]
 

@@ -7,15 +7,11 @@ has perhaps never heard of the Gatsby Benchmarks: the words are those of a colle
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from fingerpost import Digest, DigestLearner, DigestLine
 from fingerpost_email._address import clean, usable
-
-if TYPE_CHECKING:
-    from fingerpost import Digest, DigestLearner, DigestLine
-
-__all__ = ["subject", "words"]
 
 _MARKS = {"new": "New", "changed": "Changed", "open": "Still open", "reminder": "Reminder", "closed": "Done"}
 

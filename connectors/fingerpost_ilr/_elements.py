@@ -5,14 +5,12 @@ The namespace of the ILR changes every year and real files mix two of them, so i
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Collection, Generator, Iterator
+from typing import IO, Any
 
 from lxml import etree
 
 from fingerpost import SourceUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator
 
 LEARNER = "Learner"
 DESTINATIONS = "LearnerDestinationandProgression"

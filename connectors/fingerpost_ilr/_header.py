@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from fingerpost import SourceUnavailable
+from fingerpost import Context, SourceUnavailable
 from fingerpost.files import FoundFile, open_text
 from fingerpost_ilr._elements import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from zoneinfo import ZoneInfo
-
     from lxml import etree
 
-    from fingerpost import Context
 
 _FILE_NAME = re.compile(r"ILR-(?P<ukprn>[0-9]{8})-(?P<year>[0-9]{4})-[0-9]{8}-[0-9]{6}-[0-9]{2}", re.IGNORECASE)
 """What the ILR specification makes of a file name: provider, year, date, time, serial number."""

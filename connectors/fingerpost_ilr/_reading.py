@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fingerpost import Record, Rejected, SourceUnavailable
+from fingerpost import Context, Message, Record, Rejected, SourceUnavailable
 from fingerpost.files import open_text
 from fingerpost_ilr._elements import DESTINATIONS, LEARNER, LocalNames, elements, text, texts
+from fingerpost_ilr._header import IlrFile
 from fingerpost_ilr._programmes import Aim, iso_day, programmes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lxml import etree
 
-    from fingerpost import Context, Message
-    from fingerpost_ilr._header import IlrFile
 
 _LEARNER_FIELDS = ("LearnRefNumber", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email", "EHC")
 _AIM_FIELDS = (

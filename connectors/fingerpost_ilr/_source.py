@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from fingerpost import Checkpoint, Finding, Source, SourceConfig, SourceUnavailable, StreamSpec, hookimpl
+from fingerpost import (
+    Checkpoint,
+    Context,
+    Cursor,
+    Finding,
+    Message,
+    Source,
+    SourceConfig,
+    SourceUnavailable,
+    StreamSpec,
+    hookimpl,
+)
 from fingerpost.files import FoundFile, digest, find_files
 from fingerpost_ilr._header import IlrFile, describe, newest_of_each_year
 from fingerpost_ilr._reading import Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-
-    from fingerpost import Context, Cursor, Message
 
 _StreamName: TypeAlias = Literal["learners", "programmes", "activities", "destinations"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
 from fingerpost import (
     Checkpoint,
@@ -24,9 +25,6 @@ from fingerpost.files import Readable, digest, find_files
 from fingerpost_jsonl._config import JsonlConfig
 from fingerpost_jsonl._download import download
 from fingerpost_jsonl._lines import LineReader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["JsonlConfig", "JsonlSource", "connectors"]
 

@@ -10,8 +10,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from fingerpost import STREAMS, StreamName
 from fingerpost.files import FileConfig
 
-__all__ = ["JsonlConfig"]
-
 
 class JsonlConfig(FileConfig):
     """The keys of a ``[[connector]]`` table with ``type = "jsonl"``."""

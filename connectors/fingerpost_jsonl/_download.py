@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from urllib.parse import urlsplit
 
 from fingerpost import Context, Cursor, SourceUnavailable, StreamName
-
-if TYPE_CHECKING:
-    from fingerpost_jsonl._config import JsonlConfig
-
-__all__ = ["Download", "download"]
+from fingerpost_jsonl._config import JsonlConfig
 
 
 @dataclass(frozen=True, slots=True)

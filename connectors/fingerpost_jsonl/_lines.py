@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import xxhash
 
 from fingerpost import STREAMS, Checkpoint, Context, Deleted, Message, Record, Rejected, SourceUnavailable, StreamName
 from fingerpost.files import Readable, open_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost_jsonl._config import JsonlConfig
-
-__all__ = ["LineReader"]
+from fingerpost_jsonl._config import JsonlConfig
 
 _LINE_LIMIT = 1 << 20
 _CHECKPOINT_LINES = 20_000

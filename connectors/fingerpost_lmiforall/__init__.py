@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from fingerpost import Connector, hookimpl
 from fingerpost_lmiforall._enricher import LmiForAll, LmiForAllConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["LmiForAll", "LmiForAllConfig", "connectors"]
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
-from fingerpost import AuthError, ConnectorConfig, Enricher, Fact, Finding, NoData, SourceUnavailable, hookimpl
-from fingerpost.lmi import FirstError, Inquiry, fold_region
+from fingerpost import (
+    AuthError,
+    ConnectorConfig,
+    Context,
+    Enricher,
+    Fact,
+    FactKind,
+    Finding,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    SourceUnavailable,
+    hookimpl,
+)
+from fingerpost.lmi import FirstError, Inquiry, Params, fold_region
 from fingerpost_lmiforall import _reading as reading
 from fingerpost_lmiforall._reading import ADVERTS, ASHE_REGIONS, FUTURES_REGIONS, NAME, ORIGIN, SURVEY_REGIONS
 from fingerpost_lmiforall._service import LmiForAllService
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from fingerpost import Context, FactKind, LabourMarketQuestion, Occupation, Reference, Reply
-    from fingerpost.lmi import Params
-
-__all__ = ["LmiForAll", "LmiForAllConfig"]
 
 Read: TypeAlias = "Callable[[object, reading.About], list[Fact]]"
 

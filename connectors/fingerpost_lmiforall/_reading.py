@@ -10,21 +10,12 @@ import html
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, NamedTuple
 
 from fingerpost import Fact, FactKind, Occupation, Reply, plain_text
 from fingerpost.lmi import AS_SERVED, Json, Origin, fold_region
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import date
-
-__all__ = [
-    "ADVERTS", "ASHE_REGIONS", "AS_SERVED", "FUTURES_REGIONS", "NAME", "ORIGIN", "SURVEY_REGIONS", "UNREADABLE",
-    "About", "Region", "adverts", "annual_changes", "courses", "employment", "employment_by", "employment_in",
-    "found_occupations", "hours", "is_answer", "is_no_data", "is_occupation", "is_rate_limited", "json_value",
-    "occupation", "onet_codes", "pay", "regions", "replacement", "shortages", "skills", "title", "unemployment",
-]  # fmt: skip
 
 NAME = "lmiforall"
 """The connector's type, and the service's name in what is remembered."""

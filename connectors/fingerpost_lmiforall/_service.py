@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fingerpost import RateLimited, SourceUnavailable
-from fingerpost.lmi import Service
+from fingerpost import Context, RateLimited, SourceUnavailable
+from fingerpost.lmi import Params, Service
 from fingerpost_lmiforall import _reading as reading
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from fingerpost import Context
-    from fingerpost.lmi import Params
-
-__all__ = ["LmiForAllService"]
 
 _NO_FIGURE = (400, 401, 403, 404, 406, 422, 500)
 """Statuses with which the service may say that it has no figure: which of them it uses is documented nowhere."""

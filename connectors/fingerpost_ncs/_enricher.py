@@ -7,22 +7,30 @@ profile counts only where it names the very SOC code that was asked for.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
-from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, Occupation, hookimpl
+from fingerpost import (
+    ConnectorConfig,
+    Context,
+    Enricher,
+    Fact,
+    FactKind,
+    Finding,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    SocVersion,
+    hookimpl,
+)
 from fingerpost.lmi import FirstError, Inquiry, Service
 from fingerpost_ncs import _reading as reading
 from fingerpost_ncs._reading import ORIGIN, Profile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from fingerpost import Context, FactKind, LabourMarketQuestion, Reference, Reply, SocVersion
-
-__all__ = ["NcsConfig", "NcsEnricher"]
 
 KINDS: tuple[FactKind, ...] = ("occupation", "pay", "hours", "skill", "profile")
 MOST_CANDIDATES = 3

@@ -7,21 +7,13 @@ HTML, entities and links of the form ``[words | address]``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from fingerpost import plain_text
+from fingerpost import Fact, FactKind, Occupation, Reply, SocVersion, plain_text
 from fingerpost.lmi import AS_SERVED, Json, Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import Fact, FactKind, Occupation, Reply, SocVersion
-
-__all__ = [
-    "ORIGIN", "Profile", "facts", "kept_names", "kept_profile", "likeness", "names", "profile", "search_results",
-]  # fmt: skip
 
 ORIGIN = Origin(
     source="National Careers Service",

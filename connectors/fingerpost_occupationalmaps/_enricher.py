@@ -7,22 +7,30 @@ standard, at an address of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from fingerpost import ConnectorConfig, Enricher, Fact, Finding, NoData, Occupation, hookimpl
+from fingerpost import (
+    ConnectorConfig,
+    Context,
+    Enricher,
+    Fact,
+    FactKind,
+    Finding,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    SocVersion,
+    hookimpl,
+)
 from fingerpost.lmi import FirstError, Inquiry, Origin, Service
 from fingerpost_occupationalmaps import _reading as reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost import Context, FactKind, LabourMarketQuestion, Reference, Reply, SocVersion
-
-__all__ = ["OccupationalMapsConfig", "OccupationalMapsEnricher"]
 
 ORIGIN = Origin(
     source="Skills England Occupational Maps",

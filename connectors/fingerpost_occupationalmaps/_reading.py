@@ -7,17 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fingerpost import Occupation, SocVersion
 from fingerpost.lmi import Json
-
-if TYPE_CHECKING:
-    from fingerpost import Occupation, SocVersion
-
-__all__ = [
-    "MapOccupation", "Product", "kept_lars_code", "kept_list", "kept_products", "kept_progression", "lars_code",
-    "map_occupations", "next_occupations", "products",
-]  # fmt: skip
 
 _KEPT = ("stdCode", "name", "level", "status", "soc", "typicalJobTitles")
 _CODE = re.compile(r"[A-Za-z]{2,5}[0-9]{1,6}[A-Za-z]?")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from fingerpost import ConfigError
+from fingerpost_promonitor._config import Access
 from fingerpost_promonitor._tables import PROSUITE, SCHEMAS, is_inferred, located, table_named
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fingerpost_promonitor._config import Access
-
-__all__ = ["Catalogue", "find", "schemas_of", "shown"]
 
 
 def schemas_of(config: Access, backend: str) -> Mapping[str, str | None]:

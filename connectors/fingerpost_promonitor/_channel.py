@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
 
 import sqlalchemy as sa
 
-from fingerpost import Channel, ConnectorConfig, ContractError, Finding, FingerpostError, GapItem, Payload, hookimpl
+from fingerpost import (
+    Channel,
+    ConnectorConfig,
+    Context,
+    ContractError,
+    Finding,
+    FingerpostError,
+    GapItem,
+    Item,
+    ListedItem,
+    Payload,
+    Receipt,
+    hookimpl,
+)
 from fingerpost_promonitor._catalogue import shown
-from fingerpost_promonitor._items import procedure_rights, table_rights
+from fingerpost_promonitor._items import ItemStatements, procedure_rights, table_rights
 from fingerpost_promonitor._write_config import PromonitorWriteConfig
 from fingerpost_promonitor._writing import Order, Writing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from fingerpost import Context, Item, ListedItem, Receipt
-    from fingerpost_promonitor._items import ItemStatements
-
-__all__ = ["PromonitorChannel"]
 
 
 class PromonitorChannel(Channel):

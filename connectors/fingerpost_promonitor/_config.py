@@ -11,8 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from fingerpost import ConnectorConfig, SourceConfig, StreamName
 from fingerpost_promonitor._select import PARAMETERS, checked_name, checked_select
 
-__all__ = ["Access", "Location", "Name", "Procedure", "PromonitorConfig", "QueryName", "Responses", "Screen", "Tutors"]
-
 Name: TypeAlias = Annotated[str, AfterValidator(checked_name)]
 Place: TypeAlias = Literal["prosolution", "promonitor", "learner_information", "ilp"]
 QueryName: TypeAlias = Literal[

@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
@@ -21,11 +22,8 @@ import sqlalchemy as sa
 from fingerpost import AuthError, ConfigError, FingerpostError, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from pydantic import SecretStr
 
-__all__ = ["PAGE", "Database", "Fault", "Server", "WritableDatabase", "fault"]
 
 Fault: TypeAlias = Literal["late", "login", "denied", "busy", "lost", "refused"]
 """What a database may answer: too slow, not let in, not allowed, locked by others, out of reach, or a plain no."""

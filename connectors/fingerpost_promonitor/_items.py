@@ -6,21 +6,16 @@ Nothing but names that were checked goes into a statement; what comes from data 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
 from fingerpost import MARK_PATTERN, ConfigError
+from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._queries import trimmed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    from fingerpost_promonitor._catalogue import Catalogue
-    from fingerpost_promonitor._write_config import PromonitorWriteConfig
-
-__all__ = ["ItemStatements", "Operation", "procedure_rights", "table_rights"]
+from fingerpost_promonitor._write_config import PromonitorWriteConfig
 
 Operation: TypeAlias = Literal["insert", "update", "close"]
 

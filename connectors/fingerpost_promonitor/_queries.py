@@ -6,24 +6,15 @@ statement; what comes from data or configuration is bound.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
 from fingerpost import MARK_PATTERN
-from fingerpost_promonitor._catalogue import find
-from fingerpost_promonitor._config import Responses
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from fingerpost_promonitor._catalogue import Catalogue
-    from fingerpost_promonitor._config import PromonitorConfig, Screen
-
-__all__ = [
-    "KEYS", "OFFERED", "OPTIONAL", "Query", "activity_queries", "known_learners", "page_tokens", "query_for", "trimmed",
-]  # fmt: skip
+from fingerpost_promonitor._catalogue import Catalogue, find
+from fingerpost_promonitor._config import PromonitorConfig, Responses, Screen
 
 Expression: TypeAlias = "sa.ColumnElement[Any]"
 
@@ -502,10 +493,7 @@ def _responses(catalogue: Catalogue, config: PromonitorConfig) -> Query:
     else:
         kind = catalogue.table("ActionPlan_CommentType").alias("ct")
         source, title = source.outerjoin(kind, kind.c.CommentTypeID == plan.c.CommentTypeID), kind.c.Title
-    given |= {
-        "ActionPlanID": plan.c.ActionPlanID,
-        "Response": title,
-    }
+    given |= {"ActionPlanID": plan.c.ActionPlanID, "Response": title}
     if rule.until_column is not None:
         given["Until"] = plan.c[catalogue.column(table, rule.until_column, what="until_column").name]
     if rule.staff_column is not None:

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from types import TracebackType
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
-from fingerpost import AuthError, Checkpoint, ConfigError, Record
+from fingerpost import AuthError, Checkpoint, ConfigError, Context, Cursor, Message, Record, StreamName
 from fingerpost_promonitor._catalogue import Catalogue
+from fingerpost_promonitor._config import Procedure, PromonitorConfig, QueryName
 from fingerpost_promonitor._database import PAGE, Database
 from fingerpost_promonitor._queries import (
     KEYS,
     OFFERED,
     OPTIONAL,
+    Query,
     activity_queries,
     known_learners,
     page_tokens,
     query_for,
 )
 from fingerpost_promonitor._select import IDENTIFIER, PARAMETERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from fingerpost import Context, Cursor, Message, StreamName
-    from fingerpost_promonitor._config import Procedure, PromonitorConfig, QueryName
-    from fingerpost_promonitor._queries import Query
-
-__all__ = ["Reading", "academic_years", "dated_streams", "own_statement"]
 
 _LONG_AGO: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the databases hold local times
 _ACTIVITIES: Final = ("meetings", "comments", "badges")

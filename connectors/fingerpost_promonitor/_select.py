@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["IDENTIFIER", "PARAMETERS", "checked_name", "checked_select"]
-
 PARAMETERS: Final = ("academic_year", "since")
 """The parameters that a query may name: the academic year as the database spells it, and an instant in local time."""
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from fingerpost import Finding, FingerpostError, ManyStreamSource, StreamSpec, hookimpl
+from fingerpost import (
+    Context,
+    Cursor,
+    Finding,
+    FingerpostError,
+    ManyStreamSource,
+    Message,
+    StreamName,
+    StreamSpec,
+    hookimpl,
+)
 from fingerpost_promonitor._catalogue import Catalogue, shown
 from fingerpost_promonitor._config import PromonitorConfig
+from fingerpost_promonitor._database import Database
 from fingerpost_promonitor._queries import activity_queries, query_for
 from fingerpost_promonitor._reading import Reading, academic_years, dated_streams
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from fingerpost import Context, Cursor, Message, StreamName
-    from fingerpost_promonitor._database import Database
-
-__all__ = ["PromonitorSource", "rights"]
 
 _SPECS = (
     StreamSpec("learners", mapping="promonitor-learners"),

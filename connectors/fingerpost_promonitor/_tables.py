@@ -9,14 +9,10 @@ A column that is marked *inferred* is not documented anywhere public: the connec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["PROSUITE", "SCHEMAS", "is_inferred", "located", "table_named"]
 
 PROSUITE: Final = sa.MetaData()
 """Every table, in one of four places: ``prosolution``, ``promonitor``, ``learner_information`` and ``ilp``."""
@@ -121,13 +117,7 @@ sa.Table(
     schema="prosolution",
 )
 
-sa.Table(
-    "Site",
-    PROSUITE,
-    _key("SiteID"),
-    _text("Description", info=_INFERRED),
-    schema="prosolution",
-)
+sa.Table("Site", PROSUITE, _key("SiteID"), _text("Description", info=_INFERRED), schema="prosolution")
 
 sa.Table(
     "Enrolment",
@@ -219,13 +209,7 @@ sa.Table(
     schema="promonitor",
 )
 
-sa.Table(
-    "Tutorial",
-    PROSUITE,
-    _key("TutorialID"),
-    _integer("TutorialTypeID"),
-    schema="learner_information",
-)
+sa.Table("Tutorial", PROSUITE, _key("TutorialID"), _integer("TutorialTypeID"), schema="learner_information")
 
 sa.Table(
     "ActionPlan",  # a comment or action about a learner, perhaps within a meeting

@@ -7,35 +7,32 @@ what is found as we wrote it is committed. So nothing depends on what was rememb
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
 
 import sqlalchemy as sa
 
 from fingerpost import (
     AuthError,
     ConfigError,
+    Context,
     FingerpostError,
     GapItem,
+    ItemMark,
     ListedItem,
+    Payload,
     Receipt,
+    ReceiptStatus,
     SourceUnavailable,
     mark_item,
     read_mark,
 )
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._database import Fault, WritableDatabase, fault
-from fingerpost_promonitor._items import ItemStatements
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
-
-    from fingerpost import Context, ItemMark, Payload, ReceiptStatus
-    from fingerpost_promonitor._items import Operation
-    from fingerpost_promonitor._write_config import PromonitorWriteConfig
-
-__all__ = ["Order", "Writing"]
+from fingerpost_promonitor._items import ItemStatements, Operation
+from fingerpost_promonitor._write_config import PromonitorWriteConfig
 
 _CODES: dict[Fault, str] = {
     "late": "timeout", "login": "login_refused", "denied": "not_allowed", "busy": "busy", "lost": "unreachable",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from fingerpost import (
     Connector,
@@ -22,9 +23,6 @@ from fingerpost_rest._pages import Client
 from fingerpost_rest._reading import Reader, record_key
 from fingerpost_rest._writing import RestChannel
 from fingerpost_rest._writing_config import WritebackConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 __all__ = ["RestChannel", "RestConfig", "RestSource", "WritebackConfig", "connectors", "declarations"]
 

@@ -7,24 +7,19 @@ import re
 import time
 from base64 import b64encode
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from requests.auth import AuthBase
 
-from fingerpost import AuthError
+from fingerpost import AuthError, Context
+from fingerpost_rest._config import Auth, Rate
 from fingerpost_rest._paths import search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pydantic import SecretStr
     from requests import PreparedRequest, Response
-
-    from fingerpost import Context
-    from fingerpost_rest._config import Auth, Rate
-
-__all__ = ["Access", "Pace", "Placed", "address"]
 
 
 def address(base_url: str, path: str) -> str:

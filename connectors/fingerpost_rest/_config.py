@@ -6,35 +6,14 @@ import importlib.resources
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from fingerpost import ConnectorConfig, SourceConfig, StreamName
 from fingerpost_rest._paths import compiles, whole_list
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-__all__ = [
-    "Auth",
-    "HeaderName",
-    "Incremental",
-    "JmesPath",
-    "Listed",
-    "Pagination",
-    "Rate",
-    "RestConfig",
-    "RestStream",
-    "Service",
-    "Table",
-    "declarations",
-    "put_variables",
-    "relative",
-    "with_variables",
-]
 
 
 def _path_in_json(value: str) -> str:

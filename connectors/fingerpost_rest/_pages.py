@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import xxhash
 
-from fingerpost import SourceUnavailable
-from fingerpost_rest._access import Access, Pace, address
+from fingerpost import Context, SourceUnavailable
+from fingerpost_rest._access import Access, Pace, Placed, address
+from fingerpost_rest._config import Listed, Pagination, Service
 from fingerpost_rest._paths import answer_at, search, whole_list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from requests import Response
-
-    from fingerpost import Context
-    from fingerpost_rest._access import Placed
-    from fingerpost_rest._config import Listed, Pagination, Service
-
-__all__ = ["Client", "NotAllowed", "NotThere", "Page"]
 
 
 class NotThere(Exception):  # noqa: N818 - an answer, not a mistake

@@ -8,8 +8,6 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.visitor import TreeInterpreter
 
-__all__ = ["answer_at", "compiles", "search", "whole_list", "whole_list_of"]
-
 _HERE = frozenset({"current", "identity"})
 _ORDERS = frozenset({"lt", "lte", "gt", "gte"})
 _PROJECTIONS = frozenset({"projection", "filter_projection", "value_projection"})

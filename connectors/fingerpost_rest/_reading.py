@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fingerpost import (
-    Checkpoint,
-    ConfigError,
-    Context,
-    Cursor,
-    Deleted,
-    Message,
-    Record,
-    Rejected,
-)
+from fingerpost import Checkpoint, ConfigError, Context, Cursor, Deleted, Message, Record, Rejected
+from fingerpost_rest._config import Incremental, RestStream
+from fingerpost_rest._pages import Client, Page
 from fingerpost_rest._paths import search
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from fingerpost_rest._config import Incremental, RestStream
-    from fingerpost_rest._pages import Client, Page
-
-__all__ = ["Reader", "record_key"]
-
 
 _ROOT = re.compile(r"\w*")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -17,14 +18,17 @@ from fingerpost import (
     AuthError,
     Channel,
     ConnectorConfig,
+    Context,
     ContractError,
     Finding,
     FingerpostError,
     GapItem,
+    Item,
     ItemMark,
     Payload,
     RateLimited,
     Receipt,
+    ReceiptStatus,
     SourceUnavailable,
     hookimpl,
     mark_item,
@@ -33,17 +37,11 @@ from fingerpost import (
 from fingerpost_rest._access import Placed
 from fingerpost_rest._pages import Client, NotAllowed, NotThere
 from fingerpost_rest._paths import search
-from fingerpost_rest._writing_config import WritebackConfig
+from fingerpost_rest._writing_config import Change, Open, WritebackConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from requests import Response
 
-    from fingerpost import Context, Item, ReceiptStatus
-    from fingerpost_rest._writing_config import Change, Open
-
-__all__ = ["RestChannel"]
 
 _GIVE_UP = 3
 """After so many payloads in a row that got no useful answer, the rest of the delivery waits for the next run."""

@@ -21,8 +21,6 @@ from fingerpost_rest._config import (
     with_variables,
 )
 
-__all__ = ["Change", "Look", "Open", "Write", "WritebackConfig", "texts"]
-
 PLACES = ("learner", "key", "text", "date", "id")
 """What may stand in braces: the learner's reference, the key of the item, its text, the day of the run, and what the
 service calls the item."""

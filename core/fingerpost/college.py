@@ -5,45 +5,39 @@ The command line is a thin layer over this class; a Python caller misses nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from fingerpost._alerts.notify import notify
-from fingerpost._benchmarks.framework import FrameworkLibrary
-from fingerpost._config.configuration import default_config_path
+from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
+from fingerpost._config.configuration import Configuration, default_config_path
 from fingerpost._config.opened import Opened, compile_mappings, utc_now
 from fingerpost._config.reader import load_config
-from fingerpost._contract.facts import FACT_KINDS
+from fingerpost._contract.facts import FACT_KINDS, FactKind, SocVersion
+from fingerpost._market.in_mind import LearnerOccupation
+from fingerpost._market.market import MarketReport
 from fingerpost._market.services import Services
 from fingerpost._plugins.host import Host
+from fingerpost._plugins.instance import Instance
+from fingerpost._store.store import Store
+from fingerpost._sync.report import Progress, RunReport
 from fingerpost._sync.run import SyncOptions
 from fingerpost._sync.sync import sync
 from fingerpost._views import check, digests, explain, gaps, held, lmi, mapping, status
+from fingerpost._views.check import CheckReport
+from fingerpost._views.digests import DigestPreview
+from fingerpost._views.explain import Explanation
+from fingerpost._views.gaps import GapReport
+from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
+from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
+from fingerpost._views.mapping import MappingCheck, RowTrace
+from fingerpost._views.status import DataFault, StatusReport
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import config_error
 from fingerpost._words.logs import log_safely
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-    from datetime import date, datetime
-    from pathlib import Path
-    from types import TracebackType
-
-    from fingerpost._benchmarks.framework import Framework
-    from fingerpost._config.configuration import Configuration
-    from fingerpost._contract.facts import FactKind, SocVersion
-    from fingerpost._market.in_mind import LearnerOccupation
-    from fingerpost._market.market import MarketReport
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._store.store import Store
-    from fingerpost._sync.report import Progress, RunReport
-    from fingerpost._views.check import CheckReport
-    from fingerpost._views.digests import DigestPreview
-    from fingerpost._views.explain import Explanation
-    from fingerpost._views.gaps import GapReport
-    from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
-    from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
-    from fingerpost._views.mapping import MappingCheck, RowTrace
-    from fingerpost._views.status import DataFault, StatusReport
 
 
 class College:

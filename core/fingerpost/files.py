@@ -14,24 +14,21 @@ import math
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import xxhash
 from pydantic import Field
 
 from fingerpost._contract.connector import Context, SourceConfig
+from fingerpost._contract.messages import StreamName
 from fingerpost._words.errors import SourceUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
-
-    from fingerpost._contract.messages import StreamName
 
 __all__ = ["FileConfig", "FoundFile", "Readable", "chunks", "digest", "find_files", "open_text", "open_texts"]
 

@@ -11,27 +11,24 @@ This module is public: the built-in enrichers use it, and so may a vendor's.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from fingerpost._contract.connector import Finding
-from fingerpost._contract.facts import Fact, FactKind, NoData, fold_region
+from fingerpost._contract.connector import Context, Finding
+from fingerpost._contract.facts import Fact, FactKind, NoData, Occupation, Reference, Reply, fold_region
 from fingerpost._web.failures import json_of
 from fingerpost._web.http import MAX_BYTES
 from fingerpost._words.errors import AuthError, SourceUnavailable
 from fingerpost._words.text import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-
     from pydantic import SecretStr
     from requests import Response
 
-    from fingerpost._contract.connector import Context
-    from fingerpost._contract.facts import Occupation, Reference, Reply
 
 __all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Params", "Service", "fold_region"]
 

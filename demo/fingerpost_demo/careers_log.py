@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from fingerpost_demo.people import AREAS, AS_OF, EMPLOYERS, PROVIDERS, Person
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Iterator, Sequence
 
 LOG_COLUMNS = (
     "activity_id", "learner_ref", "group", "activity_type", "title", "date", "end_date", "hours", "employer",

@@ -9,16 +9,14 @@ from __future__ import annotations
 import csv
 import random
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from fingerpost_demo.careers_log import LOG_COLUMNS, Row, last_year, put_in_order, spoilt, this_year
 from fingerpost_demo.ilr import YEAR, write_people
 from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, UKPRN, Person, ascii_letters, make_people
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 _CONFIG = f"""\
 # A college that does not exist. Look at everything, change anything, then run: fingerpost sync

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from fingerpost_demo.college import make_college
 from fingerpost_demo.people import AS_OF, UKPRN
 from fingerpost_demo.prosuite import make_prosuite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DATABASE: Final = "prosuite.db"
 """The file that holds ProSolution and ProMonitor, beside the configuration."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 from fingerpost_demo.people import DOMAIN, EMPLOYERS, START, UKPRN, Aim, Person, ascii_letters, make_people
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 YEAR = f"{START % 100}{START % 100 + 1}"
 """The academic year as the ILR spells it."""

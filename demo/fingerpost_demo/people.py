@@ -7,13 +7,13 @@ years, work placements and learners who leave.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
 
 AS_OF = date(2026, 3, 2)
 """The day as of which an invented college is looked at."""

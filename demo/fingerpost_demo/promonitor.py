@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from fingerpost_demo.prosolution import LearnerYear, Plan, Row, instant
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 _MEETING_TYPES: Final = (
     # name, obsolete, category, share; the fourth of these has lost its category

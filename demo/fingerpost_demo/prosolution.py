@@ -6,15 +6,13 @@ The learners of the plan and what is said of them here are what ProMonitor goes 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fingerpost_demo import people
 from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, make_ulns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _YEARS: Final = ("24/25", "25/26")
 """The academic years that are kept."""

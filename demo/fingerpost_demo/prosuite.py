@@ -8,8 +8,9 @@ wherever the database lets it stand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -17,9 +18,6 @@ from fingerpost import ConfigError
 from fingerpost_demo.promonitor import ilp_tables
 from fingerpost_demo.prosolution import Plan, mis_tables
 from fingerpost_promonitor import PROSUITE, SCHEMAS, located
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _CHUNK: Final = 5_000
 

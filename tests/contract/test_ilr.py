@@ -720,9 +720,7 @@ def test_a_damaged_zip_is_refused(college: College, damage: str) -> None:
 
 def test_check_says_what_would_be_read(college: College) -> None:
     college.put(ilr(learner()))
-    assert college.check() == [
-        ("ok", f"{NAME}: academic year 2025/26, 0.0 MB, prepared on 2026-02-27."),
-    ]
+    assert college.check() == [("ok", f"{NAME}: academic year 2025/26, 0.0 MB, prepared on 2026-02-27.")]
 
 
 def test_check_says_that_last_year_s_file_is_the_newest(college: College) -> None:

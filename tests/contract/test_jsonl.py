@@ -105,10 +105,7 @@ def test_the_plugin_offers_the_connector_named_jsonl() -> None:
 
 def test_a_line_becomes_a_record_with_every_column(context: HostContext) -> None:
     write(context.base_dir, {"stream": "activities", "key": "A1", "record": {"kind": "lmi_use"}})
-    assert read(context) == [
-        Record("A1", {"kind": "lmi_use", "learner_ref": None, "starts_on": None}),
-        Checkpoint(),
-    ]
+    assert read(context) == [Record("A1", {"kind": "lmi_use", "learner_ref": None, "starts_on": None}), Checkpoint()]
 
 
 def test_each_stream_takes_its_own_lines(context: HostContext) -> None:

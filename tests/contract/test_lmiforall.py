@@ -185,8 +185,7 @@ def test_figures_without_a_region_are_those_that_the_service_gives_unasked(bench
 
 
 @pytest.mark.parametrize(
-    "region",
-    ["yorkshire & humber", "Yorkshire and the Humber", " YORKSHIRE AND HUMBER", "Yorkshire and The Humber"],
+    "region", ["yorkshire & humber", "Yorkshire and the Humber", " YORKSHIRE AND HUMBER", "Yorkshire and The Humber"]
 )
 def test_a_region_is_found_by_its_name_however_it_is_spelt(bench: Bench, region: str) -> None:
     with LmiServer() as server:

@@ -218,10 +218,7 @@ def test_a_list_without_a_code_is_a_service_that_cannot_be_asked(
     server.gone = nothing
     with reference(tmp_path, clock) as cache, pytest.raises(SourceUnavailable, match="no occupation with a SOC code"):
         list(enricher(server).convert_occupation(PLUMBERS, cache, context))
-    for (
-        days,
-        answer,
-    ) in ((1, None), (181, nothing), (1, None)):
+    for days, answer in ((1, None), (181, nothing), (1, None)):
         clock.later(days=days)
         server.gone = answer
         with reference(tmp_path, clock) as cache:

@@ -381,10 +381,7 @@ def test_a_database_address_is_a_secret(
             COLLEGE + ACME.replace('name = "ilp"', ""),
             "[[connector]] number 1 needs the key name: your own name for this",
         ),
-        (
-            COLLEGE + ACME.replace("ilp", "My ILP"),
-            "name must be up to 40 small letters, digits, - and _.",
-        ),
+        (COLLEGE + ACME.replace("ilp", "My ILP"), "name must be up to 40 small letters, digits, - and _."),
         (
             COLLEGE + ACME.replace('"acme"', '"acne"'),
             "[[connector]] 'ilp': There is no connector type 'acne'. Did you mean 'acme'?",
@@ -510,8 +507,7 @@ def test_no_value_is_ever_repeated(
 
 
 @pytest.mark.parametrize(
-    "path",
-    [r"\\files\careers\fingerpost.db", "//files/careers/fingerpost.db", r"\\?\UNC\files\careers\fingerpost.db"],
+    "path", [r"\\files\careers\fingerpost.db", "//files/careers/fingerpost.db", r"\\?\UNC\files\careers\fingerpost.db"]
 )
 def test_a_network_share_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="network share"):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from datetime import date
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
+from fingerpost._config.opened import Opened
 from fingerpost._contract.items import Person
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date
-
-    from fingerpost._config.opened import Opened
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ a digest that was dropped undelivered counts as never sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -17,23 +18,19 @@ import xxhash
 from fingerpost._alerts.audience import Audience, Audiences, allowed
 from fingerpost._alerts.learners import Known, KnownLearners
 from fingerpost._benchmarks.wording import done, needs_together
+from fingerpost._config.opened import Opened
 from fingerpost._contract.items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload
+from fingerpost._market.in_mind import InMind
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._record.kinds import load_kinds
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.facts import is_fresh
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.run import Run
 from fingerpost._words.days import academic_year_of, say_day
 from fingerpost._words.errors import FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._market.in_mind import InMind
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._sync.run import Run
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -172,11 +169,7 @@ class Planner:
             for row in self.connection.execute(
                 sa.select(told.c.gap_key, told.c.content_hash, told.c.change)
                 .join(outbox, outbox.c.id == told.c.outbox_id)
-                .where(
-                    outbox.c.channel == channel,
-                    outbox.c.recipient == recipient,
-                    outbox.c.state.not_in(_NOT_SENT),
-                )
+                .where(outbox.c.channel == channel, outbox.c.recipient == recipient, outbox.c.state.not_in(_NOT_SENT))
                 .order_by(outbox.c.id)
             )
         }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from fingerpost._benchmarks.framework import Criterion
 from fingerpost._benchmarks.verdicts import GAP, Verdict
+from fingerpost._config.opened import Opened
+from fingerpost._market.in_mind import InMind
 from fingerpost._store import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from fingerpost._benchmarks.framework import Criterion
-    from fingerpost._config.opened import Opened
-    from fingerpost._market.in_mind import InMind
 
 SNOOZE = timedelta(days=14)
 """How long "not now" holds where no day was named."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from fingerpost._alerts.digests import Planner, plan
 from fingerpost._alerts.outbox import count_waiting, deliver, recover
 from fingerpost._alerts.pages import plan_items
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fingerpost._market.in_mind import InMind
-    from fingerpost._sync.run import Run, SyncOptions
+from fingerpost._market.in_mind import InMind
+from fingerpost._sync.run import Run, SyncOptions
 
 
 def notify(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,18 +19,13 @@ from fingerpost._alerts.audience import allowed
 from fingerpost._alerts.digests import ADDRESS_NOT_ALLOWED, MAY_HAVE_ARRIVED
 from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._contract.items import Payload, Receipt
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.run import Run
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import AuthError, ConfigError, FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._sync.run import Run
-
 
 BATCH = 20
 """Payloads claimed together: a kill leaves at most so many to look for."""

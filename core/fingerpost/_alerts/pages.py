@@ -10,34 +10,29 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._alerts.digests import MAY_HAVE_ARRIVED, render, told_rows
+from fingerpost._alerts.digests import MAY_HAVE_ARRIVED, Planner, render, told_rows
+from fingerpost._alerts.learners import Known
 from fingerpost._benchmarks.wording import page_text
 from fingerpost._contract.items import GapItem
 from fingerpost._contract.marker import item_key
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.crosswalk import known_providers
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.report import WouldWrite
+from fingerpost._sync.run import Run
 from fingerpost._words.days import academic_year_of
 from fingerpost._words.errors import FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost._alerts.digests import Planner
-    from fingerpost._alerts.learners import Known
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._sync.run import Run
-
 
 EDITED = "edited_by_tutor"
 """A channel's word for an item that somebody changed since: it is theirs now and never overwritten."""

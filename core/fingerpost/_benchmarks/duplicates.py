@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
-
-    from fingerpost._benchmarks.verdicts import Evidence
-
+from fingerpost._benchmarks.verdicts import Evidence
 
 # --------------------------------------------------------------------------------- the same event, recorded twice
 

@@ -8,20 +8,16 @@ possible or rejected, and decides. `docs/benchmarks.md` explains the rules to a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from fingerpost._benchmarks.duplicates import plain_name
+from fingerpost._benchmarks.framework import CountsAs, Criterion, Framework
 from fingerpost._benchmarks.standing import ONE_DAY, Standing, VerdictReason, Window, stand, window_of
-from fingerpost._benchmarks.verdicts import EvidenceUse, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from fingerpost._benchmarks.framework import CountsAs, Criterion, Framework
-    from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, Status
+from fingerpost._benchmarks.verdicts import Evidence, EvidenceUse, LearnerFacts, Status, Verdict
 
 if TYPE_CHECKING:
     _Fed: TypeAlias = Mapping[str, Literal["fresh", "stale"]]
@@ -89,11 +85,7 @@ _IN_TIME = attrgetter("starts_on", "ref")
 
 
 def evaluate(
-    framework: Framework,
-    facts: LearnerFacts,
-    as_of: date,
-    *,
-    meaningful_unrecorded: Literal["count", "unknown"],
+    framework: Framework, facts: LearnerFacts, as_of: date, *, meaningful_unrecorded: Literal["count", "unknown"]
 ) -> list[Verdict]:
     """Judge every criterion that is judged from records, for one learner on one day.
 
@@ -318,12 +310,7 @@ def _count_once(criterion: Criterion, items: list[Evidence], looks: list[_Look])
 
 
 def _decide(
-    criterion: Criterion,
-    window: Window,
-    standing: Standing,
-    tally: _Tally,
-    fed: _Fed,
-    counts_unjudged: bool,
+    criterion: Criterion, window: Window, standing: Standing, tally: _Tally, fed: _Fed, counts_unjudged: bool
 ) -> tuple[Status, str | None]:
     if not criterion.enabled_by_default:
         return "unknown", "not_judged"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -21,11 +23,6 @@ from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import explained
 from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import Library
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
 
 RULES_VERSION = 1
 """Raised when the evaluator judges the same file differently, so that every learner is judged again."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
+from fingerpost._benchmarks.framework import Criterion, Scope
+from fingerpost._benchmarks.verdicts import LearnerFacts, ProgrammeFacts, Status
 from fingerpost._words.days import academic_year_bounds, academic_year_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fingerpost._benchmarks.framework import Criterion, Scope
-    from fingerpost._benchmarks.verdicts import LearnerFacts, ProgrammeFacts, Status
-
 
 VerdictReason: TypeAlias = Literal[
     "outside_scope_19_plus",

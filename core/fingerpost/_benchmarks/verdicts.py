@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
+from datetime import date
+from typing import Literal, NamedTuple, TypeAlias
 
 Status: TypeAlias = Literal[
     "met", "not_met", "at_risk", "not_due", "not_applicable", "unknown", "lapsed", "self_assessed"

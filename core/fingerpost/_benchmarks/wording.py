@@ -5,16 +5,12 @@ The words about a criterion are data of the framework; the sentences about reaso
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from fingerpost._benchmarks.framework import Criterion, Words
+from fingerpost._benchmarks.verdicts import Verdict
 from fingerpost._words.days import say_day
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fingerpost._benchmarks.framework import Criterion, Words
-    from fingerpost._benchmarks.verdicts import Verdict
-
 
 REASONS: dict[str, str] = {
     # why a verdict is what it is

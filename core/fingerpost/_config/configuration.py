@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from fingerpost._config.settings import Settings
+from fingerpost._plugins.instance import Instance
 from fingerpost._words.packaged import packaged_file
-
-if TYPE_CHECKING:
-    from fingerpost._config.settings import Settings
-    from fingerpost._plugins.instance import Instance
 
 
 class BrokenConnector(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -10,24 +11,22 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from fingerpost._benchmarks.framework import Framework
+from fingerpost._config.configuration import Configuration
+from fingerpost._contract.connector import ConnectorConfig, Source
+from fingerpost._mapping.compiled import CompiledMapping
 from fingerpost._mapping.compiler import compile_mapping
 from fingerpost._mapping.document import MappingLibrary
 from fingerpost._plugins.context import HookContext, addresses_in, key_columns
+from fingerpost._plugins.host import Host
+from fingerpost._plugins.instance import Instance
 from fingerpost._record.kinds import load_kinds
 from fingerpost._store.store import Store
 from fingerpost._words.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from structlog.typing import FilteringBoundLogger
 
-    from fingerpost._benchmarks.framework import Framework
-    from fingerpost._config.configuration import Configuration
-    from fingerpost._contract.connector import ConnectorConfig, Source
-    from fingerpost._mapping.compiled import CompiledMapping
-    from fingerpost._plugins.host import Host
-    from fingerpost._plugins.instance import Instance
     from fingerpost._web.http import Http
 
 

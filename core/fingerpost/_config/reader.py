@@ -8,7 +8,8 @@ Problems are collected and told together, and none of them shows a value: it mig
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr, ValidationError
@@ -16,6 +17,7 @@ from pydantic import SecretStr, ValidationError
 from fingerpost._config.configuration import BrokenConnector, Configuration
 from fingerpost._config.settings import Settings
 from fingerpost._contract.connector import Channel, Connector, ConnectorConfig, Enricher, Source
+from fingerpost._plugins.host import Host
 from fingerpost._record.kinds import load_kinds
 from fingerpost._record.models import Learner
 from fingerpost._store.disks import refuse_network_share
@@ -24,11 +26,6 @@ from fingerpost._words.faults import config_error, fault_sentences, inside, unio
 from fingerpost._words.logs import mask_secrets
 from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import read_document
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fingerpost._plugins.host import Host
 
 _ADVICE = " `fingerpost init` writes one; FINGERPOST_CONFIG may name another."
 

@@ -65,8 +65,7 @@ class IdentitySettings(_Table):
     """``[identity]``: how learners of several systems are recognised as one."""
 
     crosswalk: Path | None = Field(
-        default=None,
-        description="A CSV file with the columns ukprn, learner_ref, same_as_ukprn, same_as_learner_ref.",
+        default=None, description="A CSV file with the columns ukprn, learner_ref, same_as_ukprn, same_as_learner_ref."
     )
 
 

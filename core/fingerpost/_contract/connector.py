@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from datetime import date, datetime
-    from pathlib import Path
-    from zoneinfo import ZoneInfo
+from fingerpost._contract.messages import StreamSpec
 
+if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from fingerpost._contract.messages import StreamSpec
     from fingerpost._web.http import Http
 
 

@@ -7,15 +7,12 @@ So every fact carries them, whichever service it came from.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from datetime import date
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from fingerpost._words.nearest import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import date
-
 
 SocVersion: TypeAlias = Literal[2010, 2020]
 """The edition of the Standard Occupational Classification that a code belongs to: one number may mean two jobs."""

@@ -7,19 +7,16 @@ configured name and calls alone, inside its own guard: an exception fails that s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pluggy
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from fingerpost._contract.connector import Connector, Context, Finding
-    from fingerpost._contract.facts import Fact, LabourMarketQuestion, NoData, Occupation, Reference
-    from fingerpost._contract.items import Item, ListedItem, Payload, Receipt
-    from fingerpost._contract.messages import Cursor, Message
-
+from fingerpost._contract.connector import Connector, Context, Finding
+from fingerpost._contract.facts import Fact, LabourMarketQuestion, NoData, Occupation, Reference
+from fingerpost._contract.items import Item, ListedItem, Payload, Receipt
+from fingerpost._contract.messages import Cursor, Message
 
 hookspec = pluggy.HookspecMarker("fingerpost")
 

@@ -7,11 +7,8 @@ an item once to a `Payload` whose bytes are frozen in the outbox, and delivers p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from datetime import date
-
+from datetime import date
+from typing import Literal, NamedTuple, TypeAlias
 
 Change: TypeAlias = Literal["new", "changed", "open", "reminder", "closed"]
 """Why a line is told: it is new, it changed, it is listed for completeness, it is due again, or it is done."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from fingerpost._contract.connector import Context, Source, hookimpl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost._contract.messages import Cursor, Message, StreamName
+from fingerpost._contract.messages import Cursor, Message, StreamName
 
 
 class ManyStreamSource(Source):

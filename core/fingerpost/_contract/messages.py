@@ -5,12 +5,9 @@ They are named tuples: immutable, typed, and the cheapest thing Python can make 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 StreamName: TypeAlias = Literal["learners", "programmes", "assignments", "activities", "destinations", "responses"]
 """The name of a stream: what its records are about."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
+from fingerpost._mapping.document import Condition
 from fingerpost._record.parsers import BadValue, fold
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from fingerpost._mapping.document import Condition
 
 _MEMO_LIMIT = 10_000
 """Distinct values of one column that are remembered; real files repeat their dates and codes far below it."""

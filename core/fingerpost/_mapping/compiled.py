@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from fingerpost._contract.messages import StreamName
 from fingerpost._mapping.columns import BadCell, Chunk, Column, CompiledConditions
 from fingerpost._mapping.plan import FieldPlan, FieldTrace
 from fingerpost._record.models import TEMPORARY_ULN, Activity, Assignment, CanonicalRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from fingerpost._contract.messages import StreamName
-
 
 # -- results ----------------------------------------------------------------------------------------------------------
 

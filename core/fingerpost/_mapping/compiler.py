@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -43,10 +44,6 @@ from fingerpost._record.parsers import (
 )
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.nearest import did_you_mean
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
 
 Converter: TypeAlias = Callable[[Any], Any]
 
@@ -369,9 +366,7 @@ def _identity(converter: Converter) -> list[str]:
     return [str(getattr(named, "__module__", "")), str(named.__qualname__), source]
 
 
-def _gather(
-    said: FieldDocument,
-) -> tuple[Literal["none", "from", "first_of", "join"], tuple[Column, ...]]:
+def _gather(said: FieldDocument) -> tuple[Literal["none", "from", "first_of", "join"], tuple[Column, ...]]:
     if said.from_ is not None:
         return "from", (Column(said.from_),)
     if said.first_of is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,10 +12,6 @@ from fingerpost._contract.messages import STREAMS, StreamName
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import explained
 from fingerpost._words.packaged import Library
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 # -- the document -----------------------------------------------------------------------------------------------------
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from fingerpost._mapping.columns import BadCell, Chunk, Column, CompiledConditions, Memo, clean_cell
 from fingerpost._record.parsers import BadValue, fold_controls, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _SAMPLE = 64
 """Texts that are looked at to see whether a column repeats itself."""

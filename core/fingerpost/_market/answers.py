@@ -11,19 +11,15 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from fingerpost._contract.facts import Reply
 from fingerpost._market.cache import DAY, Answer, Cache
 from fingerpost._words.errors import AuthError, ConfigError, ContractError, RateLimited, SourceUnavailable
 from fingerpost._words.faults import unknown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fingerpost._contract.facts import Reply
-
 
 KEEP_DAYS: Final[Mapping[str, int]] = {
     "codes": 180,  # code lists and filters change with an edition of a classification

@@ -10,11 +10,12 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import filelock
 
@@ -22,11 +23,6 @@ from fingerpost._contract.facts import Reply
 from fingerpost._market.export import instant_text, read_export, write_export
 from fingerpost._store.disks import make_private, refuse_network_share
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Self
-
 
 OUTLIVES_NOTHING_DAYS: Final = 365
 """Days for which what a service said goes on counting, with its date, where the same service now has nothing.

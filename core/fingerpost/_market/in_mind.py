@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
+from fingerpost._config.configuration import Configuration
+from fingerpost._contract.facts import Occupation, SocVersion
 from fingerpost._market.market import Market, MarketReport, market_line
 from fingerpost._market.occupations import Found, Occupations, load_occupations
 from fingerpost._store import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fingerpost._config.configuration import Configuration
-    from fingerpost._contract.facts import Occupation, SocVersion
-
 
 InMind: TypeAlias = "tuple[str | None, str | None]"
 """What a learner has in mind, as it is on record: a SOC code, and words."""

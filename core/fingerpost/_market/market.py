@@ -6,32 +6,28 @@ service that fails is warned of once, and everything else goes on as if it were 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fingerpost._contract.facts import (
     FACT_KINDS,
     Fact,
+    FactKind,
     LabourMarketQuestion,
     NoData,
     Occupation,
     doubt_region,
     same_region,
 )
+from fingerpost._market.answers import Answers
 from fingerpost._market.occupations import Titles
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._words.days import say_day
 from fingerpost._words.errors import FingerpostError, RateLimited
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-
-    from fingerpost._contract.facts import FactKind
-    from fingerpost._market.answers import Answers
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
-
 
 _LATER = "Later, fingerpost lmi refresh fetches the rest."
 _REGION = "[labour_market] region"

@@ -10,15 +10,12 @@ import csv
 import difflib
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
 from fingerpost._contract.facts import Occupation, SocVersion
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
 
 How: TypeAlias = Literal["crosswalk", "code", "title", "several", "unknown"]
 """How an occupation was found; `several` means that a title is that of more than one, and nobody chose yet."""

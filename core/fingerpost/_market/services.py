@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fingerpost._config.opened import Opened
 from fingerpost._market.answers import Answers
 from fingerpost._market.market import Market
 from fingerpost._words.errors import SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fingerpost._config.opened import Opened
     from fingerpost._web.http import Http
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import inspect
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -20,7 +21,6 @@ from fingerpost._words.errors import FingerpostError
 from fingerpost._words.nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
     from importlib.metadata import Distribution, EntryPoint
 
 

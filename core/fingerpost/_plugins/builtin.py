@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.resources
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fingerpost._contract.connector import hookimpl
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 
 @hookimpl

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from fingerpost._contract.connector import ConnectorConfig
+from fingerpost._mapping.compiled import CompiledMapping
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import date, datetime
-    from pathlib import Path
-    from zoneinfo import ZoneInfo
-
     from structlog.typing import FilteringBoundLogger
 
-    from fingerpost._contract.connector import ConnectorConfig
-    from fingerpost._mapping.compiled import CompiledMapping
     from fingerpost._web.http import Http
 
 

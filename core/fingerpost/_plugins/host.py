@@ -11,7 +11,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import os
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -41,10 +44,7 @@ from fingerpost._words.errors import ConfigError, ContractError
 from fingerpost._words.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from importlib.metadata import EntryPoint
-    from pathlib import Path
-    from types import ModuleType
 
 _log = structlog.get_logger("fingerpost.host")
 

@@ -6,16 +6,13 @@ source in the ILR, the ILR's own name stands in its description (ILR specificati
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fingerpost._contract.messages import StreamName
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _Ref: TypeAlias = Annotated[str, Field(min_length=1, max_length=40)]
 _Uln: TypeAlias = Annotated[str, Field(pattern=r"^[1-9][0-9]{9}$")]

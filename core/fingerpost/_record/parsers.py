@@ -7,16 +7,13 @@ never holds any part of the input: it goes into logs and lists of warnings.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._words.days import MONTHS, read_academic_year, spell_academic_year
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 
 PARSERS_VERSION = 1
 """Raised when a parser reads the same text differently, so that unchanged rows are read again."""

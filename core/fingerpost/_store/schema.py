@@ -10,7 +10,7 @@ both sort as they should and mean the same everywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -27,9 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-if TYPE_CHECKING:
-    from fingerpost._contract.messages import StreamName
-
+from fingerpost._contract.messages import StreamName
 
 metadata = MetaData()
 
@@ -68,10 +66,7 @@ def _source_table(name: str, *columns: Column[object]) -> Table:
 
 
 connector = Table(
-    "connector",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    "connector", metadata, Column("id", Integer, primary_key=True), Column("name", Text, nullable=False, unique=True)
 )
 
 learner_fields = (
@@ -339,12 +334,7 @@ sweep_hold = Table(
     Column("row_id", Integer, primary_key=True, autoincrement=False),
 )
 
-state = Table(
-    "state",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-)
+state = Table("state", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
 
 DATA_TABLES: tuple[Table, ...] = (
     *SOURCE_TABLES.values(), learner, identity_link, verdict, episode, dirty, warning, quarantine, outbox, told,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,10 +15,6 @@ from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
 from fingerpost._words.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 SCHEMA_REVISION = "0002"
 """The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
+from fingerpost._config.configuration import Configuration
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-    from fingerpost._config.configuration import Configuration
-
 
 _CROSSWALK = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
 

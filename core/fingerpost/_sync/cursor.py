@@ -6,18 +6,16 @@ import contextlib
 import json
 import math
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 
+from fingerpost._contract.messages import Cursor, StreamSpec
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.stream import Stream
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ContractError
-
-if TYPE_CHECKING:
-    from fingerpost._contract.messages import Cursor, StreamSpec
-    from fingerpost._sync.stream import Stream
 
 EARLIEST_YEAR = 1900
 """Instants and days before this year are what some systems write for none: .NET has 0001-01-01, others 1899-12-30."""

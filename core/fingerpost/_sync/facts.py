@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFacts
+from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from fingerpost._config.opened import Opened
-
 
 FRESH_DAYS = 7.0
 """Days after the last complete read of a source after which what it fed is stale, unless it says otherwise."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
+from fingerpost._config.configuration import Configuration
 from fingerpost._store import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from fingerpost._config.configuration import Configuration
 
 
 class GroupHomes:

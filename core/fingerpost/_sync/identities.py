@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import sqlalchemy as sa
 
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.marks import Marks
 from fingerpost._sync.rows import Identify, identify
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._sync.run import Run
+from fingerpost._sync.run import Run
 
 
 class Identities:

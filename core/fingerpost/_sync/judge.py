@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 import xxhash
 
 from fingerpost._benchmarks.duplicates import mark_duplicates
 from fingerpost._benchmarks.evaluate import evaluate, next_booked
+from fingerpost._benchmarks.framework import Framework
 from fingerpost._benchmarks.standing import lapse
 from fingerpost._benchmarks.verdicts import GAP, LearnerFacts, Verdict
+from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.facts import Facts
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.run import Run
 from fingerpost._words.days import academic_year_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date, datetime
-
-    from fingerpost._benchmarks.framework import Framework
-    from fingerpost._config.opened import Opened
-    from fingerpost._sync.run import Run
-
 
 BATCH = 500
 """Learners judged and stored in one transaction."""

@@ -8,11 +8,13 @@ that two identities are one learner is a row of its own, with its evidence, so t
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, cast
 
 import sqlalchemy as sa
 import xxhash
 
+from fingerpost._contract.messages import StreamName
 from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
@@ -20,13 +22,7 @@ from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities, batches
 from fingerpost._sync.marks import Touched, mark_dirty
 from fingerpost._sync.merge import merge_marked
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
-    from fingerpost._contract.messages import StreamName
-    from fingerpost._sync.run import Run
-
+from fingerpost._sync.run import Run
 
 LISTED_UNKNOWN = 1_000
 """Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
@@ -225,10 +221,7 @@ def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
 
 
 def _rewrite_links(
-    run: Run,
-    identities: Identities,
-    stored: Mapping[str, tuple[str, str]],
-    wanted: Mapping[str, tuple[str, str]],
+    run: Run, identities: Identities, stored: Mapping[str, tuple[str, str]], wanted: Mapping[str, tuple[str, str]]
 ) -> None:
     """Store what has changed among the links, and point the rows to their learners."""
     connection, alias = run.unit.connection, schema.identity_link

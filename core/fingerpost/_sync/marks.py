@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from fingerpost._store import schema
+from fingerpost._store.dialect import Dialect
 from fingerpost._store.store import executemany
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from fingerpost._store.dialect import Dialect
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,10 +11,7 @@ from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.failpoints import hit
-
-if TYPE_CHECKING:
-    from fingerpost._sync.run import Run
-
+from fingerpost._sync.run import Run
 
 MERGE_BATCH = 2_000
 """Learners merged and stored in one transaction."""

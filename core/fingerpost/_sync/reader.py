@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 import xxhash
@@ -24,19 +25,14 @@ from fingerpost._mapping.compiled import Reject
 from fingerpost._record.models import MODELS
 from fingerpost._sync.cursor import StreamState
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.identities import Identities
 from fingerpost._sync.marks import Touched, mark_dirty, remove_rows
 from fingerpost._sync.rows import StreamRows
 from fingerpost._sync.seen import SeenRows
 from fingerpost._sync.set_aside import BreakerOpen, Quarantine, Warnings, pseudonym
+from fingerpost._sync.stream import Stream
 from fingerpost._sync.sweep import sweep
 from fingerpost._words.errors import ContractError, FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from fingerpost._sync.identities import Identities
-    from fingerpost._sync.stream import Stream
-
 
 CHUNK = 1_000
 """Rows that are looked up, mapped and written together; larger chunks fall out of the processor's cache."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from fingerpost._contract.messages import StreamName
 from fingerpost._record.models import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
 from fingerpost._store.schema import SOURCE_TABLES
 from fingerpost._store.store import executemany
-
-if TYPE_CHECKING:
-    from fingerpost._contract.messages import StreamName
-    from fingerpost._sync.stream import Stream
-
+from fingerpost._sync.stream import Stream
 
 PROVENANCE: tuple[str, ...] = (
     "id", "connector", "key", "part", "row_hash", "first_run", "changed_run", "deleted_run", "identity", "uln",

@@ -5,12 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 import structlog
 
+from fingerpost._benchmarks.framework import Framework
+from fingerpost._config.configuration import Configuration
+from fingerpost._config.opened import Opened
+from fingerpost._mapping.compiled import CompiledMapping
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import Store, Unit
 from fingerpost._sync.failpoints import hit
@@ -19,17 +27,7 @@ from fingerpost._version import __version__
 from fingerpost._words.days import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from datetime import date, datetime
-
     from structlog.typing import FilteringBoundLogger
-
-    from fingerpost._benchmarks.framework import Framework
-    from fingerpost._config.configuration import Configuration
-    from fingerpost._config.opened import Opened
-    from fingerpost._mapping.compiled import CompiledMapping
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._contract.messages import Record
+from fingerpost._contract.messages import Record, Rejected
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.stream import Stream
 from fingerpost._words.errors import ContractError, FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fingerpost._contract.messages import Rejected
-    from fingerpost._sync.stream import Stream
 
 BREAKER_ROWS, BREAKER_SHARE, BREAKER_FROM = 20, 0.05, 1_000
 """A stream with more rejected rows than this, and more than this share, is stopped: its mapping is wrong."""

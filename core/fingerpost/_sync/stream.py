@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from fingerpost._contract.messages import StreamSpec
+from fingerpost._mapping.compiled import CompiledMapping
+from fingerpost._plugins.context import HookContext
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
-
-if TYPE_CHECKING:
-    from fingerpost._contract.messages import StreamSpec
-    from fingerpost._mapping.compiled import CompiledMapping
-    from fingerpost._plugins.context import HookContext
-    from fingerpost._plugins.instance import Instance
-    from fingerpost._sync.report import StreamReport
-    from fingerpost._sync.run import Run
+from fingerpost._sync.report import StreamReport
+from fingerpost._sync.run import Run
 
 
 @dataclass(slots=True)

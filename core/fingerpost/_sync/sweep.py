@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from fingerpost._sync.seen import SeenRows
-    from fingerpost._sync.stream import Stream
+from fingerpost._sync.seen import SeenRows
+from fingerpost._sync.stream import Stream
 
 SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
 """A sweep that would remove more rows than this, and more than this share, waits for a person."""

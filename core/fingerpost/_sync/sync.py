@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 import xxhash
 
+from fingerpost._config.opened import Opened
+from fingerpost._contract.connector import ConnectorConfig
 from fingerpost._contract.messages import STREAMS, StreamSpec
-from fingerpost._market.in_mind import occupation_lines, occupations_in_mind
+from fingerpost._market.in_mind import InMind, occupation_lines, occupations_in_mind
+from fingerpost._market.market import Market
 from fingerpost._market.occupations import load_occupations
 from fingerpost._plugins.context import key_columns
+from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.failpoints import hit
@@ -25,16 +30,6 @@ from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
 from fingerpost._sync.stream import Stream
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._contract.connector import ConnectorConfig
-    from fingerpost._market.in_mind import InMind
-    from fingerpost._market.market import Market
-    from fingerpost._plugins.instance import Instance
-
 
 Notify: TypeAlias = "Callable[[Run, SyncOptions, Mapping[InMind, str]], None]"
 """What notifies people at the end of a run: it plans and delivers; a run does not know how a message looks."""

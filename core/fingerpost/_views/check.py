@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from fingerpost._alerts.audience import Audiences, allowed
+from fingerpost._config.opened import Opened
 from fingerpost._contract.connector import Finding
 from fingerpost._contract.facts import doubt_region
+from fingerpost._plugins.instance import Instance
 from fingerpost._words.errors import FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._plugins.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

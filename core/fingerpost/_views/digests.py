@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import date
 
 from fingerpost._alerts.digests import Planner
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._contract.items import Digest, Payload
+from fingerpost._config.opened import Opened
+from fingerpost._contract.items import Digest, Payload
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
 from fingerpost._alerts.audience import Audiences
+from fingerpost._benchmarks.verdicts import Evidence, EvidenceUse, Verdict
 from fingerpost._benchmarks.wording import explain_reason
+from fingerpost._config.opened import Opened
+from fingerpost._contract.facts import SocVersion
 from fingerpost._market.in_mind import line_report, occupations_of
-from fingerpost._market.market import market_line
+from fingerpost._market.market import Market, market_line
+from fingerpost._market.occupations import How
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
-    from fingerpost._benchmarks.verdicts import Evidence, EvidenceUse, Verdict
-    from fingerpost._config.opened import Opened
-    from fingerpost._contract.facts import SocVersion
-    from fingerpost._market.market import Market
-    from fingerpost._market.occupations import How
 
 
 @dataclass(frozen=True, slots=True)

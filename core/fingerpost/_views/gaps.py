@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
 from fingerpost._alerts.audience import Audiences
 from fingerpost._benchmarks.verdicts import GAP
+from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge, gap_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-
-    from fingerpost._config.opened import Opened
-
 
 BATCH = 500
 

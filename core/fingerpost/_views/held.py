@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
-from fingerpost._contract.messages import STREAMS, Record
+from fingerpost._config.opened import Opened
+from fingerpost._contract.messages import STREAMS, Record, StreamName
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.marks import mark_dirty, remove_rows
-from fingerpost._sync.run import SyncOptions, finish_run, start_run
+from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
 from fingerpost._sync.sync import stream_reader
 from fingerpost._version import __version__
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._contract.messages import StreamName
-    from fingerpost._sync.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from fingerpost._contract.facts import Occupation
-from fingerpost._market.in_mind import known_occupations, occupations_in_mind, occupations_of
+from fingerpost._contract.facts import Fact, FactKind, Occupation, SocVersion
+from fingerpost._market.answers import Answers
+from fingerpost._market.in_mind import LearnerOccupation, known_occupations, occupations_in_mind, occupations_of
+from fingerpost._market.market import Market, MarketReport
 from fingerpost._market.occupations import fold_title
-from fingerpost._sync.report import SilentProgress
+from fingerpost._market.services import Services
+from fingerpost._sync.report import Progress, SilentProgress
 from fingerpost._words.errors import ConfigError, SourceUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from fingerpost._contract.facts import Fact, FactKind, SocVersion
-    from fingerpost._market.answers import Answers
-    from fingerpost._market.in_mind import LearnerOccupation
-    from fingerpost._market.market import Market, MarketReport
-    from fingerpost._market.services import Services
-    from fingerpost._sync.report import Progress
-
 
 _CODE = re.compile(r"[1-9][0-9]{3}")
 _COMPARED: tuple[FactKind, ...] = (

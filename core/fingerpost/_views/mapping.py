@@ -8,23 +8,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
-from fingerpost._contract.messages import Record, Rejected
-from fingerpost._mapping.compiled import Reject
+from fingerpost._config.opened import Opened
+from fingerpost._contract.messages import Message, Record, Rejected, StreamSpec
+from fingerpost._mapping.compiled import CompiledMapping, Reject
+from fingerpost._mapping.plan import FieldTrace
+from fingerpost._plugins.instance import Instance
 from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from fingerpost._config.opened import Opened
-    from fingerpost._contract.messages import Message, StreamSpec
-    from fingerpost._mapping.compiled import CompiledMapping
-    from fingerpost._mapping.plan import FieldTrace
-    from fingerpost._plugins.instance import Instance
-
 
 CHUNK = 1_000
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from fingerpost._alerts.pages import EDITED, NO_PAGE
+from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from fingerpost._config.opened import Opened
 
 
 @dataclass(frozen=True, slots=True)

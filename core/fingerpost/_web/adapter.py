@@ -6,6 +6,7 @@ import http.client
 import io
 import ssl
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,7 +19,6 @@ from fingerpost._words.errors import ConfigError
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
     from requests import Response
     from typing_extensions import Buffer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,6 @@ from fingerpost._web.address import host_of
 from fingerpost._words.errors import ConfigError, FingerpostError, RateLimited, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from requests import Response
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, TypedDict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -21,20 +24,10 @@ from fingerpost._version import __version__
 from fingerpost._web.adapter import Adapter, Session, tls_context
 from fingerpost._web.address import AMBIGUOUS, address_of, host_of, is_loopback
 from fingerpost._web.failures import Again, demand_json, failure, passing
-from fingerpost._words.errors import (
-    AuthError,
-    ConfigError,
-    ContractError,
-    SourceUnavailable,
-)
+from fingerpost._words.errors import AuthError, ConfigError, ContractError, SourceUnavailable
 from fingerpost._words.logs import spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from pathlib import Path
-    from types import TracebackType
-    from typing import Self, Unpack
-
     from requests import Response
     from requests.auth import AuthBase
     from structlog.typing import FilteringBoundLogger

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import UTC, date, datetime
 
 
 def spell_academic_year(start: int) -> str:

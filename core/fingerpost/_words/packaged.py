@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib.resources
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import config_error, unknown
 from fingerpost._words.nearest import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def packaged_file(package: str, name: str) -> Path:

@@ -121,11 +121,7 @@ def upgrade() -> None:
         *_null(sa.Text, "summary"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
-        "state",
-        *_not_null(sa.Text, "name", "value"),
-        sa.PrimaryKeyConstraint("name"),
-    )
+    op.create_table("state", *_not_null(sa.Text, "name", "value"), sa.PrimaryKeyConstraint("name"))
     op.create_table(
         "verdict",
         sa.Column("learner_id", sa.Integer(), autoincrement=False, nullable=False),
