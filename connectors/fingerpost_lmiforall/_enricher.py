@@ -25,7 +25,7 @@ from fingerpost import (
     SourceUnavailable,
     hookimpl,
 )
-from fingerpost.lmi import FirstError, Inquiry, Params, fold_region
+from fingerpost.lmi import AS_SERVED, FirstError, Inquiry, Params, fold_region
 from fingerpost_lmiforall import _reading as reading
 from fingerpost_lmiforall._reading import ADVERTS, ASHE_REGIONS, FUTURES_REGIONS, NAME, ORIGIN, SURVEY_REGIONS
 from fingerpost_lmiforall._service import LmiForAllService
@@ -225,5 +225,5 @@ class _Steps:
 
 
 def _about(soc: str, reply: Reply, region: reading.Region | None = None, *, coarse: bool = False) -> reading.About:
-    where = reading.AS_SERVED if region is None else region.name
+    where = AS_SERVED if region is None else region.name
     return reading.About(soc, reply.retrieved, reply.stale, where, coarse)
