@@ -28,23 +28,14 @@ from http_server import KEY, Answer, HttpServer, Request, json_answer, refusal, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerpost import (
-    FACT_KINDS,
-    AuthError,
-    College,
-    Fact,
-    Host,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    SourceUnavailable,
-)
+from fingerpost import AuthError, College, Host, SourceUnavailable
 from fingerpost._market.answers import Answers as Reference
+from fingerpost.lmi import FACT_KINDS, Fact, LabourMarketQuestion, NoData, Occupation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from fingerpost import FactKind
+    from fingerpost.lmi import FactKind
 
 NOW = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 HTML = web_page()

@@ -32,15 +32,14 @@ from fingerpost import (
     Cursor,
     Host,
     Message,
-    RunReport,
     Source,
     SourceConfig,
     StreamName,
-    StreamReport,
     StreamSpec,
     hookimpl,
 )
 from fingerpost._store import schema
+from fingerpost.reports import RunReport, StreamReport
 
 if TYPE_CHECKING:
     from fingerpost._store.store import Store

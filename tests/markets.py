@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import plugins
 
-from fingerpost import (
-    ConnectorConfig,
-    Context,
-    Enricher,
-    Fact,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    Reference,
-    SourceUnavailable,
-    hookimpl,
-)
+from fingerpost import ConnectorConfig, Context, Enricher, SourceUnavailable, hookimpl
+from fingerpost.lmi import Fact, LabourMarketQuestion, NoData, Occupation, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from fingerpost import College, ConfigError, Gap, RunReport
+from fingerpost import College, ConfigError
+from fingerpost.reports import Gap, RunReport
 from fingerpost_cli._app import App, pass_app
 from fingerpost_cli._output import day, many, say, show_table
 from fingerpost_cli._progress import shown_progress

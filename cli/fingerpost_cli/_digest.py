@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 import click
 
-from fingerpost import College, ConfigError, DigestPreview, Payload
+from fingerpost import College, ConfigError, Payload
+from fingerpost.reports import DigestPreview
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import many, show_table
 

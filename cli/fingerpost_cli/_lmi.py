@@ -10,19 +10,9 @@ from typing import cast
 
 import click
 
-from fingerpost import (
-    FACT_KINDS,
-    College,
-    ComparedFigure,
-    Comparison,
-    Fact,
-    FactKind,
-    MarketReport,
-    Occupation,
-    SocVersion,
-    Suggestions,
-    UnknownOccupations,
-)
+from fingerpost import College
+from fingerpost.lmi import FACT_KINDS, Fact, FactKind, Occupation, SocVersion
+from fingerpost.reports import ComparedFigure, Comparison, MarketReport, Suggestions, UnknownOccupations
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import WIDTH, day, many, say, show_table
 from fingerpost_cli._progress import shown_progress

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from fingerpost import College, MappingCheck
+from fingerpost import College
+from fingerpost.reports import MappingCheck
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import say, show_table
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from fingerpost import College, ExplainedOccupation, Gap
+from fingerpost import College
+from fingerpost.reports import ExplainedOccupation, Gap
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import day, many, period, say, show_table
 

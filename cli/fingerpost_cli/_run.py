@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import click
 
-from fingerpost import College, DataFault, RunReport, StatusReport
+from fingerpost import College
+from fingerpost.reports import DataFault, RunReport, StatusReport
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import counted, day, local, say, show_table
 from fingerpost_cli._progress import shown_progress

@@ -8,20 +8,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from fingerpost import (
-    ConnectorConfig,
-    Context,
-    Enricher,
+from fingerpost import ConnectorConfig, Context, Enricher, Finding, hookimpl
+from fingerpost.lmi import (
     Fact,
-    Finding,
+    FirstError,
+    Inquiry,
     LabourMarketQuestion,
     NoData,
     Occupation,
+    Origin,
     Reference,
     Reply,
-    hookimpl,
+    Service,
 )
-from fingerpost.lmi import FirstError, Inquiry, Origin, Service
 from fingerpost_apprenticeships._reading import Advert, Page, kept_page, page
 
 ORIGIN = Origin(

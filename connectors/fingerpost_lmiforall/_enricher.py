@@ -9,23 +9,21 @@ from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
-from fingerpost import (
-    AuthError,
-    ConnectorConfig,
-    Context,
-    Enricher,
+from fingerpost import AuthError, ConnectorConfig, Context, Enricher, Finding, SourceUnavailable, hookimpl
+from fingerpost.lmi import (
+    AS_SERVED,
     Fact,
     FactKind,
-    Finding,
+    FirstError,
+    Inquiry,
     LabourMarketQuestion,
     NoData,
     Occupation,
+    Params,
     Reference,
     Reply,
-    SourceUnavailable,
-    hookimpl,
+    fold_region,
 )
-from fingerpost.lmi import AS_SERVED, FirstError, Inquiry, Params, fold_region
 from fingerpost_lmiforall import _reading as reading
 from fingerpost_lmiforall._reading import ADVERTS, ASHE_REGIONS, FUTURES_REGIONS, NAME, ORIGIN, SURVEY_REGIONS
 from fingerpost_lmiforall._service import LmiForAllService

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-from fingerpost import Fact, FactKind, Occupation, Reply, plain_text
-from fingerpost.lmi import AS_SERVED, Json, Origin, fold_region
+from fingerpost.lmi import AS_SERVED, Fact, FactKind, Json, Occupation, Origin, Reply, fold_region, plain_text
 
 NAME = "lmiforall"
 """The connector's type, and the service's name in what is remembered."""

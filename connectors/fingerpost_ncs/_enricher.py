@@ -13,22 +13,20 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
-from fingerpost import (
-    ConnectorConfig,
-    Context,
-    Enricher,
+from fingerpost import ConnectorConfig, Context, Enricher, Finding, hookimpl
+from fingerpost.lmi import (
     Fact,
     FactKind,
-    Finding,
+    FirstError,
+    Inquiry,
     LabourMarketQuestion,
     NoData,
     Occupation,
     Reference,
     Reply,
+    Service,
     SocVersion,
-    hookimpl,
 )
-from fingerpost.lmi import FirstError, Inquiry, Service
 from fingerpost_ncs import _reading as reading
 from fingerpost_ncs._reading import ORIGIN, Profile
 

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from fingerpost import Fact, FactKind, Occupation, Reply, SocVersion, plain_text
-from fingerpost.lmi import AS_SERVED, Json, Origin
+from fingerpost.lmi import AS_SERVED, Fact, FactKind, Json, Occupation, Origin, Reply, SocVersion, plain_text
 
 ORIGIN = Origin(
     source="National Careers Service",

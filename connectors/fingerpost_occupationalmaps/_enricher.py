@@ -14,22 +14,21 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from fingerpost import (
-    ConnectorConfig,
-    Context,
-    Enricher,
+from fingerpost import ConnectorConfig, Context, Enricher, Finding, hookimpl
+from fingerpost.lmi import (
     Fact,
     FactKind,
-    Finding,
+    FirstError,
+    Inquiry,
     LabourMarketQuestion,
     NoData,
     Occupation,
+    Origin,
     Reference,
     Reply,
+    Service,
     SocVersion,
-    hookimpl,
 )
-from fingerpost.lmi import FirstError, Inquiry, Origin, Service
 from fingerpost_occupationalmaps import _reading as reading
 
 ORIGIN = Origin(

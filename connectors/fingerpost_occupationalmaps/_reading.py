@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fingerpost import Occupation, SocVersion
-from fingerpost.lmi import Json
+from fingerpost.lmi import Json, Occupation, SocVersion
 
 _KEPT = ("stdCode", "name", "level", "status", "soc", "typicalJobTitles")
 _CODE = re.compile(r"[A-Za-z]{2,5}[0-9]{1,6}[A-Za-z]?")

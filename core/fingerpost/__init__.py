@@ -1,6 +1,7 @@
 """Fingerpost connects a college's MIS and ILP to its careers programme.
 
-This module and `fingerpost.files` are the whole public interface; everything else is private.
+These are the public names, together with those of `fingerpost.files` (what connectors of files share), `fingerpost.lmi`
+(what enrichers share) and `fingerpost.reports` (what `College` answers with). Everything else is private.
 """
 
 from __future__ import annotations
@@ -18,17 +19,6 @@ from fingerpost._contract.connector import (
     Source,
     SourceConfig,
     hookimpl,
-)
-from fingerpost._contract.facts import (
-    FACT_KINDS,
-    Fact,
-    FactKind,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    Reference,
-    Reply,
-    SocVersion,
 )
 from fingerpost._contract.items import (
     Change,
@@ -57,29 +47,10 @@ from fingerpost._contract.messages import (
     StreamName,
     StreamSpec,
 )
-from fingerpost._market.in_mind import LearnerOccupation
-from fingerpost._market.market import MarketReport, market_line
 from fingerpost._plugins.admission import PluginInfo
 from fingerpost._plugins.host import Host
-from fingerpost._sync.report import Progress, RunReport, StreamReport
+from fingerpost._sync.report import Progress
 from fingerpost._version import __version__
-from fingerpost._views.check import CheckReport
-from fingerpost._views.digests import DigestPreview
-from fingerpost._views.explain import ExplainedOccupation, Explanation
-from fingerpost._views.gaps import Gap, GapReport
-from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
-from fingerpost._views.lmi import (
-    ComparedFigure,
-    Comparison,
-    RefreshReport,
-    Suggestion,
-    Suggestions,
-    UnknownOccupation,
-    UnknownOccupations,
-)
-from fingerpost._views.mapping import MappingCheck, RowTrace
-from fingerpost._views.status import DataFault, StatusReport
-from fingerpost._web.failures import json_of
 from fingerpost._words.errors import (
     AuthError,
     ConfigError,
@@ -93,101 +64,15 @@ from fingerpost._words.errors import (
 )
 from fingerpost._words.logs import configure_logging
 from fingerpost._words.nearest import did_you_mean
-from fingerpost._words.text import plain_text
 from fingerpost.college import College
 
 __all__ = [
-    "API_VERSION",
-    "FACT_KINDS",
-    "MARK_PATTERN",
-    "STREAMS",
-    "AuthError",
-    "Change",
-    "Channel",
-    "CheckReport",
-    "Checkpoint",
-    "College",
-    "ComparedFigure",
-    "Comparison",
-    "ConfigError",
-    "Connector",
-    "ConnectorConfig",
-    "Context",
-    "ContractError",
-    "Cursor",
-    "DataFault",
-    "Deleted",
-    "Digest",
-    "DigestLearner",
-    "DigestLine",
-    "DigestPreview",
-    "DigestSource",
-    "Enricher",
-    "ExplainedOccupation",
-    "Explanation",
-    "Fact",
-    "FactKind",
-    "Finding",
-    "FingerpostError",
-    "Gap",
-    "GapItem",
-    "GapReport",
-    "HeldSweep",
-    "Host",
-    "Item",
-    "ItemChannelConfig",
-    "ItemMark",
-    "LabourMarketQuestion",
-    "LearnerOccupation",
-    "ListedItem",
-    "LockHeld",
-    "ManyStreamSource",
-    "MappingCheck",
-    "MarketReport",
-    "Message",
-    "NoData",
-    "Occupation",
-    "Payload",
-    "Person",
-    "PluginInfo",
-    "Progress",
-    "QuarantinedRecord",
-    "RateLimited",
-    "Receipt",
-    "ReceiptStatus",
-    "Record",
-    "RecordError",
-    "Reference",
-    "RefreshReport",
-    "Rejected",
-    "Reply",
-    "RetryReport",
-    "RowTrace",
-    "RunReport",
-    "ShownRecord",
-    "SocVersion",
-    "Source",
-    "SourceConfig",
-    "SourceUnavailable",
-    "StatusReport",
-    "StoreError",
-    "StreamName",
-    "StreamReport",
-    "StreamSpec",
-    "Suggestion",
-    "Suggestions",
-    "UnknownOccupation",
-    "UnknownOccupations",
-    "__version__",
-    "configure_logging",
-    "default_config_path",
-    "did_you_mean",
-    "hookimpl",
-    "init_template",
-    "item_key",
-    "json_of",
-    "mark_item",
-    "market_line",
-    "plain_text",
-    "read_mark",
-]
+    "API_VERSION", "MARK_PATTERN", "STREAMS", "AuthError", "Change", "Channel", "Checkpoint", "College",
+    "ConfigError", "Connector", "ConnectorConfig", "Context", "ContractError", "Cursor", "Deleted", "Digest",
+    "DigestLearner", "DigestLine", "DigestSource", "Enricher", "Finding", "FingerpostError", "GapItem", "Host",
+    "Item", "ItemChannelConfig", "ItemMark", "ListedItem", "LockHeld", "ManyStreamSource", "Message", "Payload",
+    "Person", "PluginInfo", "Progress", "RateLimited", "Receipt", "ReceiptStatus", "Record", "RecordError",
+    "Rejected", "Source", "SourceConfig", "SourceUnavailable", "StoreError", "StreamName", "StreamSpec",
+    "__version__", "configure_logging", "default_config_path", "did_you_mean", "hookimpl", "init_template",
+    "item_key", "mark_item", "read_mark",
+]  # fmt: skip

@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from fingerpost._contract.connector import Context, Finding
-from fingerpost._contract.facts import Fact, FactKind, NoData, Occupation, Reference, Reply, fold_region
+from fingerpost._contract.facts import (
+    FACT_KINDS,
+    Fact,
+    FactKind,
+    LabourMarketQuestion,
+    NoData,
+    Occupation,
+    Reference,
+    Reply,
+    SocVersion,
+    fold_region,
+)
 from fingerpost._web.failures import json_of
 from fingerpost._web.http import MAX_BYTES
 from fingerpost._words.errors import AuthError, SourceUnavailable
@@ -30,7 +41,11 @@ if TYPE_CHECKING:
     from requests import Response
 
 
-__all__ = ["AS_SERVED", "AnswerKind", "FirstError", "Inquiry", "Json", "Origin", "Params", "Service", "fold_region"]
+__all__ = [
+    "AS_SERVED", "FACT_KINDS", "AnswerKind", "Fact", "FactKind", "FirstError", "Inquiry", "Json",
+    "LabourMarketQuestion", "NoData", "Occupation", "Origin", "Params", "Reference", "Reply", "Service", "SocVersion",
+    "fold_region", "json_of", "plain_text",
+]  # fmt: skip
 
 AS_SERVED: Final = "UK (as served)"
 """The region of a figure that a service gives without being asked for one: it may not be that of the whole UK."""

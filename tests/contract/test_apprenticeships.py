@@ -30,7 +30,8 @@ from hypothesis import example, given, settings
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
+from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_apprenticeships import ApprenticeshipsConfig, ApprenticeshipsEnricher, connectors
 from fingerpost_apprenticeships._reading import kept_page, page
 

@@ -20,22 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lmi_server import ELECTRICIANS, LmiServer, answer, huge, slow, too_many_requests
 
-from fingerpost import (
-    FACT_KINDS,
-    Fact,
-    FactKind,
-    FingerpostError,
-    Host,
-    LabourMarketQuestion,
-    NoData,
-    Occupation,
-    RateLimited,
-    Reply,
-    SourceUnavailable,
-)
+from fingerpost import FingerpostError, Host, RateLimited, SourceUnavailable
 from fingerpost._market.answers import Answers as Reference
 from fingerpost._web.http import Http
-from fingerpost.lmi import AS_SERVED
+from fingerpost.lmi import AS_SERVED, FACT_KINDS, Fact, FactKind, LabourMarketQuestion, NoData, Occupation, Reply
 from fingerpost_lmiforall import LmiForAll, LmiForAllConfig, connectors
 from fingerpost_lmiforall import _reading as parsing
 

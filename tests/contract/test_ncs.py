@@ -31,7 +31,8 @@ from http_server import KEY, Answer
 from hypothesis import given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
+from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_ncs import NcsConfig, NcsEnricher, connectors
 from fingerpost_ncs._reading import kept_names, kept_profile, likeness, names, profile, search_results
 

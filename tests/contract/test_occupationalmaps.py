@@ -29,7 +29,8 @@ from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, Fact, NoData, Occupation, RateLimited, SourceUnavailable
+from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_occupationalmaps import OccupationalMapsConfig, OccupationalMapsEnricher, connectors
 from fingerpost_occupationalmaps._reading import (
     kept_lars_code,

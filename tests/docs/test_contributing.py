@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from colleges import usual_college
+
+import fingerpost
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -88,3 +91,16 @@ def test_the_glossary_knows_the_words(word: str) -> None:
 def test_the_glossary_is_in_order() -> None:
     words = re.findall(r"^\| \*\*([^*]+)\*\* \|", (ROOT / "GLOSSARY.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert words == sorted(words, key=str.casefold)
+
+
+def test_the_page_for_python_lists_every_method_with_what_it_answers() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    methods = {
+        name: inspect.signature(member).return_annotation
+        for name, member in vars(fingerpost.College).items()
+        if callable(member) and not name.startswith("_") and name not in ("close", "today", "source")
+    }
+    assert listed.keys() == methods.keys()
+    for name, answer in methods.items():
+        assert all(f"`{report}`" in listed[name] for report in re.findall(r"[A-Z]\w+", answer)), name

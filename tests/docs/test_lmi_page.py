@@ -13,9 +13,10 @@ from command_line import run
 from lmi_server import LmiServer
 from plugins import install
 
-from fingerpost import FACT_KINDS, College, DigestLearner, Host
+from fingerpost import College, DigestLearner, Host
 from fingerpost._market.answers import KEEP_DAYS, NOTHING_DAYS
 from fingerpost._market.occupations import load_occupations
+from fingerpost.lmi import FACT_KINDS
 from fingerpost_cli._lmi import REASONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "lmi.md").read_text(encoding="utf-8")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from colleges import Row, SmallCollege
 
-    from fingerpost import College, RunReport
+    from fingerpost import College
+    from fingerpost.reports import RunReport
 
 NEED = {"2.1": 1, "5.1": 2, "6.1": 1, "7.1": 2, "8.1": 1}
 """The criteria that these colleges feed, and so the only ones that anybody may be told of."""

@@ -18,7 +18,7 @@ from fingerpost._sync.groups import GroupHomes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fingerpost import RunReport
+    from fingerpost.reports import RunReport
 
 REFS = ("L1", "L2", "L3", "L4", "L5", "L6", "L7")
 DAY = "2025-10-06"

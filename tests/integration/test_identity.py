@@ -17,7 +17,7 @@ from fingerpost._store import schema
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fingerpost import Explanation, RunReport
+    from fingerpost.reports import Explanation, RunReport
 
 
 def uln(number: int) -> str:

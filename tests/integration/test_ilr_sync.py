@@ -19,7 +19,7 @@ from fingerpost._store import schema
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fingerpost import Explanation, RunReport
+    from fingerpost.reports import Explanation, RunReport
 
 ULN, OTHER_ULN = "1061484016", "1061484466"
 

@@ -14,9 +14,10 @@ from http_server import KEY, Answer, refusal, web_page
 from lmi_server import LmiServer
 from mails import text_of
 
-from fingerpost import ConfigError, market_line
+from fingerpost import ConfigError
 from fingerpost._market.answers import KEEP_DAYS
 from fingerpost._web.http import Http
+from fingerpost.reports import market_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,19 +16,8 @@ from mails import text_of
 from smtp_faults import Fault, FaultServer, free_port
 
 import fingerpost._alerts.outbox
-from fingerpost import (
-    Channel,
-    College,
-    ConfigError,
-    ConnectorConfig,
-    Context,
-    Host,
-    Item,
-    Payload,
-    Receipt,
-    RunReport,
-    hookimpl,
-)
+from fingerpost import Channel, College, ConfigError, ConnectorConfig, Context, Host, Item, Payload, Receipt, hookimpl
+from fingerpost.reports import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

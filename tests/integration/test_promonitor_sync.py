@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fingerpost import Context, RunReport
+    from fingerpost import Context
+    from fingerpost.reports import RunReport
 
 MONDAY_NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 SCREEN = {

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from colleges import Row, SmallCollege, activity, dump, play, program, snapshot, start_cli, stream, usual_college
 
-from fingerpost import Checkpoint, ConfigError, Deleted, LockHeld, Record, Rejected, RunReport, SourceUnavailable
+from fingerpost import Checkpoint, ConfigError, Deleted, LockHeld, Record, Rejected, SourceUnavailable
 from fingerpost._store import schema
 from fingerpost._sync import reader, set_aside
+from fingerpost.reports import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,9 @@ import pytest
 import sqlalchemy as sa
 from colleges import SmallCollege, activity, usual_college
 
-from fingerpost import College, RunReport, read_mark
+from fingerpost import College, read_mark
 from fingerpost._sync.report import ItemCounts
+from fingerpost.reports import RunReport
 from fingerpost_promonitor import PROSUITE
 
 if TYPE_CHECKING:

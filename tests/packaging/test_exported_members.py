@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,13 +15,16 @@ import pytest
 import fingerpost
 import fingerpost.files
 import fingerpost.lmi
+import fingerpost.reports
 from fingerpost._contract import connector, items, messages
 from fingerpost._words import errors
 
 CONTRACT = (connector, errors, items, messages)
+PUBLIC = (fingerpost, fingerpost.files, fingerpost.lmi, fingerpost.reports)
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("module", [fingerpost, fingerpost.files, fingerpost.lmi], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_the_public_names_are_sorted(module: ModuleType) -> None:
     def order(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
@@ -35,6 +40,13 @@ def test_every_public_name_is_there_and_none_is_left_out() -> None:
         if not name.startswith("_") and not isinstance(member, ModuleType) and name != "annotations"
     }
     assert members | {"__version__"} == set(fingerpost.__all__)
+
+
+def test_every_public_name_is_used_outside_the_core() -> None:
+    files = [path for root in ("connectors", "cli", "demo") for path in (ROOT / root).rglob("*.py")]
+    files += [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    words = set(re.findall(r"\w+", "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    assert not {name for module in PUBLIC for name in module.__all__} - words
 
 
 @pytest.mark.parametrize("module", CONTRACT, ids=lambda module: module.__name__)

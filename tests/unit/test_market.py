@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markets import ATTRIBUTION, Service, install
 
-from fingerpost import Fact, MarketReport, NoData, Occupation, SourceUnavailable, market_line
+from fingerpost import SourceUnavailable
 from fingerpost._contract.facts import doubt_region
+from fingerpost.lmi import Fact, NoData, Occupation
+from fingerpost.reports import MarketReport, market_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fingerpost import ConfigError, Occupation
+from fingerpost import ConfigError
 from fingerpost._market.occupations import Found, Occupations, Titles, fold_title, load_occupations
+from fingerpost.lmi import Occupation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from fingerpost import SocVersion
+    from fingerpost.lmi import SocVersion
 
 ELECTRICIANS = Occupation("5241", 2010, "Electricians and electrical fitters")
 LISTED = [

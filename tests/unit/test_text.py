@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fingerpost import plain_text
+from fingerpost.lmi import plain_text
 
 
 @pytest.mark.parametrize(

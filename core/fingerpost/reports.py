@@ -1,0 +1,30 @@
+"""What the methods of `College` answer with: one report for each question, each ready to be printed as JSON."""
+
+from __future__ import annotations
+
+from fingerpost._market.in_mind import LearnerOccupation
+from fingerpost._market.market import MarketReport, market_line
+from fingerpost._sync.report import RunReport, StreamReport
+from fingerpost._views.check import CheckReport
+from fingerpost._views.digests import DigestPreview
+from fingerpost._views.explain import ExplainedOccupation, Explanation
+from fingerpost._views.gaps import Gap, GapReport
+from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
+from fingerpost._views.lmi import (
+    ComparedFigure,
+    Comparison,
+    RefreshReport,
+    Suggestion,
+    Suggestions,
+    UnknownOccupation,
+    UnknownOccupations,
+)
+from fingerpost._views.mapping import MappingCheck, RowTrace
+from fingerpost._views.status import DataFault, StatusReport
+
+__all__ = [
+    "CheckReport", "ComparedFigure", "Comparison", "DataFault", "DigestPreview", "ExplainedOccupation", "Explanation",
+    "Gap", "GapReport", "HeldSweep", "LearnerOccupation", "MappingCheck", "MarketReport", "QuarantinedRecord",
+    "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord", "StatusReport", "StreamReport",
+    "Suggestion", "Suggestions", "UnknownOccupation", "UnknownOccupations", "market_line",
+]  # fmt: skip
