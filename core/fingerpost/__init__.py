@@ -33,7 +33,7 @@ from fingerpost._errors import (
 )
 from fingerpost._explain import ExplainedOccupation, Explanation
 from fingerpost._gaps import Gap, GapReport
-from fingerpost._host import Host, PluginInfo
+from fingerpost._host import Host, PluginInfo, did_you_mean
 from fingerpost._http import json_of
 from fingerpost._items import (
     Change,
@@ -84,6 +84,7 @@ from fingerpost._messages import (
 )
 from fingerpost._quarantine import QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._reference import Reference, Reply
+from fingerpost._retry import call_with_retries
 from fingerpost._status import DataFault, StatusReport
 from fingerpost._sweep import HeldSweep
 from fingerpost._sync import RunReport, StreamReport
@@ -174,8 +175,10 @@ __all__ = [
     "UnknownOccupation",
     "UnknownOccupations",
     "__version__",
+    "call_with_retries",
     "configure_logging",
     "default_config_path",
+    "did_you_mean",
     "hookimpl",
     "init_template",
     "item_key",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from fingerpost._errors import StoreError
+from fingerpost._retry import call_with_retries
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 
@@ -108,14 +108,7 @@ class Store:
 
     def _migrate_in_turn(self) -> None:
         """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
-        for wait in (0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0):
-            try:
-                return self._migrate()
-            except sa.exc.OperationalError as error:
-                if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                    raise
-                time.sleep(wait)
-        return self._migrate()
+        call_with_retries(self._migrate, waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0), when=_is_busy)
 
     def _migrate(self) -> None:
         revision = self._revision()
@@ -181,6 +174,11 @@ def _make_private(path: Path) -> None:
             path.chmod(0o600)  # whatever the umask says
     except OSError as error:
         raise StoreError(f"The store {path} cannot be made: {error.strerror}. Check the folder's rights.") from error
+
+
+def _is_busy(error: BaseException) -> bool:
+    code: int = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _cause(error: sa.exc.DatabaseError) -> str:
