@@ -9,8 +9,6 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 from fingerpost import ItemChannelConfig
 from fingerpost_promonitor._config import Access, Location, Name
 
-__all__ = ["PromonitorWriteConfig", "Value"]
-
 Value: TypeAlias = StrictBool | StrictInt | Annotated[StrictStr, Field(max_length=1000)]
 
 
