@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["clean", "display_name", "domain_of", "usable"]
-
 # A dot-atom of RFC 5322 at a dotted host name: no quotes, comments, commas, spaces, line ends or second address.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

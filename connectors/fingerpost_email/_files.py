@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from fingerpost import Payload
 
-__all__ = ["FileOutbox", "file_name"]
-
 
 def file_name(payload: Payload) -> str:
     """Return a name that every file system takes: the recipient's local part and 12 characters of the Message-ID.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from fingerpost import Context, Digest
     from fingerpost_email._config import EmailConfig
 
-__all__ = ["TEMPLATES", "environment", "message"]
-
 TEMPLATES = ("digest.html.j2", "digest.txt.j2")
 """The templates of a message; a college may replace either."""
 

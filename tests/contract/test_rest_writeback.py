@@ -619,7 +619,7 @@ _CHANGE = {"path": "v1/items/{id}", "body": {"note": "{text}"}}
      ({"open": {"path": "v1/{learner}/{text}", "body": {"note": "{text}"}}}, r"uses \{text\} in path"),
      ({"open": {"path": "v1/{learner}", "method": "GET", "body": {"note": "{text}"}}}, "POST"),
      ({"open": {"path": "v1/{learner}", "body": {"note": "{text}", "on": date(2026, 3, 2)}}}, "times in quotes"),
-     ({"open": {"path": "v1/{learner}", "body": {"note": "{text}", "n": float("nan")}}}, "a value that JSON does not have"),
+     ({"open": {"path": "v1/{learner}", "body": {"note": "{text}", "n": float("nan")}}}, "value that JSON does not"),
      ({"update": {"path": "v1/items", "body": {"note": "{text}"}}}, r"which item; put \{id\}"),
      ({"update": {**_CHANGE, "method": "DELETE"}}, "PATCH"),
      ({"close": {"path": "v1/items/{id}", "body": {"state": "done"}}}, r"no text; put \{text\}"),
