@@ -371,7 +371,7 @@ def _tls_context(name: str, ca_file: Path | None) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _opening_errors() -> Iterator[None]:
-    """Tell a refusal and a failed handshake, which need a person, from a lost connection."""
+    """Distinguish a refusal and a failed handshake from a lost connection, which may be tried again."""
     try:
         yield
     except smtplib.SMTPResponseException as error:

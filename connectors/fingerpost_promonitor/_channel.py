@@ -59,10 +59,8 @@ class PromonitorChannel(Channel):
         """Render an item to what `deliver` needs; raises `ContractError` for any other kind of item."""
         if not isinstance(item, GapItem):
             raise ContractError("The promonitor-writeback channel writes items on learners' pages, not digests.")
-        return Payload(
-            key=item.key, recipient=item.learner_reference, content=Order.of(item).content(),
-            content_type="application/json", message_id=item.key, subject="",
-        )  # fmt: skip
+        content = Order.of(item).content()
+        return Payload(item.key, item.learner_reference, content, "application/json", item.key, "")
 
     @hookimpl
     def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:

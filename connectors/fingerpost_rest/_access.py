@@ -67,14 +67,9 @@ class Access(AuthBase):
         auth = self._auth
         self._token = None
         # Asking twice for a token is harmless. Some services answer wrong credentials with 200 or 400 and no token.
+        method = "GET" if auth.kind == "login" and auth.send == "basic" else "POST"
         response = context.http.request(
-            "GET" if auth.kind == "login" and auth.send == "basic" else "POST",
-            self._url,
-            retry=True,
-            accept=(400,),
-            expect_json=True,
-            pace=pace.wait,
-            **self._credentials(),
+            method, self._url, retry=True, accept=(400,), expect_json=True, pace=pace.wait, **self._credentials()
         )
         path = auth.token_path or ("access_token" if auth.kind == "oauth2" else "token")
         token = search(path, parsed(response.content))
