@@ -35,7 +35,7 @@ from fingerpost_email._smtp import SmtpTransport
 class EmailChannel(Channel):
     """Send digests by e-mail, or write them to a folder as `.eml` files.
 
-    A message is rendered once; what is delivered, now or again, are those very bytes.
+    A message is rendered once; every delivery sends those very bytes.
     """
 
     name: ClassVar[str] = "email"
@@ -50,10 +50,7 @@ class EmailChannel(Channel):
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
         """Try the folder or the mail server, and the templates; write and send nothing."""
-        if self.config.transport == "smtp":
-            yield from self._smtp(context).check()
-        else:
-            yield from self._files(context).check()
+        yield from self._transport(context).check()
         try:
             message(_SAMPLE, context, self.config, environment(self._templates(context)))
         except FingerpostError as error:
@@ -73,30 +70,23 @@ class EmailChannel(Channel):
     @hookimpl
     def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
         """Deliver messages and yield one receipt for each."""
-        if self.config.transport == "smtp":
-            yield from self._smtp(context).deliver(payloads, context)
-        else:
-            yield from self._files(context).deliver(payloads)
+        return self._transport(context).deliver(payloads)
 
     @hookimpl
     def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        """Look for messages in the folder; what became of one handed to a mail server cannot be asked."""
+        """Look for messages in the folder; a mail server cannot be asked what became of one."""
+        return self._transport(context).reconcile(payloads)
+
+    def _transport(self, context: Context) -> FileOutbox | SmtpTransport:
         if self.config.transport == "smtp":
-            yield from self._smtp(context).reconcile(payloads)
-        else:
-            yield from self._files(context).reconcile(payloads)
-
-    def _files(self, context: Context) -> FileOutbox:
+            return SmtpTransport(self.config, context, self._sleep)
         return FileOutbox(context.base_dir / self.config.path)
-
-    def _smtp(self, context: Context) -> SmtpTransport:
-        return SmtpTransport(self.config, context.base_dir, self._sleep)
 
     def _templates(self, context: Context) -> Path | None:
         if self.config.templates is None:
             return None
         folder = context.base_dir / self.config.templates
-        # Falling back in silence would leave the college believing that its own words go out.
+        # Falling back in silence would leave the college believing that its own words are sent.
         if not any((folder / name).is_file() for name in TEMPLATES):
             raise ConfigError(
                 f"Connector {self.config.name!r}: `templates` ({folder}) holds neither {' nor '.join(TEMPLATES)}; "
@@ -112,18 +102,8 @@ _SAMPLE_LINE = DigestLine(
 )  # fmt: skip
 _SAMPLE_LEARNER = DigestLearner("A. Sample", "000000", "Group", (_SAMPLE_LINE,), link="https://ilp.example.ac.uk/")
 _SAMPLE = Digest(
-    key="sample",
-    recipient=Person("A. Tutor", "a.tutor@example.ac.uk"),
-    role="tutor",
-    college="Sample College",
-    academic_year="2025/26",
-    as_of=date(2026, 3, 2),
-    learners=(_SAMPLE_LEARNER,),
-    closed=(_SAMPLE_LEARNER,),
-    on_track=1,
-    group_size=4,
-    cannot_tell=1,
-    sources=(DigestSource("mis", "2 March 2026", stale=True),),
-    careers_leader=Person("Careers", "careers@example.ac.uk"),
-    record_where="the ILP",
-)
+    key="sample", recipient=Person("A. Tutor", "a.tutor@example.ac.uk"), role="tutor", college="Sample College",
+    academic_year="2025/26", as_of=date(2026, 3, 2), learners=(_SAMPLE_LEARNER,), closed=(_SAMPLE_LEARNER,),
+    on_track=1, group_size=4, cannot_tell=1, sources=(DigestSource("mis", "2 March 2026", stale=True),),
+    careers_leader=Person("Careers", "careers@example.ac.uk"), record_where="the ILP",
+)  # fmt: skip

@@ -86,7 +86,7 @@ class EmailConfig(ConnectorConfig):
     @classmethod
     def _ascii_password(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().isascii():
-            raise ValueError("holds letters that SMTP sign-in cannot carry; use one of plain ASCII characters")
+            raise ValueError("holds letters that SMTP sign-in cannot carry; use ASCII characters only")
         return value
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class EmailConfig(ConnectorConfig):
             if self.security == "none" and not _is_loopback(self.host):
                 raise ValueError(
                     'security = "none" is for a mail server on this machine (localhost) only, since learners\' names '
-                    'would cross the network in clear; use "starttls" or "tls"'
+                    'would cross the network unencrypted; use "starttls" or "tls"'
                 )
         return self
 

@@ -33,9 +33,9 @@ class FileOutbox:
             try:
                 self._write(self.folder / file_name(payload), payload.content)
             except OSError as error:
-                yield Receipt(payload.key, "temporary", detail=_sentence(error))
+                yield Receipt(payload.key, "temporary", detail=_explained(error))
             else:
-                yield Receipt(payload.key, "sent", external_ref=payload.message_id)
+                yield _sent(payload)
 
     def reconcile(self, payloads: Sequence[Payload]) -> Iterator[Receipt]:
         """Yield ``sent`` for each payload whose very bytes are in the folder, ``temporary`` where they are not."""
@@ -43,16 +43,12 @@ class FileOutbox:
             try:
                 found = _holds(self.folder / file_name(payload), payload.content)
             except OSError as error:
-                yield Receipt(payload.key, "unknown", detail=_sentence(error))
+                yield Receipt(payload.key, "unknown", detail=_explained(error))
             else:
-                yield (
-                    Receipt(payload.key, "sent", external_ref=payload.message_id)
-                    if found
-                    else Receipt(payload.key, "temporary", detail="file_not_there")
-                )
+                yield _sent(payload) if found else Receipt(payload.key, "temporary", detail="file_not_there")
 
     def check(self) -> Iterator[Finding]:
-        """Find out whether the folder can be written to, and leave nothing behind."""
+        """Check that the folder can be written to, and leave nothing behind."""
         try:
             place = next((folder for folder in (self.folder, *self.folder.parents) if folder.exists()), self.folder)
             with tempfile.TemporaryFile(dir=place):
@@ -61,7 +57,7 @@ class FileOutbox:
             yield Finding(
                 "error",
                 f"The folder {self.folder} cannot be written to.",
-                f"{_sentence(error)} Let the account that runs Fingerpost write there, or change `path`.",
+                f"{_explained(error)} Let the account that runs Fingerpost write there, or change `path`.",
             )
         else:
             yield Finding("ok", f"Messages are written to the folder {self.folder}; nothing is sent.")
@@ -78,6 +74,10 @@ class FileOutbox:
             os.fsync(file.fileno())
         partial.replace(target)
         _sync_folder(self.folder)
+
+
+def _sent(payload: Payload) -> Receipt:
+    return Receipt(payload.key, "sent", external_ref=payload.message_id)
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -102,6 +102,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sentence(error: OSError) -> str:
+def _explained(error: OSError) -> str:
     # Not str(error): it holds the file name and with it part of the recipient's address.
     return f"The outbox folder cannot be used: {error.strerror or type(error).__name__}."

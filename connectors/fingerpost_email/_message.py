@@ -81,14 +81,7 @@ def message(digest: Digest, context: Context, config: EmailConfig, templates: ji
     mail["Content-Language"] = "en-GB"
     # The standard library draws a random boundary. "=_" cannot occur in quoted-printable text.
     mail.set_boundary("=_" + _digest("boundary", digest.key))
-    return Payload(
-        key=digest.key,
-        recipient=recipient,
-        content=mail.as_bytes(),
-        content_type="message/rfc822",
-        message_id=message_id,
-        subject=said["subject"],
-    )
+    return Payload(digest.key, recipient, mail.as_bytes(), "message/rfc822", message_id, said["subject"])
 
 
 def _sender(digest: Digest, config: EmailConfig) -> str:

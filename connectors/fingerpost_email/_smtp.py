@@ -1,12 +1,13 @@
-"""A sender of mail that always knows how far it came.
+"""Send mail by SMTP and always know how far a message got.
 
 The standard library raises the same exception whether a connection was lost before the message or after its final dot.
-In the first case it is safe to try again, in the second the server may have the message. So each step is taken alone
-and its phase noted first.
+In the first case it is safe to try again; in the second the server may have the message. So each step is taken by
+itself, and its phase is noted first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 import socket
@@ -25,8 +26,8 @@ from fingerpost_email._config import EmailConfig
 
 Phase: TypeAlias = Literal["connect", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final"]
 
-_PATIENCE = 3
-"""Connections lost one after the other, after which the rest of the messages wait for the next run."""
+_MAX_LOST = 3
+"""After so many connections lost in a row, the rest of the messages wait for the next run."""
 
 _MICROSOFT_HOSTS = frozenset({"smtp.office365.com", "smtp-legacy.office365.com", "outlook.office365.com"})
 
@@ -38,7 +39,7 @@ _REMEDIES = {
     "5.7.30": "Microsoft 365 no longer accepts a password for sending mail from this mailbox: password sign-in for "
     f"SMTP is being switched off. {_INSTEAD}",
     "5.7.139": f"Microsoft 365 does not allow a password for sending mail from this mailbox. {_INSTEAD}",
-    "5.7.57": "The mail server wants a sign-in before it takes mail. Set `username` and `password`, or ask for this "
+    "5.7.57": "The mail server requires a sign-in before it takes mail. Set `username` and `password`, or ask for this "
     "machine to be allowed to relay.",
     "5.7.60": "The account that signs in may not send as `sender`. Ask the mail administrator for the right to send as "
     "that address, or set `sender` to the account's own.",
@@ -49,18 +50,20 @@ _BAD_LOGIN = (
     "The mail server refused the user name or the password. Check `username` and `password`. On Microsoft 365 password "
     f"sign-in for SMTP is being switched off. {_INSTEAD}"
 )
-_BAD_SENDER = "The mail server does not take mail from `sender`. Check that address and whether the account may use it."
+_BAD_SENDER = "The mail server refuses mail from `sender`. Check that address and whether the account may use it."
 _NO_STARTTLS = (
-    "The mail server does not offer STARTTLS, so nothing was sent: names would have crossed the network in clear. "
+    "The mail server does not offer STARTTLS, so nothing was sent: names would have crossed the network unencrypted. "
     'Check `host` and `port`; a server that speaks TLS from the first byte needs security = "tls".'
 )
 _NO_TLS = 'The mail server does not speak TLS here. Port 587 usually needs security = "starttls", port 465 "tls".'
-_NO_AUTH = "The mail server offers no way to sign in that we know. Check `host` and `port`, or leave out `username`."
+_NO_AUTH = (
+    "The mail server offers no sign-in that Fingerpost supports. Check `host` and `port`, or leave out `username`."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of one attempt; `remedy` is set where a person must act and going on would be pointless."""
+    """What became of one attempt; `remedy` is set where a person must act, so that to go on would be pointless."""
 
     status: ReceiptStatus
     detail: str
@@ -69,7 +72,7 @@ class _Outcome:
 
 
 class _Reply(Exception):  # noqa: N818 - an answer of the server, not a mistake
-    """An answer other than the one that lets us go on."""
+    """An answer of the server that stops us."""
 
     def __init__(self, code: int, text: bytes | str) -> None:
         super().__init__(code)
@@ -99,15 +102,15 @@ class _Sender:
         self._phase: Phase = "connect"
 
     def send(self, recipient: str, content: bytes) -> _Outcome:
-        """Send `content` as it is and say what became of it."""
-        return self._guarded(lambda: self._transact(recipient, content))
+        """Send `content` as it is and return what became of it."""
+        return self._attempt(lambda: self._hand_over(recipient, content))
 
     def probe(self) -> _Outcome:
         """Do everything up to the sign-in, and send nothing."""
-        return self._guarded(self._ready)
+        return self._attempt(self._ready)
 
     def close(self) -> None:
-        """Say good-bye if anybody listens; what was accepted stays accepted."""
+        """Quit if the server still listens; what it accepted stays accepted."""
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             try:
@@ -115,14 +118,14 @@ class _Sender:
             except (OSError, smtplib.SMTPException):
                 smtp.close()
 
-    def _guarded(self, step: Callable[[], object]) -> _Outcome:
+    def _attempt(self, step: Callable[[], object]) -> _Outcome:
         try:
             step()
         except _Halt as halt:
             self._drop()
             return _Outcome("temporary", halt.detail, halt.remedy)
         except _Reply as reply:
-            return self._judged(reply)
+            return self._outcome_of(reply)
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
             cause = error.__context__ or error
@@ -131,7 +134,7 @@ class _Sender:
             return _Outcome(status, f"{self._phase}: connection lost ({type(cause).__name__})", lost=True)
         return _Outcome("sent", "250")
 
-    def _judged(self, reply: _Reply) -> _Outcome:
+    def _outcome_of(self, reply: _Reply) -> _Outcome:
         detail = " ".join(filter(None, (f"{self._phase}:", str(reply.code), reply.enhanced)))
         if not 400 <= reply.code < 600:
             self._drop()
@@ -145,7 +148,7 @@ class _Sender:
             return _Outcome("temporary", detail, lost=opening or reply.code == 421)
         return _Outcome("permanent", detail)
 
-    def _transact(self, recipient: str, content: bytes) -> None:
+    def _hand_over(self, recipient: str, content: bytes) -> None:
         smtp = self._ready()
         self._phase = "mail"
         _expect(smtp.mail(self._config.sender or ""), 250)
@@ -154,7 +157,7 @@ class _Sender:
         self._phase = "data"
         _expect(smtp.docmd("DATA"), 354)
         self._phase = "body"
-        smtp.send(_stuffed(content))
+        smtp.send(_dot_stuffed(content))
         self._phase = "final"
         if smtp.sock is not None:
             smtp.sock.settimeout(self._config.final_timeout)
@@ -184,16 +187,10 @@ class _Sender:
         self._phase = "connect"
         config, name = self._config, _own_name()
         host, port = config.host or "", config.effective_port
-        try:
+        with _opening_errors():
             if config.security == "tls":
                 return smtplib.SMTP_SSL(host, port, name, timeout=config.timeout, context=self._tls)
             return smtplib.SMTP(host, port, name, timeout=config.timeout)
-        except smtplib.SMTPConnectError as error:
-            raise _Reply(error.smtp_code, error.smtp_error) from None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise
-        except ssl.SSLError as error:
-            raise _tls_halt(error) from None
 
     def _greet(self, smtp: smtplib.SMTP) -> None:
         self._phase = "ehlo"
@@ -203,14 +200,8 @@ class _Sender:
         self._phase = "tls"
         if not smtp.has_extn("starttls"):
             raise _Halt("tls: STARTTLS not offered", _NO_STARTTLS)
-        try:
+        with _opening_errors():
             smtp.starttls(context=self._tls)
-        except smtplib.SMTPResponseException as error:
-            raise _Reply(error.smtp_code, error.smtp_error) from None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise
-        except ssl.SSLError as error:
-            raise _tls_halt(error) from None
 
     def _sign_in(self, smtp: smtplib.SMTP) -> None:
         if self._config.username is None or self._config.password is None:
@@ -234,20 +225,21 @@ class _Sender:
 class SmtpTransport:
     """Deliver messages by SMTP, one recipient each, over one paced connection."""
 
-    def __init__(self, config: EmailConfig, base_dir: Path, sleep: Callable[[float], None]) -> None:
+    def __init__(self, config: EmailConfig, context: Context, sleep: Callable[[float], None]) -> None:
         self._config = config
-        self._ca_file = base_dir / config.ca_file if config.ca_file is not None else None
+        self._ca_file = context.base_dir / config.ca_file if config.ca_file is not None else None
+        self._log = context.log
         self._sleep = sleep
 
-    def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
+    def deliver(self, payloads: Sequence[Payload]) -> Iterator[Receipt]:
         """Yield one receipt for each payload as soon as its outcome is known.
 
-        Where a person must act (a refused sign-in, a certificate that cannot be trusted), or where the server is lost
-        again and again, the rest is not attempted: it stays ``temporary``, and one warning says why.
+        Where a person must act (a refused sign-in, a certificate that cannot be trusted), or where the connection is
+        lost again and again, the rest is not attempted: it stays ``temporary``, and one warning says why.
         """
         reason, sender = self._open()
         if reason:
-            context.log.warning("smtp_stopped", waiting=len(payloads), hint=reason)
+            self._log.warning("smtp_stopped", waiting=len(payloads), hint=reason)
         lost, before = 0, None
         try:
             for sent, payload in enumerate(payloads):
@@ -264,7 +256,7 @@ class SmtpTransport:
                 reason = _reason(outcome, lost)
                 if reason:
                     left = len(payloads) - sent
-                    context.log.warning("smtp_stopped", detail=outcome.detail, waiting=left, hint=outcome.remedy)
+                    self._log.warning("smtp_stopped", detail=outcome.detail, waiting=left, hint=outcome.remedy)
                 reference = payload.message_id if outcome.status == "sent" else None
                 yield Receipt(payload.key, outcome.status, reference, reason or outcome.detail)
         finally:
@@ -295,7 +287,7 @@ class SmtpTransport:
             yield Finding(
                 "error",
                 f"The mail server {where} does not answer as it should ({outcome.detail}).",
-                "Check `host` and `port`, whether the server is up, and whether a firewall stands between.",
+                "Check `host` and `port`, whether the server is up, and whether a firewall is in the way.",
             )
         else:
             how = " and took the sign-in" if self._config.username is not None else ""
@@ -325,8 +317,8 @@ class SmtpTransport:
 def _reason(outcome: _Outcome, lost: int) -> str:
     if outcome.remedy:
         return f"{outcome.detail}. {outcome.remedy}"
-    if lost >= _PATIENCE:
-        return f"The mail server was lost {lost} times running ({outcome.detail}); the rest waits for the next run."
+    if lost >= _MAX_LOST:
+        return f"The connection was lost {lost} times in a row ({outcome.detail}); the rest waits for the next run."
     return ""
 
 
@@ -347,7 +339,7 @@ def _expect(answer: tuple[int, bytes], *wanted: int) -> None:
         raise _Reply(code, text)
 
 
-def _stuffed(content: bytes) -> bytes:
+def _dot_stuffed(content: bytes) -> bytes:
     # RFC 5321 section 4.5.2: a dot at the start of a line is doubled, and the last line is ended.
     dotted = re.sub(rb"(?m)^\.", b"..", content)
     return dotted if dotted.endswith(b"\r\n") else dotted + b"\r\n"
@@ -371,6 +363,19 @@ def _tls_context(name: str, ca_file: Path | None) -> ssl.SSLContext:
                 "check the path, or leave it out."
             ) from None
     return context
+
+
+@contextlib.contextmanager
+def _opening_errors() -> Iterator[None]:
+    """Distinguish a refusal and a failed handshake from a lost connection, which may be tried again."""
+    try:
+        yield
+    except smtplib.SMTPResponseException as error:
+        raise _Reply(error.smtp_code, error.smtp_error) from None
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # a lost connection
+        raise
+    except ssl.SSLError as error:
+        raise _tls_halt(error) from None
 
 
 def _tls_halt(error: ssl.SSLError) -> _Halt:

@@ -1,7 +1,7 @@
 """What a digest says, as plain dictionaries of sentences for the templates.
 
-Both parts of a message are made of the same sentences, so that neither can say more than the other. Whoever reads them
-has perhaps never heard of the Gatsby Benchmarks: the words are those of a colleague, not of the framework.
+Both parts of a message are made of the same sentences, so that neither can say more than the other. The reader may
+never have heard of the Gatsby Benchmarks: the words are those of a colleague, not of the framework.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ _MARKS = {"new": "New", "changed": "Changed", "open": "Still open", "reminder": 
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 _WHY = {
-    "tutor": "You get this message because you are recorded as the tutor of these learners.",
-    "cover": "You get this message because you are recorded as covering for the tutor of these learners.",
-    "careers_leader": "You get this message as careers leader, because no tutor is on record for these learners. Once "
-    "a tutor is entered in the system that holds tutor groups, their learners move to the tutor's own message.",
+    "tutor": "You are receiving this message because you are recorded as the tutor of these learners.",
+    "cover": "You are receiving this message because you are recorded as covering for the tutor of these learners.",
+    "careers_leader": "You are receiving this message as careers leader, because no tutor is on record for these "
+    "learners. Once a tutor is entered in the system that holds tutor groups, the learners move to that tutor's own "
+    "message.",
 }
 
 
@@ -41,7 +42,7 @@ def words(digest: Digest) -> dict[str, Any]:
         "freshness": _freshness(digest),
         "wrong": _wrong(digest),
         "why": _WHY[digest.role],
-        "origin": f"Written by a computer from the records of {clean(digest.college)} for the academic year "
+        "origin": f"Generated automatically from the records of {clean(digest.college)} for the academic year "
         f"{clean(digest.academic_year)}, as they stood on {_day(digest.as_of)}.",
     }
 
@@ -85,10 +86,10 @@ def _about(digest: Digest, needing: int) -> list[str]:
         )
     ]
     if digest.role == "careers_leader":
-        paragraphs.append("No tutor is on record for these learners, so nobody but you is told about them.")
+        paragraphs.append("No tutor is on record for these learners, so this message goes to you alone.")
     overdue = sum(any(line.overdue for line in learner.lines) for learner in digest.learners)
     if overdue:
-        paragraphs.append(f"Something is overdue for {_learners(overdue)}: they come first.")
+        paragraphs.append(f"Something is overdue for {_learners(overdue)}; what is overdue comes first.")
     return paragraphs
 
 
@@ -131,8 +132,8 @@ def _due(line: DigestLine, as_of: date) -> str:
 def _more(count: int) -> str:
     if count <= 0:
         return ""
-    were = "was listed before or is" if count == 1 else "were listed before or are"
-    return f"{_learners(count, 'more')} {_need(count)} something and {were} listed next time."
+    were = "was" if count == 1 else "were"
+    return f"{_learners(count, 'more')} {_need(count)} something and {were} listed before or will be next time."
 
 
 def _counts(digest: Digest, needing: int) -> list[str]:
@@ -150,15 +151,15 @@ def _counts(digest: Digest, needing: int) -> list[str]:
         sentences.append(f"{needing} {of_all} {_need(needing)} something.")
     if digest.cannot_tell:
         sentences.append(
-            f"For {digest.cannot_tell} {of_all} we cannot tell, because part of what they should have had is not "
-            "recorded in any system that this message is made from."
+            f"For {digest.cannot_tell} {of_all} we cannot tell, because none of the systems that this message draws "
+            "on records some of the things that they should have had."
         )
     return sentences
 
 
 def _record(digest: Digest) -> str:
     where = clean(digest.record_where or "") or "the system where your college keeps careers activities"
-    return f"Record it in {where}. It then leaves this list by itself; there is no need to answer this message."
+    return f"Record it in {where}. It then drops off this list by itself; there is no need to reply."
 
 
 def _freshness(digest: Digest) -> str:
@@ -174,7 +175,7 @@ def _freshness(digest: Digest) -> str:
 def _wrong(digest: Digest) -> str:
     leader = digest.careers_leader
     if digest.role == "careers_leader":
-        return "Correct it in the system that it came from; the next message follows."
+        return "Correct it in the system that it came from; the next message will show the change."
     if leader is None or not usable(leader.email):
         return "Tell your careers leader."
     name = clean(leader.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,53 +12,44 @@ from fingerpost_promonitor._config import Access
 from fingerpost_promonitor._tables import PROSUITE, SCHEMAS, is_inferred, located, table_named
 
 
-def schemas_of(config: Access, backend: str) -> Mapping[str, str | None]:
-    """Return where the tables are: as configured, else where the vendor puts them."""
-    usual = SCHEMAS.get(backend, SCHEMAS["sqlite"])
-    configured: Mapping[str, str] = config.schemas  # type: ignore[assignment]  # its keys are some of these
-    return {place: configured.get(place, schema) or None for place, schema in usual.items()}
-
-
 class Catalogue:
-    """The tables of one database as they are there, each under its alias in our queries.
+    """The tables of one database, with the columns that they have there.
 
-    Raises `ConfigError` for a table or column that is missing. Without an engine every table is believed to be as it
-    is defined.
+    Raises `ConfigError` for a table or column that is missing. Without a connection every table is taken to be as we
+    define it.
     """
 
-    def __init__(self, config: Access, backend: str, inspect: Callable[[], sa.Inspector] | None = None) -> None:
-        self.backend = backend
-        self._config = config
-        self._schemas = schemas_of(config, backend)
-        self._inspect = inspect
-        self._inspector: sa.Inspector | None = None
+    def __init__(self, config: Access, backend: str, connection: sa.Connection | None = None) -> None:
+        configured: Mapping[str, str] = config.schemas  # type: ignore[assignment]  # its keys are some of these
+        vendors = SCHEMAS.get(backend, SCHEMAS["sqlite"])
+        self._schemas = {place: configured.get(place, schema) or None for place, schema in vendors.items()}
+        self._names = config.tables
+        self._inspector = None if connection is None else sa.inspect(connection)
         self._tables: dict[tuple[str, str], sa.Table] = {}
+
+    @property
+    def tables(self) -> list[sa.Table]:
+        """The tables that were asked for."""
+        return list(self._tables.values())
 
     def table(self, name: str) -> sa.Table:
         """Return one of the vendor's tables with the columns that it has here."""
         definition = table_named(name)
         key = (str(definition.schema), name)
         if key not in self._tables:
-            table = located(definition, self._schemas, self._config.tables)
-            found = self._columns_of(table)
-            if found is not None:
-                lacking = [
-                    column.name for column in table.columns
-                    if column.name not in found and not is_inferred(definition.c[column.name])
-                ]  # fmt: skip
-                if lacking:
-                    raise ConfigError(
-                        f"The table {shown(table)} has no column {', '.join(lacking)}. If yours is called otherwise, "
-                        "make a view with our names, or configure a query of your own."
-                    )
-                table = self._built(table, found)
+            expected = located(definition, self._schemas, self._names)
+            table = self._as_it_is(expected)
+            lacking = [
+                column.name for column in expected.columns
+                if column.name not in table.c and not is_inferred(definition.c[column.name])
+            ]  # fmt: skip
+            if lacking:
+                raise ConfigError(
+                    f"The table {full_name(table)} has no column {', '.join(lacking)}. If your columns have other "
+                    "names, make a view with ours, or configure a query of your own."
+                )
             self._tables[key] = table
         return self._tables[key]
-
-    @property
-    def tables(self) -> list[sa.Table]:
-        """The tables that were asked for."""
-        return list(self._tables.values())
 
     def own_table(self, place: str, name: str) -> sa.Table:
         """Return a table that the configuration names."""
@@ -66,46 +57,37 @@ class Catalogue:
             return self.table(name)
         key = (place, name)
         if key not in self._tables:
-            table = sa.Table(name, sa.MetaData(), schema=self._schemas[place])
-            found = self._columns_of(table)
-            self._tables[key] = table if found is None else self._built(table, found)
+            self._tables[key] = self._as_it_is(sa.Table(name, sa.MetaData(), schema=self._schemas[place]))
         return self._tables[key]
 
     def column(self, table: sa.Table, name: str, *, what: str) -> sa.Column[Any]:
-        """Return a column that the configuration names; `what` says where it names it."""
+        """Return a column that the configuration names; `what` is the key that names it."""
         found: sa.Column[Any] | None = find(table, name)
         if found is not None:
             return found
-        if self._inspect is None:
-            table.append_column(sa.Column(name))  # of what type it is there nobody knows
+        if self._inspector is None:
+            table.append_column(sa.Column(name))  # its type there is unknown
             return table.c[name]
         raise ConfigError(
-            f"{what} names the column {name}, and the table {shown(table)} has none of that name. It has: "
+            f"{what} names the column {name}, which the table {full_name(table)} does not have. It has: "
             f"{', '.join(table.columns.keys())}."
         )
 
-    def _columns_of(self, table: sa.Table) -> Mapping[str, Any] | None:
-        """Return the types of a table's columns by their names; None where nobody can be asked."""
-        if self._inspect is None:
-            return None
+    def _as_it_is(self, table: sa.Table) -> sa.Table:
+        """Return a table with the columns that the database has, or as it is defined where there is no connection."""
         if self._inspector is None:
-            self._inspector = self._inspect()
+            return table
         try:
             columns = self._inspector.get_columns(table.name, schema=table.schema)
         except sa.exc.NoSuchTableError:
             columns = []
         if not columns:
             raise ConfigError(
-                f"The database has no table or view {shown(table)}, or the login may not see it. Correct `schemas` or "
-                "`tables`, or ask your database administrator for SELECT on it."
+                f"The database has no table or view {full_name(table)}, or the login may not see it. Correct "
+                "`schemas` or `tables`, or ask your database administrator for SELECT on it."
             )
-        return {column["name"]: column["type"] for column in columns}
-
-    @staticmethod
-    def _built(table: sa.Table, types: Mapping[str, Any]) -> sa.Table:
-        return sa.Table(
-            table.name, sa.MetaData(), *(sa.Column(name, type_) for name, type_ in types.items()), schema=table.schema
-        )
+        found = (sa.Column(column["name"], column["type"]) for column in columns)
+        return sa.Table(table.name, sa.MetaData(), *found, schema=table.schema)
 
 
 def find(table: sa.FromClause, name: str) -> Any:
@@ -116,6 +98,6 @@ def find(table: sa.FromClause, name: str) -> Any:
     return same[0] if len(same) == 1 else None
 
 
-def shown(table: sa.Table) -> str:
-    """Return a table's name as IT knows it."""
+def full_name(table: sa.Table) -> str:
+    """Return the name of a table, with its schema, as it stands in messages."""
     return f"{table.schema}.{table.name}" if table.schema else table.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import ClassVar, Literal
 
 import sqlalchemy as sa
@@ -21,8 +22,9 @@ from fingerpost import (
     Receipt,
     hookimpl,
 )
-from fingerpost_promonitor._catalogue import shown
-from fingerpost_promonitor._items import ItemStatements, procedure_rights, table_rights
+from fingerpost_promonitor._catalogue import full_name
+from fingerpost_promonitor._items import ItemStatements
+from fingerpost_promonitor._rights import procedure_rights, table_rights
 from fingerpost_promonitor._write_config import PromonitorWriteConfig
 from fingerpost_promonitor._writing import Order, Writing
 
@@ -30,8 +32,8 @@ from fingerpost_promonitor._writing import Order, Writing
 class PromonitorChannel(Channel):
     """Write a learner's gaps as one comment or action on their page in ProMonitor.
 
-    It uses a login of its own, and either a procedure of the college's or the table ActionPlan. An item is looked for
-    before it is written, what a tutor edited stays as it is, and nothing is ever deleted.
+    It has a login of its own, and uses either a procedure of the college's or the table ActionPlan. It looks for an
+    item before it writes one, leaves alone what a tutor edited, and never deletes anything.
     """
 
     name: ClassVar[str] = "promonitor-writeback"
@@ -41,8 +43,8 @@ class PromonitorChannel(Channel):
 
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
-        """Say whether the database answers, has what is written to, and would let the login write; write nothing."""
-        with Writing(self.config, context) as writing:
+        """Report whether the database answers, has the tables, and would let the login write; write nothing."""
+        with closing(Writing(self.config, context)) as writing:
             label = writing.database.label
             try:
                 with writing.database.transaction() as connection:
@@ -51,53 +53,51 @@ class PromonitorChannel(Channel):
                     yield Finding("ok", f"{label}: the database answers; items go {_target(items)}.")
                     yield from _check_rights(label, connection, items)
             except sa.exc.SQLAlchemyError as error:
-                yield Finding("error", writing.database.told(error).message)
+                yield Finding("error", writing.database.explain(error).message)
             except FingerpostError as error:
                 yield Finding("error", f"{label}: {error.message}")
         if not self.config.write:
             yield Finding(
                 "warning",
                 f"{context.name}: nothing is written until write = true.",
-                "Look at what would be written with fingerpost sync --dry-run; then set write = true.",
+                "See what would be written with fingerpost sync --dry-run; then set write = true.",
             )
 
     @hookimpl
     def render(self, item: Item, context: Context) -> Payload:
-        """Render an item to what `deliver` needs; raises `ContractError` for an item that is no gap item."""
+        """Render an item to what `deliver` needs; raises `ContractError` for any other kind of item."""
         if not isinstance(item, GapItem):
             raise ContractError("The promonitor-writeback channel writes items on learners' pages, not digests.")
-        return Payload(
-            key=item.key, recipient=item.learner_reference, content=Order.of(item).content(),
-            content_type="application/json", message_id=item.key, subject="",
-        )  # fmt: skip
+        content = Order.of(item).content()
+        return Payload(item.key, item.learner_reference, content, "application/json", item.key, "")
 
     @hookimpl
     def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
         """Bring each item to what its payload says, each in a transaction of its own."""
-        with Writing(self.config, context) as writing:
+        with closing(Writing(self.config, context)) as writing:
             yield from writing.deliver(payloads)
 
     @hookimpl
     def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        """Look on the learners' pages what became of payloads."""
-        with Writing(self.config, context) as writing:
+        """Look on the learners' pages for what became of payloads."""
+        with closing(Writing(self.config, context)) as writing:
             yield from writing.reconcile(payloads)
 
     @hookimpl
     def list_items(self, context: Context) -> Iterator[ListedItem]:
         """Yield our open items on all pages, found by their marks in one read."""
-        with Writing(self.config, context) as writing:
+        with closing(Writing(self.config, context)) as writing:
             yield from writing.listed()
 
 
 def _target(items: ItemStatements) -> str:
     if items.procedure is None:
-        return f"into the table {shown(items.plan)}"
+        return f"into the table {full_name(items.plan)}"
     return f"through the procedure {items.procedure}"
 
 
 def _check_rights(label: str, connection: sa.Connection, items: ItemStatements) -> Iterator[Finding]:
-    """Tell of every right that the login lacks; a SQLite file knows no rights."""
+    """Report every right that the login lacks."""
     lacking: list[str] = []
     asks = table_rights(items, connection.dialect)
     if asks is not None:

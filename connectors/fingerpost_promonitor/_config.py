@@ -17,7 +17,7 @@ QueryName: TypeAlias = Literal[
     "learners", "programmes", "assignments", "meetings", "comments", "badges", "destinations", "responses"
 ]
 
-_USUAL: tuple[StreamName, ...] = ("learners", "programmes", "assignments", "activities", "destinations")
+_DEFAULT_STREAMS: tuple[StreamName, ...] = ("learners", "programmes", "assignments", "activities", "destinations")
 
 
 def _checked_location(location: str) -> str:
@@ -34,10 +34,10 @@ _PART: Final = re.compile(r"[A-Za-z_][\w$ ]*(?:-[\w$ ]+)*")
 
 
 def _checked_part(name: str) -> str:
-    """Check the name of a database, schema or procedure: such a one may hold single hyphens, as it is always quoted."""
+    """Check the name of a database, schema or procedure. It may hold single hyphens, as it is always quoted."""
     if len(name) > 128 or name != name.strip() or not _PART.fullmatch(name):
         raise ValueError(
-            "is not a plain name: letters, digits, _, $, single hyphens, blanks, beginning with a letter, at most 128"
+            "is not a plain name: letters, digits, _, $, spaces, single hyphens, beginning with a letter, at most 128"
         )
     return name
 
@@ -46,9 +46,7 @@ def _without_password(address: str) -> str:
     try:
         url = sa.make_url(address)
     except sa.exc.ArgumentError:
-        raise ValueError(
-            "is not a database address; write one such as mssql+pymssql://login@server/ProMonitor"
-        ) from None
+        raise ValueError("is not a database address; write, say, mssql+pymssql://login@server/ProMonitor") from None
     named = {key.casefold() for key in url.query}
     if url.password or named & {"password", "pwd", "odbc_connect", "sslpassword", "passfile"}:
         raise ValueError(
@@ -68,7 +66,7 @@ class _Table(BaseModel):
 
 
 class Procedure(_Table):
-    """A stored procedure that gives the rows of a query."""
+    """A stored procedure that returns the rows of a query."""
 
     procedure: Location = Field(min_length=1, description='Its name, such as "dbo.SPR_Fingerpost_Meetings".')
     database: Database | None = Field(default=None, description="The database that holds it, if not that of the URL.")
@@ -168,7 +166,7 @@ class Responses(_Table):
 
     @property
     def answers(self) -> dict[str, str]:
-        """What each title means; titles are compared without padding and case."""
+        """What each title means; padding and case are ignored."""
         named = {"acknowledged": self.acknowledged, "snoozed": self.snoozed}
         return {_folded(title): answer for answer, titles in named.items() for title in titles}
 
@@ -211,7 +209,9 @@ class PromonitorConfig(Access, SourceConfig):
         default=None, description="The password there, as a secret reference."
     )
     streams: tuple[StreamName, ...] = Field(
-        default=_USUAL, min_length=1, description="What to read, beside responses where [connector.responses] is there."
+        default=_DEFAULT_STREAMS,
+        min_length=1,
+        description="What to read, beside responses where [connector.responses] is there.",
     )
     activities: tuple[Literal["meetings", "comments", "badges"], ...] = Field(
         default=("meetings", "comments", "badges"), description="What to read activities from, beside the screens."
@@ -248,7 +248,7 @@ class PromonitorConfig(Access, SourceConfig):
 
     @property
     def wanted(self) -> tuple[StreamName, ...]:
-        """The streams to read: responses are, wherever it is said how they look."""
+        """The streams to read; responses are read wherever [connector.responses] is there."""
         if self.responses is None or "responses" in self.streams:
             return self.streams
         return (*self.streams, "responses")
@@ -262,7 +262,7 @@ class PromonitorConfig(Access, SourceConfig):
     def _consistent(self) -> PromonitorConfig:
         names = [(screen.place, screen.table, screen.name) for screen in self.screens]
         if len(set(names)) < len(names):
-            raise ValueError("has two screens of one table; give each a name of its own")
+            raise ValueError("has two screens of one table; give each its own name")
         if self.responses is None and ("responses" in self.streams or "responses" in self.queries):
             raise ValueError(
                 'reads responses and lacks [connector.responses] with acknowledged = ["TITLE"] or snoozed = ["TITLE"]'

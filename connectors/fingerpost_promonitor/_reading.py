@@ -2,64 +2,51 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from functools import partial
 from itertools import islice
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-import sqlalchemy as sa
-
-from fingerpost import AuthError, Checkpoint, ConfigError, Context, Cursor, Message, Record, StreamName
+from fingerpost import AuthError, Checkpoint, ConfigError, Context, Cursor, Message, Record, StreamName, did_you_mean
 from fingerpost_promonitor._catalogue import Catalogue
-from fingerpost_promonitor._config import Procedure, PromonitorConfig, QueryName
+from fingerpost_promonitor._config import PromonitorConfig, QueryName
 from fingerpost_promonitor._database import PAGE, Database
-from fingerpost_promonitor._queries import (
-    KEYS,
-    OFFERED,
-    OPTIONAL,
-    Query,
-    activity_queries,
-    known_learners,
-    page_tokens,
-    query_for,
-)
-from fingerpost_promonitor._select import IDENTIFIER, PARAMETERS
+from fingerpost_promonitor._procedures import own_statement
+from fingerpost_promonitor._queries import activity_queries, known_learners, page_tokens, query_for
+from fingerpost_promonitor._query import KEYS, OFFERED, OPTIONAL, Query
+from fingerpost_promonitor._select import IDENTIFIER
 
 _LONG_AGO: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the databases hold local times
 _ACTIVITIES: Final = ("meetings", "comments", "badges")
 _PREFIXES: Final = {"meetings": "meeting", "comments": "comment", "actions": "action", "badges": "badge"}
-_SAYS_ITS_TYPE: Final = {"comments": ("CommentType", "ActionType"), "badges": ("Badge", "BadgeValue")}
+_TYPE_COLUMNS: Final = {"comments": ("CommentType", "ActionType"), "badges": ("Badge", "BadgeValue")}
+"""Columns that are always read, as the type of a row follows from them."""
+
 _EVENTS: Final = {"meeting": "meeting", "comment": "comment", "action": "comment"}
-"""Columns that are always read, as what a row is follows from them."""
 
 
 class Reading:
-    """One read of one or more streams; it closes its connections."""
+    """One read of one or more streams; whoever makes it closes it."""
 
     def __init__(self, config: PromonitorConfig, context: Context) -> None:
         self._config = config
         self._context = context
-        self.promonitor = Database(
-            config.url, config.password, timeout=config.timeout, base_dir=context.base_dir, label=context.name
-        )
-        self.prosolution = self.promonitor
+        reach = partial(Database, timeout=config.timeout, base_dir=context.base_dir)
+        self.promonitor = self.prosolution = reach(config.url, config.password, label=context.name)
         if config.prosolution_url is not None:
-            self.prosolution = Database(
-                config.prosolution_url, config.prosolution_password, timeout=config.timeout, base_dir=context.base_dir,
-                label=f"{context.name} (ProSolution)",
-            )  # fmt: skip
+            label = f"{context.name} (ProSolution)"
+            self.prosolution = reach(config.prosolution_url, config.prosolution_password, label=label)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections."""
         self.promonitor.close()
         self.prosolution.close()
+
+    @property
+    def years(self) -> list[str]:
+        """The academic years to read, as the databases spell them."""
+        return list(self._config.academic_years or academic_years(self._context.as_of))
 
     def database(self, stream: str) -> Database:
         """Return the database that holds a stream."""
@@ -69,7 +56,7 @@ class Reading:
         """Return our queries of a stream; those that the college replaced are not among them."""
         database = self.database(stream)
         with database.connect() as connection:
-            catalogue = Catalogue(self._config, database.backend, lambda: sa.inspect(connection))
+            catalogue = Catalogue(self._config, database.backend, connection)
             if stream == "activities":
                 return activity_queries(catalogue, self._config)
             replaced = stream in self._config.queries
@@ -85,13 +72,13 @@ class Reading:
             self._refuse_unknown(stream, names, queries)
         dated = stream in dated_streams(self._config)
         since = self._since(cursor) if dated else None
-        years = list(self._config.academic_years or academic_years(self._context.as_of))
-        is_known = self._known(stream, years) if queries else None
-        tokens = self._tokens(years) if stream == "learners" and "PageToken" in names else {}
+        is_known = self._known(stream) if queries else None
+        tokens = self._tokens() if stream == "learners" and "PageToken" in names else {}
+        database = self.database(stream)
         for query in queries:
-            yield from _completed(stream, self._ours(query, names, years, since, is_known), tokens)
+            yield from _completed(stream, self._read_query(database, query, names, since, is_known), tokens)
         for name in replaced:
-            yield from _completed(stream, self._own(name, names, years, since), tokens)
+            yield from _completed(stream, self._read_own_query(database, name, names, since), tokens)
         yield Checkpoint(self._context.now.isoformat() if dated else None)
 
     def unknown(self, names: Collection[str], streams: Iterable[StreamName]) -> list[str]:
@@ -110,10 +97,10 @@ class Reading:
         return [name for name in self._config.queries if name in names and name in wanted]
 
     def _since(self, cursor: Cursor | None) -> datetime | None:
-        """Return from when on rows are read, as the databases write instants: local, without a zone.
+        """Return the instant from which rows are read, as the databases write instants: local, without a zone.
 
-        None means all of them. That is so, too, where other academic years are read than were then: rows of the new
-        year that were made in summer are older than any night that read it.
+        None means all of them. So it is when the academic years have moved on: rows of the new year that were made in
+        summer are older than any night that read it.
         """
         if cursor is None:
             return None
@@ -123,54 +110,54 @@ class Reading:
 
     # -- our own queries ---------------------------------------------------------------------------------------------
 
-    def _known(self, stream: str, years: list[str]) -> Callable[[Record], bool] | None:
-        """Return how to tell whether ProMonitor knows the learner of a record; None where that does not matter."""
+    def _known(self, stream: str) -> Callable[[Record], bool] | None:
+        """Return a test of whether ProMonitor knows the learner of a record; None where that does not matter."""
         if stream in ("activities", "responses") or self._config.learners == "prosolution":
             return None
-        database = self.promonitor
-        with database.connect() as connection:
-            query = known_learners(Catalogue(self._config, database.backend, lambda: sa.inspect(connection)))
         known: set[str] = set()
-        for rows in self._pages(database, query, ["RefNo", "AcademicYearID"], {"academic_years": years}, since=False):
-            for row in rows:
-                known.add(f"{text_of(row['AcademicYearID'])}/{text_of(row['RefNo'])}")
-                known.add(text_of(row["RefNo"]))
+        for row in self._promonitor_rows(known_learners, ("RefNo", "AcademicYearID")):
+            year, reference = text_of(row["AcademicYearID"]), text_of(row["RefNo"])
+            known |= {f"{year}/{reference}", reference}
         if stream == "destinations":  # they are the person's, whatever the year
             return lambda record: record.data["RefNo"] in known
         return lambda record: (
             (f"{record.part}/{record.data['RefNo']}" if record.part else record.data["RefNo"]) in known
         )
 
-    def _tokens(self, years: list[str]) -> dict[str, str]:
+    def _tokens(self) -> dict[str, str]:
         """Return the token of each learner and year, by the key of that record: the smallest, where there are several.
 
         A college without the table, or whose login may not read it, has none.
         """
         tokens: dict[str, str] = {}
-        database = self.promonitor
+        names = ("AcademicYearID", "RefNo", "PageToken")
         try:
-            with database.connect() as connection:
-                query = page_tokens(Catalogue(self._config, database.backend, lambda: sa.inspect(connection)))
-            for rows in self._pages(database, query, list(query.given), {"academic_years": years}, since=False):
-                for row in rows:
-                    year, reference, token = (text_of(row[name]) for name in ("AcademicYearID", "RefNo", "PageToken"))
+            for row in self._promonitor_rows(page_tokens, names):
+                year, reference, token = (text_of(row[name]) for name in names)
+                if token:
                     key = f"{year}/{reference}"
-                    if token:
-                        tokens[key] = min(token, tokens.get(key, token))
+                    tokens[key] = min(token, tokens.get(key, token))
         except (ConfigError, AuthError):
             return {}
         return tokens
 
-    def _ours(
-        self, query: Query, names: Sequence[str], years: list[str], since: datetime | None,
+    def _promonitor_rows(self, build: Callable[[Catalogue], Query], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield all rows of a query on ProMonitor."""
+        database = self.promonitor
+        with database.connect() as connection:
+            query = build(Catalogue(self._config, database.backend, connection))
+        for rows in self._pages(database, query, names, {"academic_years": self.years}, since=False):
+            yield from rows
+
+    def _read_query(
+        self, database: Database, query: Query, names: Sequence[str], since: datetime | None,
         is_known: Callable[[Record], bool] | None,
     ) -> Iterator[Message]:  # fmt: skip
-        database = self.database("activities" if query.name in _PREFIXES or query.name not in KEYS else query.name)
-        told = _SAYS_ITS_TYPE.get(query.name, ())
-        selected = list(dict.fromkeys((*names, *query.key, "RefNo", "AcademicYearID", *told)))
-        values: dict[str, Any] = {**query.values, "academic_years": years, "since": since}
-        make = _maker(query.name, query.key, names, query.activity, self._answers(query.name))
-        make_action = _maker("actions", query.key, names, None, {})
+        typed_by = _TYPE_COLUMNS.get(query.name, ())
+        selected = list(dict.fromkeys((*names, *query.key, "RefNo", "AcademicYearID", *typed_by)))
+        values: dict[str, Any] = {"academic_years": self.years, "since": since}
+        make = _record_maker(query.name, query.key, names, query.activity, self._answers(query.name))
+        make_action = _record_maker("actions", query.key, names, None, {})
         for rows in self._pages(database, query, selected, values, since=since is not None):
             if query.name == "comments" and "Type" in names:
                 records: Iterable[Record] = (
@@ -182,10 +169,10 @@ class Reading:
             yield Checkpoint()
 
     def _answers(self, query: str) -> dict[str, str]:
-        """Return what the titles mean that a tutor answers with; a query of the college's own may say it outright."""
+        """Return what each title means that a tutor answers with; a college's own query may give the meaning itself."""
         if query != "responses" or self._config.responses is None:
             return {}
-        outright = {"acknowledged": "acknowledged", "snoozed": "snoozed"} if query in self._config.queries else {}
+        outright = {answer: answer for answer in ("acknowledged", "snoozed") if query in self._config.queries}
         return {**outright, **self._config.responses.answers}
 
     @staticmethod
@@ -220,32 +207,25 @@ class Reading:
         lacking = [name for name in names if all(query.column(name) is None for query in queries)]
         for name in lacking:
             if name not in OFFERED[stream]:
-                raise ConfigError(self.unknown_sentence(stream, name, queries))
+                offered = {*OFFERED[stream], *(given for query in queries for given in query.given)}
+                offered |= {column.name for query in queries for table in query.tables for column in table.columns}
+                raise ConfigError(
+                    f"Connector {self._context.name}: the mapping for {stream} reads the column {name}, which the "
+                    f"tables of the {stream} do not have.{did_you_mean(name, offered)} Correct the mapping."
+                )
             if stream != "activities" and name not in OPTIONAL:
                 self._context.warn("missing_column", field=name)
         self._context.header([name for name in names if name not in lacking or name in OFFERED[stream]], where=stream)
 
-    def unknown_sentence(self, stream: str, name: str, queries: Sequence[Query]) -> str:
-        """Say that a mapping reads a column that is nowhere."""
-        offered = {*OFFERED[stream], *(given for query in queries for given in query.given)}
-        offered |= {column.name for query in queries for table in query.tables for column in table.columns}
-        near = difflib.get_close_matches(name, offered, n=1)
-        hint = f" Is it {near[0]}?" if near else ""
-        return (
-            f"Connector {self._context.name}: the mapping for {stream} reads the column {name}, and the tables of the "
-            f"{stream} have none of that name.{hint} Correct the mapping."
-        )
-
     # -- the college's own queries -----------------------------------------------------------------------------------
 
-    def _own(
-        self, name: QueryName, names: Sequence[str], years: list[str], since: datetime | None
+    def _read_own_query(
+        self, database: Database, name: QueryName, names: Sequence[str], since: datetime | None
     ) -> Iterator[Message]:
-        database = self.database("activities" if name in _PREFIXES else name)
         statement = own_statement(self._config.queries[name], database.engine.dialect)
-        make = _maker(name, KEYS[name], names, None, self._answers(name))
+        make = _record_maker(name, KEYS[name], names, None, self._answers(name))
         first = True
-        for year in years:
+        for year in self.years:
             for row in database.stream(statement, {"academic_year": year, "since": since or _LONG_AGO}):
                 given = {str(column): value for column, value in row.items()}
                 if first:
@@ -258,8 +238,8 @@ class Reading:
         lacking = [column for column in KEYS[name] if column not in columns and column != "AcademicYearID"]
         if lacking:
             raise ConfigError(
-                f"Connector {self._context.name}: your query for {name} gives no column {' and '.join(lacking)}, which "
-                f"tells its rows apart. It gives: {', '.join(columns)}."
+                f"Connector {self._context.name}: your query for {name} returns no column {' and '.join(lacking)}, "
+                f"which tells its rows apart. It returns: {', '.join(columns)}."
             )
         stream = "activities" if name in _PREFIXES else name
         for column in names:
@@ -270,8 +250,8 @@ class Reading:
 def dated_streams(config: PromonitorConfig) -> frozenset[StreamName]:
     """Return the streams that can be read by when their rows were last changed, at least in part.
 
-    Whom ProMonitor knows has no date. A learner whom it comes to know long after ProSolution wrote them down would be
-    missed, so learners are read whole unless everybody in ProSolution is one.
+    ProMonitor does not date the learners whom it knows. One whom it adds long after ProSolution last changed them would
+    be missed, so learners are read whole unless everybody in ProSolution is one.
     """
     return frozenset({"activities", "learners"} if config.learners == "prosolution" else {"activities"})
 
@@ -282,48 +262,24 @@ def academic_years(today: date) -> tuple[str, str]:
     return tuple(f"{year % 100:02}/{(year + 1) % 100:02}" for year in (start - 1, start))  # type: ignore[return-value]
 
 
-def own_statement(query: str | Procedure, dialect: sa.Dialect) -> sa.TextClause:
-    """Return a college's own query ready to be executed, with its parameters bound.
-
-    Raises `ConfigError` for a procedure where the database has none.
-    """
-    text = query if isinstance(query, str) else _call(query, dialect)
-    types: dict[str, Any] = {"academic_year": sa.Unicode, "since": sa.DateTime}
-    used = [name for name in PARAMETERS if re.search(rf"(?<![:\w\\]):{name}\b", text)]
-    return sa.text(text).bindparams(*(sa.bindparam(name, type_=types[name]) for name in used))
-
-
-def _call(query: Procedure, dialect: sa.Dialect) -> str:
-    quote = dialect.identifier_preparer.quote_identifier
-    parts = [*([query.database] if query.database else []), *query.procedure.split(".")]
-    name = ".".join(quote(part) for part in parts)
-    if dialect.name == "mssql":
-        arguments = ", ".join(f"@{name}=:{value}" for name, value in query.parameters.items())
-        return f"SET NOCOUNT ON; EXEC {name} {arguments}"  # else the rows that it counts would be its first answer
-    if dialect.name == "postgresql":
-        arguments = ", ".join(f"{quote(name)} => :{value}" for name, value in query.parameters.items())
-        return f"SELECT * FROM {name}({arguments})"  # noqa: S608 - checked names, quoted
-    raise ConfigError(f"A {dialect.name} database has no procedures; write a SELECT for the query instead.")
-
-
 def _refuse_odd_names(names: Iterable[str]) -> None:
     for name in names:
         if not IDENTIFIER.fullmatch(name):
             raise ConfigError(
-                f"The mapping reads the column {name!r}, which is not a plain name of a column, so nothing was read. "
-                "Correct the mapping."
+                f"The mapping reads the column {name!r}, which is not a plain name, so nothing was read. Correct the "
+                "mapping."
             )
 
 
 # -- one record -------------------------------------------------------------------------------------------------------
 
 
-def _maker(
+def _record_maker(
     query: str, key: Sequence[str], names: Sequence[str], activity: str | None, answers: Mapping[str, str]
 ) -> Callable[[Mapping[str, Any]], Record]:
     """Return the function that makes a record of a row.
 
-    Everything becomes text, stripped of its padding: the database's types are not the source's meaning.
+    Every value becomes text, without its padding: the mapping says what it means, not the type in the database.
     """
     is_activity = query in _PREFIXES or query not in KEYS
     prefix = [_PREFIXES.get(query, query)] if is_activity else []
@@ -339,7 +295,7 @@ def _maker(
                 data["Source"] = source
             if "Type" in data and not data["Type"]:
                 data["Type"] = activity or _badge(row)
-            if "EventKey" in data and source in _EVENTS:  # with words, as another source's events have numbers, too
+            if "EventKey" in data and source in _EVENTS:  # with a word, as another source's events have numbers, too
                 meeting = data["EventKey"]
                 data["EventKey"] = f"meeting {meeting}" if meeting else f"{_EVENTS[source]} {parts[0]}"
         if query == "responses":
@@ -352,7 +308,7 @@ def _maker(
 
 
 def _completed(stream: str, messages: Iterable[Message], tokens: Mapping[str, str]) -> Iterator[Message]:
-    """Give each learner the token of their page, where the record holds none; leave out what nobody answered."""
+    """Give each learner the token of their page, where the record holds none; leave out items without an answer."""
     for message in messages:
         if not isinstance(message, Record):
             yield message
@@ -379,7 +335,7 @@ def _by_type(row: Mapping[str, Any]) -> Iterator[tuple[bool, Mapping[str, Any]]]
 
 
 def _badge(row: Mapping[str, Any]) -> str:
-    """Return what a badge is: its name and value, as ``Careers: Interview held``."""
+    """Return the type of a badge: its name and value, as ``Careers: Interview held``."""
     return ": ".join(text for name in ("Badge", "BadgeValue") if (text := text_of(row.get(name))))
 
 

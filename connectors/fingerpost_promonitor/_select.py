@@ -1,7 +1,7 @@
-"""Judge a college's own SELECT before it may run: one statement that reads, and nothing that could do more.
+"""Check a college's own SELECT before it may run: it must be one statement that reads, and nothing more.
 
-The tokenizer is strict on purpose. A parser that knows three dialects would have to be believed when it says that it
-understood; this one refuses whatever it does not know by name, and a college can always write a view instead.
+The tokenizer is strict on purpose. A parser of three dialects would have to be trusted to have understood; this one
+refuses whatever it does not know by name, and a college can always write a view instead.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REFUSED: Final = frozenset(
         "vacuum", "waitfor", "while", "writetext",
     }
 )  # fmt: skip
-"""Words that begin a statement which does something: SQL Server takes a second statement without a semicolon."""
+"""Words that begin a statement that changes something: SQL Server takes a second statement without a semicolon."""
 
 _REFUSED_FUNCTIONS: Final = re.compile(
     r"(?:sp|xp|fn_my|dbms|lo|pg|dblink|utl|query_to|table_to|cursor_to|database_to|schema_to)_\w*"
@@ -50,7 +50,7 @@ def checked_name(name: str) -> str:
     """Return a name of a table or column, or raise ValueError where it could be anything else."""
     if not IDENTIFIER.fullmatch(name) or name != name.strip():
         raise ValueError(
-            "is not a plain name: letters, digits, _, $ and blanks, not beginning with a digit, at most 128"
+            "is not a plain name: letters, digits, _, $ and spaces, not beginning with a digit, at most 128"
         )
     return name
 
@@ -95,12 +95,12 @@ class _Piece(NamedTuple):
 
 
 def _refuse(piece: _Piece, before: _Piece, *, touching: bool) -> None:
-    """Raise ValueError for what a statement that reads has no need of."""
+    """Raise ValueError for what a statement that only reads does not need."""
     word = piece.text.casefold()
     if piece.kind == "comment":
-        raise ValueError("must not hold comments; take them out")
+        raise ValueError("must not contain comments; take them out")
     if piece.kind == "parameter" and piece.text[1:] not in PARAMETERS:
-        raise ValueError(f"names the parameter {piece.text}, but there are only :{' and :'.join(PARAMETERS)}")
+        raise ValueError(f"uses the parameter {piece.text}, but there are only :{' and :'.join(PARAMETERS)}")
     if piece.kind == "text" and before.kind == "word" and touching and before.text not in {"N", "n"}:
         raise ValueError("has letters directly before a text; take them away")
     if piece.text == "(" and before.kind == "quoted":
@@ -123,5 +123,5 @@ def _unexpected(character: str) -> str:
     if character in "'\"[":
         return f"has a {character} that is not closed, or a text with a backslash"
     if character == ":":
-        return "has a colon that begins no parameter; write CAST(x AS type) instead of ::"
+        return "has a colon that does not begin a parameter; write CAST(x AS type) instead of ::"
     return f"holds the character {character!r}, which is not allowed there"

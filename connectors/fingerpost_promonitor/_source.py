@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import sqlalchemy as sa
 
@@ -20,11 +21,12 @@ from fingerpost import (
     StreamSpec,
     hookimpl,
 )
-from fingerpost_promonitor._catalogue import Catalogue, shown
+from fingerpost_promonitor._catalogue import Catalogue, full_name
 from fingerpost_promonitor._config import PromonitorConfig
 from fingerpost_promonitor._database import Database
 from fingerpost_promonitor._queries import activity_queries, query_for
 from fingerpost_promonitor._reading import Reading, academic_years, dated_streams
+from fingerpost_promonitor._rights import rights
 
 _SPECS = (
     StreamSpec("learners", mapping="promonitor-learners"),
@@ -59,16 +61,16 @@ class PromonitorSource(ManyStreamSource):
 
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
-        """Say whether the databases answer, hold what is read, and would let the login write."""
+        """Report whether the databases answer, have the tables that are read, and would let the login write."""
         yield from _check_listed_years(self.config.academic_years, context)
-        with Reading(self.config, context) as reading:
+        with closing(Reading(self.config, context)) as reading:
             databases = dict.fromkeys(reading.database(stream) for stream in self.config.wanted)
             for database in databases:
                 yield from self._check_database(reading, database, context)
 
     def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
         """Yield one stream: learners of each year, enrolments, tutors by the configured rule, activities, answers."""
-        with Reading(self.config, context) as reading:
+        with closing(Reading(self.config, context)) as reading:
             yield from reading.read(stream, cursor)
 
     # -- check -------------------------------------------------------------------------------------------------------
@@ -78,25 +80,26 @@ class PromonitorSource(ManyStreamSource):
         try:
             with database.connect() as connection:
                 connection.execute(sa.select(sa.literal(1))).all()
-                years = ", ".join(self.config.academic_years or academic_years(context.as_of))
+                years = ", ".join(reading.years)
                 yield Finding("ok", f"{database.label}: the database answers; academic years {years} are read.")
-                catalogue = Catalogue(self.config, database.backend, lambda: sa.inspect(connection))
+                catalogue = Catalogue(self.config, database.backend, connection)
                 yield from self._check_tables(database, catalogue, streams)
                 if "learners" in streams and "learners" not in self.config.queries:
-                    yield from self._check_years(database, connection, catalogue, context)
+                    yield from self._check_years(reading.years, database, connection, catalogue)
                 yield from _check_rights(database, connection, catalogue.tables)
             unknown = reading.unknown(context.columns, streams) if len(self.config.wanted) == len(streams) else []
         except FingerpostError as error:
             yield Finding("error", error.message)
             return
         for name in unknown:
-            said = f"A mapping reads the column {name}, and no table that is read has one of that name."
-            yield Finding("error", said, "Correct the mapping.")
+            yield Finding(
+                "error", f"A mapping reads the column {name}, which no table that is read has.", "Correct the mapping."
+            )
 
     def _check_tables(
         self, database: Database, catalogue: Catalogue, streams: Sequence[StreamName]
     ) -> Iterator[Finding]:
-        """Try to build every query: what is missing comes out as a sentence."""
+        """Try to build every query, and report what is missing."""
         for stream in streams:
             try:
                 if stream == "activities":
@@ -109,38 +112,38 @@ class PromonitorSource(ManyStreamSource):
                 yield Finding("ok", f"{database.label}: the tables of the {stream} are there.")
 
     def _check_years(
-        self, database: Database, connection: sa.Connection, catalogue: Catalogue, context: Context
+        self, years: Sequence[str], database: Database, connection: sa.Connection, catalogue: Catalogue
     ) -> Iterator[Finding]:
-        """Warn of a year without learners: it is spelt otherwise there, or has not begun."""
+        """Warn about a year without learners: the database spells it another way, or it has not begun."""
         try:
             query = query_for("learners", catalogue, self.config)
         except FingerpostError:
-            return  # what is missing was told
-        for year in self.config.academic_years or academic_years(context.as_of):
+            return  # reported already
+        for year in years:
             page = query.page((), size=1, after=False, since=False)
             if connection.execute(page, {"academic_years": [year]}).first() is None:
                 yield Finding(
                     "warning",
-                    f"{database.label}: there is no learner of the academic year {year}.",
-                    "If the database spells its years otherwise, write them into academic_years.",
+                    f"{database.label}: the academic year {year} has no learners.",
+                    "If the database spells its years another way, set academic_years to its spellings.",
                 )
 
 
 def _check_listed_years(listed: Sequence[str], context: Context) -> Iterator[Finding]:
-    """Warn of a list of years that was complete once; how a college spells years that are no numbers is its own."""
+    """Warn about a list of years that is out of date; years spelt without numbers are left alone."""
     current = academic_years(context.as_of)[1]
     begins = [_beginning(year) for year in listed]
     if listed and None not in begins and _beginning(current) not in begins:
         yield Finding(
             "warning",
-            f"{context.name}: academic_years names {', '.join(listed)}, and not the academic year {current} "
-            "that is now: nothing of it is read.",
-            "Take academic_years out, so that this year and the one before it are always read; or add this year.",
+            f"{context.name}: academic_years names {', '.join(listed)}, and not the academic year {current}: nothing "
+            "of the current year is read.",
+            "Take academic_years out, so that this year and the one before are always read; or add this year.",
         )
 
 
 def _beginning(year: str) -> int | None:
-    """Return in which year an academic year begins, as 25 for any spelling of 2025/26; None where that is not clear."""
+    """Return the year in which an academic year begins, 25 for any spelling of 2025/26; None where it is not clear."""
     digits = re.sub(r"\D", "", year)
     first, second = {4: (digits[:2], digits[2:]), 6: (digits[2:4], digits[4:]), 8: (digits[2:4], digits[6:])}.get(
         len(digits), ("0", "0")
@@ -149,32 +152,19 @@ def _beginning(year: str) -> int | None:
 
 
 def _check_rights(database: Database, connection: sa.Connection, tables: Sequence[sa.Table]) -> Iterator[Finding]:
-    """Warn of a login that can write: the reading one needs no such right."""
-    writable = [shown(table) for table in tables if _can_write(connection, table)]
+    """Warn about a login that can write: to read, it needs no such right."""
+    questions = [(table, rights(table, connection.dialect)) for table in tables]
+    writable = [
+        full_name(table) for table, asks in questions if asks is not None and any(connection.execute(asks).one())
+    ]
     if writable:
+        more = f" and {len(writable) - 3} more tables" if len(writable) > 3 else ""
         yield Finding(
             "warning",
-            f"{database.label}: the login may change {', '.join(writable[:3])}"
-            + (f" and {len(writable) - 3} more tables." if len(writable) > 3 else "."),
+            f"{database.label}: the login may change {', '.join(writable[:3])}{more}.",
             "Give the reading login SELECT alone; writing back uses a login of its own.",
         )
     elif database.backend not in {"mssql", "postgresql", "sqlite"}:
-        yield Finding("warning", f"{database.label}: whether the login can write cannot be told on {database.backend}.")
-
-
-def _can_write(connection: sa.Connection, table: sa.Table) -> bool:
-    asks = rights(table, connection.dialect)
-    return asks is not None and any(connection.execute(asks).one())
-
-
-def rights(table: sa.Table, dialect: sa.Dialect) -> sa.Select[Any] | None:
-    """Return the statement that asks whether the login may change a table; None where the database cannot be asked.
-
-    A SQLite file knows no logins; its session refuses to write.
-    """
-    name = dialect.identifier_preparer.format_table(table)
-    if dialect.name == "mssql":
-        return sa.select(*(sa.func.has_perms_by_name(name, "OBJECT", one) for one in ("INSERT", "UPDATE", "DELETE")))
-    if dialect.name == "postgresql":
-        return sa.select(sa.func.has_table_privilege(name, "INSERT, UPDATE, DELETE"))
-    return None
+        yield Finding(
+            "warning", f"{database.label}: Fingerpost cannot see whether the login may write on {database.backend}."
+        )

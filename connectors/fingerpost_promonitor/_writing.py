@@ -1,7 +1,7 @@
-"""Bring the items on learners' pages to what they should say, so that doing it twice does it once.
+"""Bring the items on learners' pages up to date, so that doing it twice does it once.
 
 Each item is looked for before it is written, under a lock and in one transaction, and looked for again afterwards: only
-what is found as we wrote it is committed. So nothing depends on what was remembered of an earlier run.
+what is found as we wrote it is committed. So nothing depends on the memory of an earlier run.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -30,7 +29,8 @@ from fingerpost import (
     read_mark,
 )
 from fingerpost_promonitor._catalogue import Catalogue
-from fingerpost_promonitor._database import Fault, WritableDatabase, fault
+from fingerpost_promonitor._database import WritableDatabase
+from fingerpost_promonitor._faults import Fault, fault
 from fingerpost_promonitor._items import ItemStatements, Operation
 from fingerpost_promonitor._write_config import PromonitorWriteConfig
 
@@ -41,7 +41,7 @@ _CODES: dict[Fault, str] = {
 
 
 class Order(NamedTuple):
-    """What is to become of one item: the content of a payload."""
+    """What one item should become: the content of a payload."""
 
     key: str
     operation: Literal["open", "update", "close"]
@@ -65,7 +65,7 @@ class Order(NamedTuple):
         return json.dumps(self._asdict(), ensure_ascii=False).encode()
 
     def __repr__(self) -> str:
-        """Show nothing of what is said about whom."""
+        """Show neither the text nor the learner."""
         return f"Order(key={self.key!r}, operation={self.operation!r})"
 
 
@@ -98,7 +98,7 @@ _CHANGED = _Outcome("temporary", None, "changed_meanwhile")
 
 
 class Writing:
-    """One delivery, or one look at what became of an earlier one; it closes its connection."""
+    """One delivery, or one look at what became of an earlier one; whoever makes it closes it."""
 
     def __init__(self, config: PromonitorWriteConfig, context: Context) -> None:
         self._config = config
@@ -111,17 +111,13 @@ class Writing:
         self._pages: dict[str, list[int]] = {}
         self._wrote = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self.database.close()
 
     def statements(self, connection: sa.Connection) -> ItemStatements:
         """Return the statements for this database; `ConfigError` says what it lacks."""
-        catalogue = Catalogue(self._config, self.database.backend, lambda: sa.inspect(connection))
+        catalogue = Catalogue(self._config, self.database.backend, connection)
         return ItemStatements(catalogue, self._config, connection.dialect)
 
     def deliver(self, payloads: Sequence[Payload]) -> Iterator[Receipt]:
@@ -136,7 +132,7 @@ class Writing:
         return self._each(payloads, self._read_back, "unknown")
 
     def listed(self) -> Iterator[ListedItem]:
-        """Yield every open item that stands on a page as we wrote it, in the words of nobody else."""
+        """Yield every open item that stands on a page exactly as we wrote it."""
         try:
             with self.database.transaction() as connection:
                 streaming = connection.execution_options(stream_results=True, yield_per=1_000)
@@ -145,12 +141,12 @@ class Writing:
                     if mark is not None and mark.intact and not mark.closed:
                         yield ListedItem(mark.key, reference.strip())
         except sa.exc.SQLAlchemyError as error:
-            raise self.database.told(error) from error
+            raise self.database.explain(error) from error
 
     def _each(
         self, payloads: Sequence[Payload], act: Callable[[sa.Connection, Order], _Outcome], put_off: ReceiptStatus
     ) -> Iterator[Receipt]:
-        """Act on each payload; where the database is in no state to, put off all that are left."""
+        """Act on each payload; where the database cannot serve us, put off all that are left."""
         orders = [(payload.key, Order.read(payload.content)) for payload in payloads]
         try:
             with self.database.transaction() as connection:
@@ -158,9 +154,9 @@ class Writing:
             while orders:
                 key, order = orders[0]
                 try:
-                    outcome = self._one(order, act)
-                    if outcome == _CHANGED:  # who was at it just now is done: see whether it is theirs now
-                        outcome = self._one(order, act)
+                    outcome = self._in_transaction(order, act)
+                    if outcome == _CHANGED:  # whoever was editing it has finished: see what it says now
+                        outcome = self._in_transaction(order, act)
                 except sa.exc.SQLAlchemyError as error:
                     if not self._wrote or fault(error) == "denied":
                         raise  # nothing was written
@@ -170,16 +166,16 @@ class Writing:
                 if outcome.detail == _CODES["late"]:
                     raise SourceUnavailable("", detail=outcome.detail)
         except (sa.exc.SQLAlchemyError, FingerpostError) as error:
-            trouble, code = self._told(error)
+            trouble, code = self._explained(error)
             for key, _ in orders:
                 yield Receipt(key, put_off, None, code)
             if isinstance(trouble, AuthError | ConfigError):
                 raise trouble from (None if trouble is error else error)
             self._context.log.warning("writeback_put_off", code=code, count=len(orders))
 
-    def _told(self, error: sa.exc.SQLAlchemyError | FingerpostError) -> tuple[FingerpostError, str]:
+    def _explained(self, error: sa.exc.SQLAlchemyError | FingerpostError) -> tuple[FingerpostError, str]:
         if isinstance(error, sa.exc.SQLAlchemyError):
-            return self.database.told(error), _CODES[fault(error)]
+            return self.database.explain(error), _CODES[fault(error)]
         return error, "misconfigured" if isinstance(error, ConfigError) else error.detail or _CODES["lost"]
 
     def _prepare(self, connection: sa.Connection, references: list[str]) -> None:
@@ -190,7 +186,7 @@ class Writing:
             pages.setdefault(reference.strip(), []).append(page)
         self._pages = {reference: sorted(found, reverse=True) for reference, found in pages.items()}
 
-    def _one(self, order: Order, act: Callable[[sa.Connection, Order], _Outcome]) -> _Outcome:
+    def _in_transaction(self, order: Order, act: Callable[[sa.Connection, Order], _Outcome]) -> _Outcome:
         self._wrote = False
         with self.database.transaction() as connection:
             for statement in self._items.lock(order.key, self._config.timeout):
@@ -202,7 +198,7 @@ class Writing:
                 connection.commit()
             return outcome
 
-    # -- what is done about one item ---------------------------------------------------------------------------------
+    # -- one item --------------------------------------------------------------------------------------------------
 
     def _carry_out(self, connection: sa.Connection, order: Order) -> _Outcome:
         pages = self._pages.get(order.reference)
@@ -217,7 +213,7 @@ class Writing:
             closed = [write("close", one, order.text) for one in ours]
             return next((one for one in closed if one.status != "sent"), closed[0])
         here = [one for one in ours if one.page == pages[0]]
-        # Two at once were an accident, and nobody looks at the page of a year that is over.
+        # A second item is an accident, and nobody looks at the page of a year that is over.
         for one in [one for one in ours if one not in here[:1]]:
             closed_one = write("close", one, _closed(one))
             if closed_one.status != "sent":
@@ -246,21 +242,19 @@ class Writing:
         pages = self._pages.get(order.reference)
         if not pages:
             return []
-        rows = connection.execute(self._items.look(pages, order.key)).all()
-        marked = [(item, page, text, read_mark(text)) for item, page, text in rows]
         return [
             _Found(item, page, text, mark)
-            for item, page, text, mark in marked
-            if mark is not None and mark.key == order.key
+            for item, page, text in connection.execute(self._items.look(pages, order.key)).all()
+            if (mark := read_mark(text)) is not None and mark.key == order.key
         ]
 
     def _write(
         self, connection: sa.Connection, order: Order, known: set[int], operation: Operation, old: _Found | None,
         text: str,
     ) -> _Outcome:  # fmt: skip
-        """Write one item and look whether it is there; what was not kept as it was written is not committed.
+        """Write one item and check that it is there; what was not kept as it was written is not committed.
 
-        `known` are the items that were there before: a new one is another.
+        `known` are the items that were there before: a new item is none of them.
         """
         statement = self._items.write(
             operation, page=self._pages[order.reference][0], item=None if old is None else old.item, text=text,
@@ -269,19 +263,17 @@ class Writing:
         self._wrote = True
         result = connection.execute(statement)
         if self._items.procedure is not None and result.returns_rows:
-            _hear_out(result, connection.dialect)
+            _exhaust(result, connection.dialect)
         result.close()
         for one in self._look(connection, order):
             is_it = one.item not in known if old is None else one.item == old.item
             if is_it and _same(one.text, text):
                 return _Outcome("sent", str(one.item))
-        if old is not None:
-            return _CHANGED
-        return _Outcome("permanent", None, "not_kept")
+        return _CHANGED if old is not None else _Outcome("permanent", None, "not_kept")
 
 
-def _hear_out(result: sa.CursorResult[Any], dialect: sa.Dialect) -> None:
-    """Go over all that a procedure says: only then it is done. What the driver raises comes out as SQLAlchemy's."""
+def _exhaust(result: sa.CursorResult[Any], dialect: sa.Dialect) -> None:
+    """Read all results of a procedure: only then has it finished. What the driver raises comes out as SQLAlchemy's."""
     errors = dialect.loaded_dbapi.Error
     try:
         while result.cursor.nextset():
@@ -291,16 +283,16 @@ def _hear_out(result: sa.CursorResult[Any], dialect: sa.Dialect) -> None:
 
 
 def _after_writing(kind: Fault) -> _Outcome:
-    """Say what a fault means that came after something was written, be it at the very end."""
-    if kind == "busy":  # the server itself took everything back
-        return _Outcome("temporary", None, _CODES[kind])
-    if kind in ("lost", "late", "login"):
-        return _Outcome("unknown", None, _CODES[kind])
-    return _Outcome("permanent", None, _CODES[kind])
+    """Return the outcome where a fault came after something was written, be it at the very end."""
+    # Where it is busy, the server itself rolled everything back.
+    statuses: dict[Fault, ReceiptStatus] = {
+        "busy": "temporary", "lost": "unknown", "late": "unknown", "login": "unknown"
+    }  # fmt: skip
+    return _Outcome(statuses.get(kind, "permanent"), None, _CODES[kind])
 
 
 def _same(one: str, other: str) -> bool:
-    """Say whether two texts are the same but for blanks and line ends, which an ILP may change."""
+    """Say whether two texts are the same but for white space, which an ILP may change."""
     return one.split() == other.split()
 
 

@@ -31,8 +31,8 @@ class RestSource(Source):
     """Read any service that answers with lists of JSON objects.
 
     Limits, retries and refusals are those of the host's HTTP helper. A token that expires while a stream is read is
-    replaced once for each request that it costs. The configuration is all there is: whatever a service needs beyond it
-    belongs into a connector of its own.
+    replaced once for each request that it costs. A service that needs more than the configuration offers needs a
+    connector of its own.
     """
 
     name: ClassVar[str] = "rest"
@@ -56,7 +56,7 @@ class RestSource(Source):
 
     @hookimpl
     def check(self, context: Context) -> Iterable[Finding]:
-        """Sign in, fetch the first page of every stream, and say what is on it."""
+        """Sign in, fetch the first page of every stream, and report what is on it."""
         for spec in self.streams:
             try:
                 yield self._check(spec.name, context)
@@ -100,12 +100,14 @@ class RestSource(Source):
         page = next(self._reader(name, context).pages(None))
         rows = page.records
         if not page.listed:
-            return Finding("warning", f"{name}: the first page is empty", "see whether the account may see any records")
+            return Finding(
+                "warning", f"{name}: the first page is empty", "check whether the account may see any records"
+            )
         if not rows:
             return Finding(
                 "warning",
                 f"{name}: records takes none of the {page.listed:,} records on the first page",
-                f"see whether its filter is right, in streams.{name}",
+                f"check its filter in streams.{name}",
             )
         stream = self._options.streams[name]
         if stream.key and stream.expand is None:
@@ -120,8 +122,8 @@ class RestSource(Source):
             return Finding(
                 "warning",
                 f"{name}: the first page is full, with the {page.listed:,} records that size asks for, and the answer "
-                "names no page after it",
-                f"see whether there are more, and correct pagination in streams.{name}",
+                "does not name a next page",
+                f"check whether there are more, and correct pagination in streams.{name}",
             )
         return Finding("ok", f"{name}: the first page holds {len(rows):,} records")
 

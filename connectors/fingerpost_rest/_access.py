@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from base64 import b64encode
@@ -15,7 +14,7 @@ from requests.auth import AuthBase
 
 from fingerpost import AuthError, Context
 from fingerpost_rest._config import Auth, Rate
-from fingerpost_rest._paths import search
+from fingerpost_rest._paths import parsed, search
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def address(base_url: str, path: str) -> str:
-    """Return the address of a path below the base; an address stays what it is."""
+    """Return the address of a path below the base; a full address stays as it is."""
     return path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}"
 
 
@@ -45,7 +44,7 @@ class Access(AuthBase):
         return self._auth.kind in {"oauth2", "login"}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign one request; requests calls it for every one that is sent."""
+        """Sign one request; `requests` calls it for every one that is sent."""
         auth = self._auth
         if auth.kind == "basic":
             request.headers["Authorization"] = _basic(auth.username or "", _plain(auth.password))
@@ -56,7 +55,7 @@ class Access(AuthBase):
         return request
 
     def prepare(self, context: Context, pace: Pace) -> None:
-        """Sign in where that is needed and was not done yet."""
+        """Sign in where that is needed and has not been done yet."""
         if self.renewable and self._token is None:
             self.renew(context, pace)
 
@@ -65,17 +64,12 @@ class Access(AuthBase):
         auth = self._auth
         self._token = None
         # Asking twice for a token is harmless. Some services answer wrong credentials with 200 or 400 and no token.
+        method = "GET" if auth.kind == "login" and auth.send == "basic" else "POST"
         response = context.http.request(
-            "GET" if auth.kind == "login" and auth.send == "basic" else "POST",
-            self._url,
-            retry=True,
-            accept=(400,),
-            expect_json=True,
-            pace=pace.wait,
-            **self._credentials(),
+            method, self._url, retry=True, accept=(400,), expect_json=True, pace=pace.wait, **self._credentials()
         )
         path = auth.token_path or ("access_token" if auth.kind == "oauth2" else "token")
-        token = search(path, _answer(response))
+        token = search(path, parsed(response.content))
         if not isinstance(token, str) or not token.strip():
             raise AuthError(
                 f"Connector {context.name}: {urlsplit(self._url).hostname} gave no token at {path}; check the user and "
@@ -102,10 +96,10 @@ class Access(AuthBase):
         return {"headers": headers, "data" if auth.send == "form" else "json": fields}
 
 
-class Placed(AuthBase):
-    """Fill the placeholders of a path in, and sign the request.
+class PathParameters(AuthBase):
+    """Fill in the placeholders of a path, and sign the request.
 
-    This is done as late as a request is signed, so that the path which the HTTP helper logs has the placeholder
+    It happens only when a request is signed, so that the path in the HTTP helper's log has the placeholder
     ``{learner}`` in it and nobody's reference.
     """
 
@@ -114,14 +108,14 @@ class Placed(AuthBase):
         self._values = {name: quote(value, safe="") for name, value in values.items()}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign one request; requests calls it for every one that is sent."""
+        """Sign one request; `requests` calls it for every one that is sent."""
         parts = urlsplit(str(request.url))
         path = re.sub(r"%7B([a-z]+)%7D", lambda found: self._values.get(found[1], found[0]), parts.path)
         request.url = urlunsplit(parts._replace(path=path))
         return self._access(request)
 
     def hiding(self, following: Callable[[Response], str | None]) -> Callable[[Response], str | None]:
-        """Put the placeholder back into the addresses that `following` finds: they are logged as well."""
+        """Put the placeholder back into the addresses that `following` finds, as they are logged as well."""
 
         def hidden(response: Response) -> str | None:
             url, learner = following(response), self._values["learner"]
@@ -148,16 +142,9 @@ class Pace:
 
 
 def _around_path(url: str) -> tuple[str, str, str]:
-    """Cut an address, which may be a relative one, into what is before its path, the path and what comes after."""
+    """Split an address, perhaps a relative one, into what is before its path, the path, and what comes after."""
     found = re.match(r"((?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/?#]*)?)([^?#]*)(.*)", url, re.DOTALL)
     return (found[1], found[2], found[3]) if found else (url, "", "")
-
-
-def _answer(response: Response) -> Any:
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        return None
 
 
 def _basic(username: str, password: str) -> str:

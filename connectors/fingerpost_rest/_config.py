@@ -18,29 +18,29 @@ from fingerpost_rest._paths import compiles, whole_list
 
 def _path_in_json(value: str) -> str:
     if not compiles(value):
-        raise ValueError("is no JMESPath; write one such as data or meta.pagination.next")
+        raise ValueError("is not a JMESPath; write one such as data or meta.pagination.next")
     return value
 
 
 def _header(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+", value):
-        raise ValueError("is no name of a header; write one such as X-API-Key")
+        raise ValueError("is not the name of a header; write one such as X-API-Key")
     return value
 
 
 def _address(value: str) -> str:
     """Refuse an address to which a key must not go, or that hides more than an address."""
     if re.search(r"[\\\s\x00-\x1f\x7f-\x9f]", value):
-        raise ValueError("may hold no backslash, blank or control character")
+        raise ValueError("must not contain a backslash, a space or a control character")
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1") from error
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError("is no web address; write one such as https://api.example.ac.uk/v1")
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ValueError("is not a web address; write one such as https://api.example.ac.uk/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("may hold no user, password, ? or #; keys go into auth and parameters into query")
+        raise ValueError("must not contain a user, a password, ? or #; keys go into auth and parameters into query")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("must begin with https://, or keys and learners' data would travel unencrypted")
     return value
@@ -54,7 +54,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def relative(value: str) -> str:
-    """Refuse a path that leads away from the base, or that hides parameters."""
+    """Refuse a path that leads away from base_url, or that hides parameters."""
     if "://" in value or value.startswith("//") or "?" in value or "#" in value:
         raise ValueError("must be a path below base_url, without ? or #; parameters go into query")
     return value
@@ -62,20 +62,17 @@ def relative(value: str) -> str:
 
 def _no_key(value: str) -> str:
     if value.casefold() in {"authorization", "cookie", "x-api-key"}:
-        raise ValueError("is a header for keys, which would stand in the file in clear; use auth")
+        raise ValueError("is a header for keys, which would stand in the file unprotected; use auth")
     return value
 
 
-def _place_of_token(value: str) -> str:
-    if value.count("{token}") != 1:
-        raise ValueError('must hold {token} once, such as "Bearer {token}"')
-    return value
+def _containing(placeholder: str, example: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value.count(placeholder) != 1:
+            raise ValueError(f'must hold {placeholder} once, such as "{example}"')
+        return value
 
-
-def _place_of_cursor(value: str) -> str:
-    if value.count("{cursor}") != 1:
-        raise ValueError("must hold {cursor} once, such as \"modified>='{cursor}'\"")
-    return value
+    return AfterValidator(check)
 
 
 JmesPath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_in_json)]
@@ -84,14 +81,14 @@ _Name: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
 class Table(BaseModel):
-    """A table of the configuration: unknown keys are refused, values never printed."""
+    """A table of the configuration: unknown keys are refused, and values are never printed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 # -- signing in -------------------------------------------------------------------------------------------------------
 
-_NEEDS: dict[str, tuple[str, ...]] = {
+_REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
     "none": (),
     "api_key": ("key", "header"),
     "bearer": ("token",),
@@ -99,7 +96,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "oauth2": ("url", "client_id", "client_secret"),
     "login": ("url", "username", "password"),
 }
-_TAKES: dict[str, tuple[str, ...]] = {
+_OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {
     "none": (),
     "api_key": ("value",),
     "bearer": ("header", "value"),
@@ -110,7 +107,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
 
 
 class Auth(Table):
-    """``auth``: how the service knows us. Which keys it takes depends on its `kind`."""
+    """``auth``: how we sign in to the service. Which keys it takes depends on its `kind`."""
 
     kind: Literal["none", "api_key", "bearer", "basic", "oauth2", "login"] = Field(
         default="none", description="How to sign in: api_key, bearer, basic, oauth2 or login."
@@ -133,19 +130,19 @@ class Auth(Table):
     password_field: _Name = Field(default="password", description="What a login calls the password.")
     token_path: JmesPath | None = Field(default=None, description="Where the token is in the answer, as a JMESPath.")
     header: HeaderName = Field(default="Authorization", description="The header in which the key or token is sent.")
-    value: Annotated[str, AfterValidator(_place_of_token)] | None = Field(
+    value: Annotated[str, _containing("{token}", "Bearer {token}")] | None = Field(
         default=None, description='What the header says, such as "Bearer {token}".'
     )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed, given = _NEEDS[self.kind], self.model_fields_set - {"kind"}
+        needed, given = _REQUIRED_KEYS[self.kind], self.model_fields_set - {"kind"}
         missing = [name for name in needed if name not in given]
         if missing:
             raise ValueError(f'of kind "{self.kind}" needs {" and ".join(missing)} as well')
-        idle = sorted(given - {*needed, *_TAKES[self.kind]})
+        idle = sorted(given - {*needed, *_OPTIONAL_KEYS[self.kind]})
         if idle:
-            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; take it away')
+            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; remove it')
         if self.kind == "oauth2" and self.send == "json":
             raise ValueError('of kind "oauth2" sends its credentials as "basic" or "form"')
         if self.url is not None:
@@ -170,7 +167,7 @@ class Pagination(Table):
     parameter: _Name | None = Field(
         default=None, description="The query parameter of the page number, the offset or the token."
     )
-    start: int | None = Field(default=None, ge=0, description="The number of the first page, 1 unless told otherwise.")
+    start: int | None = Field(default=None, ge=0, description="The number of the first page; 1 by default.")
     size: int | None = Field(default=None, ge=1, description="How many records to ask for on one page.")
     size_parameter: _Name | None = Field(default=None, description="The query parameter of the size.")
     total: JmesPath | None = Field(
@@ -193,7 +190,7 @@ class Pagination(Table):
             "cursor": {"parameter", "next", "max_pages"},
         }[self.kind]
         if idle := sorted(given - takes - {"size", "size_parameter"}):
-            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; take it away')
+            raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; remove it')
         if self.kind == "cursor" and self.next is None:
             raise ValueError('of kind "cursor" needs next, the place of the next token in the answer')
         if (self.size is None) != (self.size_parameter is None):
@@ -202,7 +199,7 @@ class Pagination(Table):
 
 
 class Incremental(Table):
-    """``incremental``: how to ask for nothing but what changed."""
+    """``incremental``: how to ask only for what changed."""
 
     parameter: _Name = Field(description="The query parameter that says since when.")
     cursor: Literal["instant", "date", "integer"] = Field(default="instant", description="What kind of mark it takes.")
@@ -212,7 +209,7 @@ class Incremental(Table):
     )
     format: _Name | None = Field(default=None, description='How to write it, such as "%Y-%m-%d %H:%M:%S"; else ISO.')
     local: bool = Field(default=False, description="Write it in the college's time zone instead of UTC.")
-    value: Annotated[str, AfterValidator(_place_of_cursor)] = Field(
+    value: Annotated[str, _containing("{cursor}", "modified>='{cursor}'")] = Field(
         default="{cursor}", description="What the parameter says, for services that take an expression."
     )
     ordered: bool = Field(default=False, description="The records come in the order of their changes.")
@@ -239,15 +236,15 @@ class Listed(Table):
                 whole_list(self.records)
             except ValueError:
                 raise ValueError(
-                    f'cannot be read with pagination of kind "{self.pagination.kind}" while records filters inside of '
-                    "something else, since the pages are counted before the filter; let the filter follow the list, as "
-                    "in data[?type=='careers']"
+                    f'cannot be read with pagination of kind "{self.pagination.kind}" while records filters inside '
+                    "another expression, since the pages are counted before the filter; let the filter follow the "
+                    "list, as in data[?type=='careers']"
                 ) from None
         return self
 
 
 class RestStream(Listed):
-    """``streams.NAME``: where the records of one stream are, and what they mean."""
+    """``streams.NAME``: where the records of one stream are, and which mapping reads them."""
 
     enabled: bool = Field(default=True, description="Set to false to leave out a stream of a shipped declaration.")
     expand: JmesPath | None = Field(
@@ -268,7 +265,7 @@ class RestStream(Listed):
     incremental: Incremental | None = None
 
     def kept(self, name: str) -> Literal["snapshot", "append"]:
-        """Return how the records are kept: as configured, else what is usual for the stream."""
+        """Return how the records are kept: as configured, else by the default of the stream."""
         return self.mode or ("append" if name in {"activities", "destinations"} else "snapshot")
 
 
@@ -280,16 +277,16 @@ class Rate(Table):
 
 
 class Service(ConnectorConfig):
-    """The keys that say where a service is and how it knows us, whether it is read or written."""
+    """The keys that say where a service is and how we sign in, whether it is read or written."""
 
     variables: dict[str, str | int] = Field(
         default_factory=dict, description="What stands for {name} in base_url, auth.url, path and query."
     )
     base_url: Annotated[str, AfterValidator(_address)] = Field(description="The address that all paths are below.")
     headers: dict[Annotated[HeaderName, AfterValidator(_no_key)], str] = Field(
-        default_factory=dict, description="Headers of every request. No keys: they belong into auth."
+        default_factory=dict, description="Headers of every request. No keys: they belong in auth."
     )
-    auth: Auth = Field(default=Auth(), description="How the service knows us.")
+    auth: Auth = Field(default=Auth(), description="How we sign in to the service.")
     rate: Rate | None = Field(default=None, description="How many requests the service allows.")
 
 
@@ -325,14 +322,14 @@ class RestConfig(Service, SourceConfig):
     @model_validator(mode="after")
     def _reads_something(self) -> Self:
         if not any(stream.enabled for stream in self.streams.values()):
-            raise ValueError("has no stream that is enabled; declare one under streams")
+            raise ValueError("has no enabled stream; declare one under streams")
         return self
 
 
 # -- shipped declarations ---------------------------------------------------------------------------------------------
 
-_WHOLE = {"pagination", "incremental", "rate"}
-"""Tables of which one replaces the other: keys of two kinds of pagination must not mix."""
+_REPLACED_WHOLE = {"pagination", "incremental", "rate"}
+"""Tables that replace the shipped one whole: keys of two kinds of pagination must not mix."""
 
 
 def declarations() -> tuple[str, ...]:
@@ -346,7 +343,7 @@ def _folder() -> Any:
 
 def _load(name: str) -> dict[str, Any]:
     if name not in declarations():
-        raise ValueError(f"names no declaration that is shipped; there are: {', '.join(declarations())}")
+        raise ValueError(f"does not name a shipped declaration; there are: {', '.join(declarations())}")
     return tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
 
 
@@ -354,7 +351,7 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     merged = dict(below)
     for key, value in above.items():
         under: Any = below.get(key)
-        both = isinstance(under, Mapping) and isinstance(value, Mapping) and key not in _WHOLE
+        both = isinstance(under, Mapping) and isinstance(value, Mapping) and key not in _REPLACED_WHOLE
         # Another way to sign in has no use for the keys of the shipped one.
         if both and value.get("kind", under.get("kind")) == under.get("kind"):
             value = _overlay(under, value)
@@ -364,10 +361,10 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 def put_variables(table: dict[str, Any], variables: Mapping[str, Any]) -> None:
     """Replace ``{name}`` in the addresses that a service is known by."""
-    _put(table, "base_url", variables, str)
+    _fill_in(table, "base_url", variables, str)
     if isinstance(auth := table.get("auth"), Mapping):
         table["auth"] = changed = dict(auth)
-        _put(changed, "url", variables, str)
+        _fill_in(changed, "url", variables, str)
 
 
 def with_variables(request: object, variables: Mapping[str, Any], keep: Collection[str] = ()) -> object:
@@ -378,15 +375,15 @@ def with_variables(request: object, variables: Mapping[str, Any], keep: Collecti
     if not isinstance(request, Mapping):
         return request
     changed = dict(request)
-    _put(changed, "path", variables, lambda value: quote(value, safe=""), keep)
+    _fill_in(changed, "path", variables, lambda value: quote(value, safe=""), keep)
     if isinstance(changed.get("query"), Mapping):
         changed["query"] = query = dict(changed["query"])
         for parameter in query:
-            _put(query, parameter, variables, str, keep)
+            _fill_in(query, parameter, variables, str, keep)
     return changed
 
 
-def _put(
+def _fill_in(
     table: dict[str, Any],
     key: str,
     variables: Mapping[str, Any],

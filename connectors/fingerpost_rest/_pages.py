@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import xxhash
 
 from fingerpost import Context, SourceUnavailable
-from fingerpost_rest._access import Access, Pace, Placed, address
+from fingerpost_rest._access import Access, Pace, PathParameters, address
 from fingerpost_rest._config import Listed, Pagination, Service
 from fingerpost_rest._paths import answer_at, search, whole_list_of
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class NotThere(Exception):  # noqa: N818 - an answer, not a mistake
-    """Report that what a list was asked of does not exist."""
+    """Report that the service does not know the learner whose list was asked for."""
 
 
 class NotAllowed(Exception):  # noqa: N818 - an answer, not a mistake
-    """Report that the service keeps from us what a list was asked of; it may let us see other things."""
+    """Report that the service withholds a learner's list; it may let us see those of others."""
 
 
 class Page(NamedTuple):
@@ -35,7 +35,7 @@ class Page(NamedTuple):
 
 
 class Client:
-    """Ask one service as its configuration says; what reads it and what writes it go through here."""
+    """Ask one service as its configuration says; both the source and the channel go through here."""
 
     def __init__(self, config: Service) -> None:
         self._config = config
@@ -45,53 +45,44 @@ class Client:
 
     @property
     def access(self) -> Access:
-        """What signs the requests."""
+        """The access that signs requests."""
         return self._access
 
     def sign_in(self, context: Context) -> None:
-        """Sign in where that is needed and was not done yet."""
+        """Sign in where that is needed and has not been done yet."""
         self._access.prepare(context, self._pace)
 
-    def send(self, method: str, path: str, context: Context, *, placed: Placed, **options: Any) -> Response:
-        """Send one request and return the answer, judged by nobody but the HTTP helper."""
+    def send(self, method: str, path: str, context: Context, *, placed: PathParameters, **options: Any) -> Response:
+        """Send one request and return the answer, checked by the HTTP helper alone."""
         self.sign_in(context)
-        said = self._options(context, placed)
-        said["headers"] |= options.pop("headers", {})
-        return context.http.request(method, address(self._config.base_url, path), **said, **options)
+        ours = self._options(context, placed)
+        ours["headers"] |= options.pop("headers", {})
+        return context.http.request(method, address(self._config.base_url, path), **ours, **options)
 
     def pages(
-        self,
-        listed: Listed,
-        context: Context,
-        *,
-        name: str,
-        where: str,
-        params: Mapping[str, str],
-        placed: Placed | None = None,
-        changes: bool = False,
-    ) -> Iterator[Page]:
+        self, listed: Listed, context: Context, *, name: str, where: str, params: Mapping[str, str],
+        placed: PathParameters | None = None, changes: bool = False,
+    ) -> Iterator[Page]:  # fmt: skip
         """Yield one page of records after the other; `params` go beside those of the list.
 
         Raises `SourceUnavailable` where an answer has no list of records, or where pages begin to repeat themselves:
         a service that ignores the parameter of the page sends the first one for ever. An answer without content is an
-        empty page only where nothing but `changes` was asked for, or behind another page. With `placed` the list is
-        that of one learner, and raises `NotThere` where the service knows no such learner, and `NotAllowed` where it
-        keeps the learner from us.
+        empty page only where nothing but `changes` was asked for, or after another page. With `placed` the list is
+        that of one learner; `NotThere` is raised where the service does not know the learner, and `NotAllowed` where
+        it withholds them.
         """
         self.sign_in(context)
-        turner = _Turner(listed.pagination, self.host)
+        pagination = _Paginator(listed.pagination, self.host)
         seen: set[int] = set()
-        following = turner.following if placed is None else placed.hiding(turner.following)
-        for number, response in enumerate(
-            context.http.pages(
-                address(self._config.base_url, listed.path),
-                following,
-                params={**listed.query, **turner.first(), **params},
-                max_pages=listed.pagination.max_pages,
-                accept=(204,) if placed is None else (403, 404),
-                **self._options(context, placed),
-            )
-        ):
+        answers = context.http.pages(
+            address(self._config.base_url, listed.path),
+            pagination.following if placed is None else placed.hiding(pagination.following),
+            params={**listed.query, **pagination.first(), **params},
+            max_pages=listed.pagination.max_pages,
+            accept=(204,) if placed is None else (403, 404),
+            **self._options(context, placed),
+        )
+        for number, response in enumerate(answers):
             if response.status_code == 403:
                 raise NotAllowed
             if response.status_code == 404:
@@ -114,14 +105,14 @@ class Client:
             content = xxhash.xxh3_64_intdigest(json.dumps(whole).encode()) if whole else None
             if content in seen:
                 raise SourceUnavailable(
-                    f"{self.host} sends a page of {name} that it sent before; reading stopped. Check pagination."
+                    f"{self.host} sent a page of {name} that it had sent before, so reading stopped. Check pagination."
                 )
             if content is not None:
                 seen.add(content)
-            turner.turn(response, body, len(whole))
-            yield Page(records, len(whole), last=not turner.following(response))
+            pagination.advance(response, body, len(whole))
+            yield Page(records, len(whole), last=not pagination.following(response))
 
-    def _options(self, context: Context, placed: Placed | None) -> dict[str, Any]:
+    def _options(self, context: Context, placed: PathParameters | None) -> dict[str, Any]:
         renewal = {"renew": lambda: self._access.renew(context, self._pace)} if self._access.renewable else {}
         headers = {"Accept": "application/json", **self._config.headers}
         return {"headers": headers, "auth": placed or self._access, "pace": self._pace.wait, **renewal}
@@ -136,7 +127,7 @@ class Client:
         return records
 
 
-class _Turner:
+class _Paginator:
     """Find the address of the next page."""
 
     def __init__(self, pagination: Pagination, host: str) -> None:
@@ -160,8 +151,8 @@ class _Turner:
             params[said.parameter or "offset"] = "0"
         return params
 
-    def turn(self, response: Response, body: object, count: int) -> None:
-        """Take note of a page, and of how many records were on it before they were filtered; find the one after it."""
+    def advance(self, response: Response, body: object, count: int) -> None:
+        """Find the page after one that held `count` records before they were filtered."""
         self._body, self._count = body, count
         self._read += count
         kinds: dict[str, Callable[[Response], str | None]] = {
@@ -171,7 +162,7 @@ class _Turner:
         self._next = kinds[self._pagination.kind](response)
 
     def following(self, _: Response) -> str | None:
-        """Return the address of the page after the one that was turned to, None at the end."""
+        """Return the address of the next page, None at the end."""
         return self._next
 
     def _link(self, response: Response) -> str | None:
@@ -190,26 +181,26 @@ class _Turner:
         return _with_parameter(response.url, self._pagination.parameter or "page", str(self._number))
 
     def _offset(self, response: Response) -> str | None:
-        """Go on after what was received, not after what was asked for: a service may cap the size of a page."""
+        """Go on after what was received, not what was asked for: a service may cap the size of a page."""
         if self._is_last():
             return None
         return _with_parameter(response.url, self._pagination.parameter or "offset", str(self._read))
 
     def _is_last(self) -> bool:
-        """Believe what the answer says of its end; where it says nothing, only an empty page is the end.
+        """Trust what the answer says about its end; where it says nothing, only an empty page is the end.
 
-        A page that is merely short is not: a service may cap the size.
+        A short page is not, since a service may cap the size.
         """
         if self._pagination.more is None and self._pagination.total is None:
             return not self._count
-        last = self._body is not None and self._says_that_it_is_last()
+        last = self._body is not None and self._answer_says_last()
         if not last and not self._count:
             raise SourceUnavailable(
-                f"{self._host} says that more records follow, and sends an empty page; the next run tries again."
+                f"{self._host} says that more records follow, but sent an empty page; the next run tries again."
             )
         return last
 
-    def _says_that_it_is_last(self) -> bool:
+    def _answer_says_last(self) -> bool:
         said = self._pagination
         if said.more is not None:
             more = answer_at(said.more, self._body)

@@ -31,10 +31,10 @@ class Reader:
         key = stream.key or context.key
         if not key:
             raise ConfigError(
-                f'Connector {context.name}: say what identifies a record of {self._name}: key = ["id"] in '
+                f'Connector {context.name}: say what identifies a record of {self._name}: write, say, key = ["id"] in '
                 f"streams.{self._name}."
             )
-        mark = _Mark(stream.incremental, context)
+        mark = _Progress(stream.incremental, context)
         columns = sorted(context.columns)
         shown = False
         for number, page in enumerate(self.pages(cursor), start=1):
@@ -64,7 +64,7 @@ class Reader:
         stream = self._stream
         params: dict[str, str] = {}
         if stream.incremental is not None and cursor is not None:
-            params[stream.incremental.parameter] = _spelt(cursor, stream.incremental, self._context)
+            params[stream.incremental.parameter] = _cursor_text(cursor, stream.incremental, self._context)
         where = f"streams.{self._name}"
         return self._client.pages(
             stream, self._context, name=self._name, where=where, params=params, changes=bool(params)
@@ -81,9 +81,9 @@ class Reader:
                 yield f"{number}.{position}", {**record, "item": element}
 
     def _show_header(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Show which fields the first records have between them; say whether there were any records.
+        """Report which fields the first records have between them; return whether there were any records.
 
-        What only we read, such as the key, is left out: it would be listed as read by nobody.
+        Fields that only we read, such as the key, are left out: the host would list them as unread.
         """
         if not rows:
             return False
@@ -97,8 +97,8 @@ class Reader:
         return True
 
 
-class _Mark:
-    """Follow how far an incremental read has come."""
+class _Progress:
+    """Keep track of how far an incremental read has come."""
 
     def __init__(self, incremental: Incremental | None, context: Context) -> None:
         self._incremental = incremental
@@ -106,7 +106,7 @@ class _Mark:
         self._reached: datetime | date | int | None = None
 
     def see(self, row: Mapping[str, Any], key: str) -> None:
-        """Take in when a record was changed."""
+        """Note when a record was changed."""
         if self._incremental is None or self._incremental.field is None:
             return
         at = self._read(search(self._incremental.field, row))
@@ -123,11 +123,12 @@ class _Mark:
 
     @property
     def end(self) -> Cursor | None:
-        """Where a complete read stands: where records do not say when they changed, at the start of the run."""
+        """The cursor after a complete read: the start of the run, where records do not say when they changed."""
         said, context = self._incremental, self._context
         if said is None or said.field is not None:
             return self.reached
-        return context.now.isoformat() if said.cursor == "instant" else _day(context).isoformat()
+        today = context.now.astimezone(context.timezone).date()
+        return context.now.isoformat() if said.cursor == "instant" else today.isoformat()
 
     def _read(self, value: object) -> datetime | date | int | None:
         kind = self._incremental.cursor if self._incremental else ""
@@ -144,8 +145,8 @@ class _Mark:
             return None
 
 
-def _spelt(cursor: Cursor, said: Incremental, context: Context) -> str:
-    """Write the cursor as the service wants it."""
+def _cursor_text(cursor: Cursor, said: Incremental, context: Context) -> str:
+    """Return the cursor as the service wants it written."""
     text = str(cursor)
     if said.cursor == "instant":
         at = datetime.fromisoformat(text).astimezone(context.timezone if said.local else UTC)
@@ -155,15 +156,11 @@ def _spelt(cursor: Cursor, said: Incremental, context: Context) -> str:
     return said.value.replace("{cursor}", text)
 
 
-def _day(context: Context) -> date:
-    return context.now.astimezone(context.timezone).date()
-
-
 def record_key(row: Mapping[str, Any], paths: Sequence[str]) -> tuple[str, str]:
     """Return the key of a record, or an empty one and the reason why it has none.
 
     Of several parts some may be empty, such as the e-mail address of a tutor who has none. Each keeps its place, and a
-    bar within one is marked, so that no two records share a key whose parts differ.
+    bar within one is escaped, so that records whose parts differ never share a key.
     """
     parts = []
     for path in paths:
@@ -176,7 +173,7 @@ def record_key(row: Mapping[str, Any], paths: Sequence[str]) -> tuple[str, str]:
     if len(parts) > 1:
         parts = [part.replace("\\", "\\\\").replace("|", "\\|") for part in parts]
     key = "|".join(parts)
-    # Control characters and halves of surrogate pairs cannot be stored everywhere.
+    # Not every store takes control characters and halves of surrogate pairs.
     if not key.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in key):
         return "", "bad_key"
     return key, ""

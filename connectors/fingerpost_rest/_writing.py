@@ -1,7 +1,7 @@
 """The channel `rest-writeback`: keep one item on each learner's page, through the service's own HTTP API.
 
-Nothing is remembered between two deliveries but what stands on the page itself. Each one looks first, writes what is
-missing, and says ``unknown`` where nobody can tell whether a write arrived: the next look will tell.
+Between two deliveries nothing is remembered but what stands on the page itself. Each one looks first, writes what is
+missing, and reports ``unknown`` where it cannot see whether a write arrived: the next look will show.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ from fingerpost import (
     mark_item,
     read_mark,
 )
-from fingerpost_rest._access import Placed
+from fingerpost_rest._access import PathParameters
 from fingerpost_rest._pages import Client, NotAllowed, NotThere
-from fingerpost_rest._paths import search
+from fingerpost_rest._paths import parsed, search
 from fingerpost_rest._writing_config import Change, Open, WritebackConfig
 
 if TYPE_CHECKING:
     from requests import Response
 
 
-_GIVE_UP = 3
-"""After so many payloads in a row that got no useful answer, the rest of the delivery waits for the next run."""
+_MAX_FAILURES = 3
+"""After so many payloads in a row without a useful answer, the rest of the delivery waits for the next run."""
 
-_JUDGED_HERE = frozenset(range(300, 600)) - {401, 407}
-"""What a write may be answered with that this channel judges; the others are about our credentials."""
+_STATUSES_JUDGED_HERE = frozenset(range(300, 600)) - {401, 407}
+"""The answers to a write that this channel judges itself; the others are about our credentials."""
 
-_NOT_NOW = frozenset({408, 429, 503})
+_BUSY_STATUSES = frozenset({408, 429, 503})
 
 
 class RestChannel(Channel):
     """Write a learner's open points onto the learner's page in an ILP with an HTTP API.
 
-    The item is found by its mark, so a delivery that is repeated, or whose answer was lost, changes nothing. There is
-    no lock that a service offers to everybody: that two runs do not write at once is seen to by the lock of the run.
+    The item is found by its mark, so a delivery that is repeated, or whose answer was lost, changes nothing. Services
+    have no lock in common; the lock of the run sees to it that two runs do not write at once.
     """
 
     name: ClassVar[str] = "rest-writeback"
@@ -70,7 +70,7 @@ class RestChannel(Channel):
 
     @hookimpl
     def check(self, context: Context) -> Iterator[Finding]:
-        """Sign in where the service gives tokens, and say what would be written; read and write nothing."""
+        """Sign in where the service gives tokens, and report what would be written; read and write nothing."""
         try:
             self._client.sign_in(context)
         except FingerpostError as error:
@@ -79,10 +79,10 @@ class RestChannel(Channel):
             if self._client.access.renewable:
                 yield Finding("ok", f"signed in to {self._client.host}")
             else:
-                yield Finding("ok", f"{self._client.host} is not asked before the first item is written")
+                yield Finding("ok", f"{self._client.host} is first contacted when an item is written")
         config = self.config
-        for name, said in (("open", config.open), ("update", config.update), ("close", config.closing)):
-            yield Finding("ok", f"{name}: {said.method} {said.path}")
+        for name, request in (("open", config.open), ("update", config.update), ("close", config.closing)):
+            yield Finding("ok", f"{name}: {request.method} {request.path}")
         if not config.write:
             yield Finding(
                 "warning",
@@ -92,48 +92,39 @@ class RestChannel(Channel):
 
     @hookimpl
     def render(self, item: Item, context: Context) -> Payload:
-        """Render an item to everything that its delivery needs. Raises `ContractError` for what is no such item."""
+        """Render an item to everything that its delivery needs. Raises `ContractError` for any other kind of item."""
         if not isinstance(item, GapItem):
             raise ContractError("The rest-writeback channel writes items onto learners' pages, not digests to people.")
         closing = mark_item(item.key, item.text, closed=True)
+        text = closing if item.operation == "close" else mark_item(item.key, item.text)
         job = _Job(
-            operation=item.operation,
-            key=item.key,
-            learner=item.learner_reference,
-            ref=item.external_ref,
-            text=closing if item.operation == "close" else mark_item(item.key, item.text),
-            closing=closing,
-            date=item.as_of.isoformat(),
+            item.operation, item.key, item.learner_reference, item.external_ref, text, closing, item.as_of.isoformat()
         )
         content = json.dumps(asdict(job), ensure_ascii=False, sort_keys=True).encode()
         return Payload(item.key, item.learner_reference, content, "application/json", item.key, "")
 
     @hookimpl
     def deliver(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        """Bring each learner's page to what the payload says. Raises `AuthError` where we are not let in."""
+        """Bring each learner's page up to date. Raises `AuthError` where the service refuses our credentials."""
         return self._each(payloads, context, _Page.deliver, otherwise="temporary")
 
     @hookimpl
     def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        """Look whether the pages say what the payloads say; write nothing."""
+        """Check whether the pages say what the payloads say; write nothing."""
         return self._each(payloads, context, _Page.reconcile, otherwise="unknown")
 
     def _each(
-        self,
-        payloads: Sequence[Payload],
-        context: Context,
-        settle: Callable[[_Page], str | None],
-        *,
+        self, payloads: Sequence[Payload], context: Context, settle: Callable[[_Page], str | None], *,
         otherwise: ReceiptStatus,
-    ) -> Iterator[Receipt]:
-        """Yield a receipt for each payload; a service that is down is not asked for each of hundreds.
+    ) -> Iterator[Receipt]:  # fmt: skip
+        """Yield a receipt for each payload; a service that is down is not asked hundreds of times.
 
-        A page that is kept from us may be one learner's, so the others are still tried; that it is all of them is told
-        at the end.
+        Where access to one learner's page is refused, the others are still tried; only where it is refused to all of
+        them, the error is raised, at the end.
         """
         in_vain, let_in, kept_out = 0, False, False
         for payload in payloads:
-            if in_vain >= _GIVE_UP:
+            if in_vain >= _MAX_FAILURES:
                 yield Receipt(payload.key, otherwise, detail="unreachable")
                 continue
             try:
@@ -158,11 +149,11 @@ class RestChannel(Channel):
 
 
 class _UnclearError(Exception):
-    """Report an answer that says neither yes nor no: a page to sign in on, or one without the id of a new item."""
+    """Report an answer that is neither yes nor no, such as a sign-in page, or one without the id of a new item."""
 
 
 class _Unsettled(Exception):  # noqa: N818 - an outcome, not a mistake
-    """End the work on one payload; without a `status` nothing was written, and nobody could look."""
+    """End the work on one payload; without a `status` nothing was written, and the page could not be read."""
 
     def __init__(self, status: ReceiptStatus | None, code: str, *, in_vain: bool = False) -> None:
         super().__init__(code)
@@ -173,7 +164,7 @@ class _Unsettled(Exception):  # noqa: N818 - an outcome, not a mistake
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Job:
-    """What a payload holds: `text` is the marked text that the page is to show, `closing` closes what is too many."""
+    """The content of a payload: `text` is the marked text for the page, and `closing` closes a surplus item."""
 
     operation: Literal["open", "update", "close"]
     key: str
@@ -192,7 +183,7 @@ class _Found(NamedTuple):
     mark: ItemMark
 
     def says(self, text: str) -> bool:
-        """Say whether it shows `text`: the mark holds a check of what follows it, whatever became of the blanks."""
+        """Say whether it shows `text`: the mark holds a check of what follows it, white space apart."""
         return self.mark.intact and text[: text.index("]") + 1] in self.text
 
     @property
@@ -202,7 +193,7 @@ class _Found(NamedTuple):
 
 
 class _Page:
-    """One learner's page, and what is to become of our item there."""
+    """One learner's page, and what our item there should become."""
 
     def __init__(self, config: WritebackConfig, client: Client, context: Context, job: _Job) -> None:
         self._config = config
@@ -239,7 +230,7 @@ class _Page:
         return ours[0].ref
 
     def reconcile(self) -> str | None:
-        """Return what the service calls the item where the page says what it is to say; write nothing."""
+        """Return what the service calls the item where the page is up to date; write nothing."""
         job = self._job
         opened = [one for one in self._look(missing=None) if not one.mark.closed]
         if job.operation == "close" and not opened:
@@ -258,7 +249,7 @@ class _Page:
     def _open(self, *, after: int) -> str:
         answer = self._write("open", self._config.open, self._job.text, before=str(after))
         path = self._config.open.id
-        named = _identity(search(path, _json(answer))) if path is not None else None
+        named = _identity(search(path, parsed(answer.content))) if path is not None else None
         if named is None:
             raise _UnclearError
         return str(named)
@@ -290,7 +281,7 @@ class _Page:
     def _write(
         self, operation: str, said: Open | Change, text: str, *, before: str, item: str | int | None = None
     ) -> Response:
-        """Send one request, once: whether it arrived where no answer came is settled by looking.
+        """Send one request, once: where no answer came, the next look shows whether it arrived.
 
         `before` is what the write changes, for the idempotency header.
         """
@@ -306,7 +297,7 @@ class _Page:
                 headers=self._idempotency(operation, text, before),
                 json=_filled(said.body, values),
                 retry=False,
-                accept=_JUDGED_HERE,
+                accept=_STATUSES_JUDGED_HERE,
             )
         except SourceUnavailable as error:
             self._context.log.warning("item_write_unanswered", item=job.key, message=error.message)
@@ -314,18 +305,20 @@ class _Page:
         _judge(response)
         return response
 
-    def _placed(self, path: str, values: Mapping[str, Any]) -> Placed:
-        """Refuse what would make another path of a path, also once it is percent-encoded."""
+    def _placed(self, path: str, values: Mapping[str, Any]) -> PathParameters:
+        """Refuse a value that would lead to another path, even when percent-encoded."""
         for name, value in values.items():
             if f"{{{name}}}" in path and str(value).strip() in {"", ".", ".."}:
                 raise _Unsettled("permanent", "unusable_reference")
-        return Placed(self._client.access, {name: str(value) for name, value in values.items() if name != "text"})
+        return PathParameters(
+            self._client.access, {name: str(value) for name, value in values.items() if name != "text"}
+        )
 
     def _idempotency(self, operation: str, text: str, before: str) -> dict[str, str]:
-        """Return the header by which the service knows a request that comes twice.
+        """Return the header by which the service recognises a request that comes twice.
 
-        What stood there before belongs to it, and the day: an item that says again what it once said is no repetition,
-        and neither is closing the second of two items.
+        It covers the earlier text and the day as well: an item that returns to a former text is not a repetition, nor
+        is closing the second of two items.
         """
         header, job = self._config.idempotency_header, self._job
         if header is None:
@@ -335,22 +328,22 @@ class _Page:
 
 
 def _judge(response: Response) -> None:
-    """Return where the write was done, else raise what its answer means."""
+    """Return if the write was done, else raise what its answer means."""
     status = response.status_code
     if status == 403:
         raise NotAllowed
-    if status in _NOT_NOW:
+    if status in _BUSY_STATUSES:
         raise _Unsettled("temporary", f"status_{status}", in_vain=True)
     if 400 <= status < 500:
         raise _Unsettled("permanent", f"refused_{status}")
     if not 200 <= status < 300:
         raise _Unsettled("unknown", f"status_{status}", in_vain=True)
-    if response.content and _json(response) is None:
+    if response.content and parsed(response.content) is None:
         raise _UnclearError
 
 
 def _marked(row: object, where: str, text: str) -> _Found | None:
-    """Return an item with our mark; None for what is not ours."""
+    """Return an item with our mark; None for any other."""
     said = search(text, row)
     mark = read_mark(said) if isinstance(said, str) else None
     return None if mark is None else _Found(_identity(search(where, row)), said, mark)
@@ -363,7 +356,7 @@ def _identity(value: object) -> str | int | None:
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> Any:
-    """Fill a body in; a text that is nothing but one placeholder becomes the value as it is, a number a number."""
+    """Fill in a body; a text that is one placeholder and nothing else becomes the value itself, perhaps a number."""
     if isinstance(template, str):
         whole = re.fullmatch(r"\{([a-z]+)\}", template)
         if whole and whole[1] in values:
@@ -374,11 +367,3 @@ def _filled(template: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(template, list):
         return [_filled(value, values) for value in template]
     return template
-
-
-def _json(response: Response) -> Any:
-    """Return the JSON of an answer, None where it is none."""
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None

@@ -21,9 +21,9 @@ from fingerpost_rest._config import (
     with_variables,
 )
 
-PLACES = ("learner", "key", "text", "date", "id")
-"""What may stand in braces: the learner's reference, the key of the item, its text, the day of the run, and what the
-service calls the item."""
+PLACEHOLDERS = ("learner", "key", "text", "date", "id")
+"""The placeholders: the learner's reference, the key of the item, its text, the day of the run, and what the service
+calls the item."""
 
 
 def texts(value: object) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _body(value: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError("holds what JSON cannot say; write dates and times in quotes") from error
+        raise ValueError("holds a value that JSON does not have; write dates and times in quotes") from error
     return value
 
 
@@ -53,11 +53,11 @@ def _named(*values: object) -> set[str]:
 def _demand(known: tuple[str, ...], value: object, where: str) -> None:
     if unknown := sorted(_named(value) - set(known)):
         offer = ", ".join(f"{{{name}}}" for name in known)
-        raise ValueError(f"uses {{{unknown[0]}}} in {where}; what may stand there is {offer}")
+        raise ValueError(f"uses {{{unknown[0]}}} in {where}; it may use {offer}")
 
 
 class Look(Listed):
-    """``look``: how the items on one learner's page are listed."""
+    """``look``: how to list the items on one learner's page."""
 
     id: JmesPath = Field(description="Where a record of the list says what the service calls the item.")
     text: JmesPath = Field(description="Where a record of the list holds the text of the item.")
@@ -74,7 +74,7 @@ class Look(Listed):
 class Write(Table):
     """A request that writes one item."""
 
-    known: ClassVar[tuple[str, ...]] = PLACES
+    known: ClassVar[tuple[str, ...]] = PLACEHOLDERS
 
     path: Annotated[str, AfterValidator(relative)] = Field(description="The path below base_url.")
     query: dict[str, str] = Field(default_factory=dict, description="Query parameters.")
@@ -91,9 +91,9 @@ class Write(Table):
 
 
 class Open(Write):
-    """``open``: how an item is put onto a learner's page."""
+    """``open``: how to put an item on a learner's page."""
 
-    known: ClassVar[tuple[str, ...]] = tuple(name for name in PLACES if name != "id")
+    known: ClassVar[tuple[str, ...]] = tuple(name for name in PLACEHOLDERS if name != "id")
 
     method: Literal["POST", "PUT"] = Field(default="POST", description="POST or PUT.")
     id: JmesPath | None = Field(
@@ -109,7 +109,7 @@ class Open(Write):
 
 
 class Change(Write):
-    """``update`` and ``close``: how an item that is there gets another text."""
+    """``update`` and ``close``: how to change the text of an item that is there."""
 
     method: Literal["POST", "PUT", "PATCH"] = Field(default="PUT", description="POST, PUT or PATCH.")
 
@@ -140,12 +140,12 @@ class WritebackConfig(Service, ItemChannelConfig):
         table = dict(data)
         variables = table.get("variables", {})
         if isinstance(variables, dict):
-            if taken := sorted(set(PLACES) & set(variables)):
+            if taken := sorted(set(PLACEHOLDERS) & set(variables)):
                 raise ValueError(f"may have no variable named {taken[0]}: {{{taken[0]}}} stands for something else")
             put_variables(table, variables)
             for name in ("look", "open", "update", "close"):
                 if name in table:
-                    table[name] = with_variables(table[name], variables, keep=PLACES)
+                    table[name] = with_variables(table[name], variables, keep=PLACEHOLDERS)
         return table
 
     @property

@@ -47,6 +47,7 @@ from fingerpost._contract.messages import (
     StreamName,
     StreamSpec,
 )
+from fingerpost._contract.retry import call_with_retries
 from fingerpost._plugins.admission import PluginInfo
 from fingerpost._plugins.host import Host
 from fingerpost._sync.report import Progress
@@ -73,6 +74,6 @@ __all__ = [
     "Item", "ItemChannelConfig", "ItemMark", "ListedItem", "LockHeld", "ManyStreamSource", "Message", "Payload",
     "Person", "PluginInfo", "Progress", "RateLimited", "Receipt", "ReceiptStatus", "Record", "RecordError",
     "Rejected", "Source", "SourceConfig", "SourceUnavailable", "StoreError", "StreamName", "StreamSpec",
-    "__version__", "configure_logging", "default_config_path", "did_you_mean", "hookimpl", "init_template",
-    "item_key", "mark_item", "read_mark",
+    "__version__", "call_with_retries", "configure_logging", "default_config_path", "did_you_mean", "hookimpl",
+    "init_template", "item_key", "mark_item", "read_mark",
 ]  # fmt: skip

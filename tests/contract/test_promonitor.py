@@ -30,17 +30,18 @@ from fingerpost_demo import make_prosuite
 from fingerpost_promonitor import PromonitorConfig, PromonitorSource
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._config import Procedure
-from fingerpost_promonitor._database import Database, fault
+from fingerpost_promonitor._database import Database
+from fingerpost_promonitor._faults import fault
+from fingerpost_promonitor._procedures import own_statement
 from fingerpost_promonitor._queries import activity_queries, known_learners, page_tokens, query_for
-from fingerpost_promonitor._reading import own_statement
+from fingerpost_promonitor._rights import rights
 from fingerpost_promonitor._select import checked_select
-from fingerpost_promonitor._source import rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fingerpost import Context, Cursor, Finding
-    from fingerpost_promonitor._queries import Query
+    from fingerpost_promonitor._query import Query
 
 SCREEN = {
     "table": "CareersRecord",
@@ -626,7 +627,7 @@ def test_a_hostile_column_of_a_mapping_is_refused(stream: str, column: str, made
 def test_an_unknown_column_is_refused_with_the_one_that_was_meant(stream: str, made: Path) -> None:
     with pytest.raises(ConfigError, match="reads the column RefNoo") as caught:
         College(made, responses=ANSWERS).read(stream, "RefNoo")
-    assert "Is it RefNo?" in caught.value.message
+    assert "Did you mean 'RefNo'?" in caught.value.message
     assert any("RefNoo" in finding.message for finding in College(made).check("RefNoo") if finding.level == "error")
 
 
@@ -825,14 +826,14 @@ GENERAL = "DB-Lib error message 20018, severity 16:\nGeneral SQL Server error: C
          "cannot be reached"),
         (20047, "DB-Lib error message 20047, severity 9:\nDBPROCESS is dead or not enabled\n", "lost",
          "cannot be reached"),
-        (18456, "Login failed for user 'fingerpost_read'.", "login", "does not let the login in"),
-        (4060, 'Cannot open database "ProMonitor" requested by the login.', "login", "does not let the login in"),
+        (18456, "Login failed for user 'fingerpost_read'.", "login", "refused the login"),
+        (4060, 'Cannot open database "ProMonitor" requested by the login.', "login", "refused the login"),
         (229, "The SELECT permission was denied on the object 'vStudent'.", "denied", "may not read a table"),
         (916, 'The principal "fingerpost_read" is not able to access the database "ProSolution" in this context.',
          "denied", "no user in the database ProSolution. Ask your database administrator"),
         (911, "Database 'ProSolution' does not exist.", "refused", "no database ProSolution. Correct its name"),
-        (927, "Database 'ProMonitor' cannot be opened. It is in the middle of a restore.", "lost", "gave up"),
-        (1205, "Transaction was deadlocked on lock resources.", "busy", "gave up"),
+        (927, "Database 'ProMonitor' cannot be opened. It is in the middle of a restore.", "lost", "stopped answering"),
+        (1205, "Transaction was deadlocked on lock resources.", "busy", "stopped answering"),
         (201, "Procedure 'SPR_X' expects parameter '@foo', which was not supplied.", "refused", "refused a statement"),
         (8145, "@since is not a parameter for procedure SPR_X.", "refused", "refused a statement"),
         (242, "The conversion resulted in an out-of-range value.", "refused", "refused a statement"),
@@ -856,7 +857,7 @@ def test_errors_of_sql_server_are_told_apart_by_their_number(
         errors.append(sqlite3.ProgrammingError("42000", odbc))
     for cause in errors:
         error = sa.exc.OperationalError("SELECT 1", {}, cause)
-        assert (fault(error), sentence in database.told(error).message) == (kind, True)
+        assert (fault(error), sentence in database.explain(error).message) == (kind, True)
 
 
 @pytest.mark.parametrize(
@@ -874,7 +875,7 @@ def test_what_a_machine_lacks_for_odbc_is_told_with_the_next_step(said: str, sen
     database = Database("mssql+pyodbc://sql01/ProMonitor", None, timeout=60, base_dir=tmp_path, label="ilp")
     for kind in (sa.exc.OperationalError, sa.exc.InterfaceError):
         error = kind("", {}, sqlite3.OperationalError(said[1:6], said))
-        told = database.told(error)
+        told = database.explain(error)
         assert (isinstance(told, ConfigError), sentence in told.message) == (True, True)
 
 

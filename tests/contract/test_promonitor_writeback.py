@@ -41,7 +41,8 @@ from fingerpost_demo import make_prosuite
 from fingerpost_promonitor import PromonitorChannel, PromonitorConfig, PromonitorSource, PromonitorWriteConfig
 from fingerpost_promonitor._catalogue import Catalogue
 from fingerpost_promonitor._config import Responses
-from fingerpost_promonitor._items import ItemStatements, procedure_rights, table_rights
+from fingerpost_promonitor._items import ItemStatements
+from fingerpost_promonitor._rights import procedure_rights, table_rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

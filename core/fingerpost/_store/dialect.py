@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 
+from fingerpost._contract.retry import call_with_retries
 from fingerpost._words.errors import ConfigError, LockHeld, StoreError
 
 CACHE_KIB = 16_384
@@ -197,15 +197,11 @@ class SqliteDialect(Dialect):
 
 def _write_ahead(connection: Any) -> None:
     """Switch to the write-ahead log; SQLite does not wait for it while another process makes the same new file."""
-    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, None):
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if wait is None:
-                raise
-            time.sleep(wait)
-        else:
-            return
+    call_with_retries(
+        lambda: connection.execute("PRAGMA journal_mode=WAL"),
+        waits=(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+        when=lambda error: isinstance(error, sqlite3.OperationalError),
+    )
 
 
 class PostgresDialect(Dialect):

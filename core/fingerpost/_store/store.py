@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from fingerpost._contract.retry import call_with_retries
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
@@ -153,14 +153,7 @@ class Store:
 
     def _migrate_in_turn(self) -> None:
         """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
-        for wait in (0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0):
-            try:
-                return self._migrate()
-            except sa.exc.OperationalError as error:
-                if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                    raise
-                time.sleep(wait)
-        return self._migrate()
+        call_with_retries(self._migrate, waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0), when=_is_busy)
 
     def _migrate(self) -> None:
         revision = self._revision()
@@ -218,6 +211,11 @@ def executemany(connection: sa.Connection, statement: str, rows: list[tuple[Any,
     """Run one statement for many rows through the driver's own `executemany`."""
     if rows:
         connection.exec_driver_sql(statement, rows)
+
+
+def _is_busy(error: BaseException) -> bool:
+    code: int = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _cause(error: sa.exc.DatabaseError) -> str:
