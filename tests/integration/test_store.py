@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from colleges import SmallCollege, activity, dump, snapshot, stream, usual_college
 from nights import run_at_once
 
 from fingerpost import ConfigError, LockHeld, StoreError
 from fingerpost._store import schema
+from fingerpost._store.dialect import dialect_for
 from fingerpost._store.store import SCHEMA_REVISION, Store
 
 if TYPE_CHECKING:
@@ -252,6 +255,31 @@ def test_the_migrations_make_what_the_code_expects(opened: Store) -> None:
         opened.ensure_indexes(connection)
         assert differences(connection) == set()
         opened.ensure_indexes(connection)  # and again, as every night
+
+
+def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: Path | str) -> None:
+    """A column that is dropped takes nothing else with it."""
+    config = Config()
+    config.set_main_option("script_location", "fingerpost:_store/migrations")
+    config.set_main_option("path_separator", "os")
+    engine = dialect_for(store_address).engine()
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(sa.text("INSERT INTO connector (id, name) VALUES (1, 'mis')"))
+        columns = "identity, ukprn, reference, considering_he, family_name, first_run, changed_run"
+        values = "'99999999:L1', 99999999, 'L1', true, 'Archer', 1, 1"
+        connection.execute(sa.text(f"INSERT INTO learner (id, {columns}) VALUES (7, {values})"))
+    engine.dispose()
+    store = Store.open(store_address)
+    try:
+        with store.writing() as connection:
+            store.ensure_indexes(connection)
+            assert differences(connection) == set()
+            (row,) = connection.execute(sa.select(schema.learner)).all()
+            assert (row.id, row.reference, row.family_name) == (7, "L1", "Archer")
+    finally:
+        store.close()
 
 
 def test_the_comparison_sees_a_missing_column(opened: Store) -> None:

@@ -64,7 +64,6 @@ class Learner(CanonicalRecord):
     looked_after: bool | None = Field(default=None, description="Is looked after by a local authority.")
     care_leaver: bool | None = Field(default=None, description="Has left care.")
     intended_destination: _Text | None = Field(default=None, description="What the learner wants to do next.")
-    considering_he: bool | None = Field(default=None, description="Considers higher education.")
     intended_occupation: _Text | None = Field(default=None, description="The occupation the learner has in mind.")
     soc_code: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = Field(
         default=None, description="The four-digit SOC code of the intended occupation."

@@ -71,12 +71,12 @@ connector = Table(
 
 learner_fields = (
     "given_names", "family_name", "date_of_birth", "email", "ehc_plan", "looked_after", "care_leaver",
-    "intended_destination", "considering_he", "intended_occupation", "soc_code",
+    "intended_destination", "intended_occupation", "soc_code",
     "page_token",
 )  # fmt: skip
 """The fields of a learner that are merged from its source rows."""
 
-_boolean_fields = {"ehc_plan", "looked_after", "care_leaver", "considering_he"}
+_boolean_fields = {"ehc_plan", "looked_after", "care_leaver"}
 
 
 def _learner_columns() -> list[Column[object]]:

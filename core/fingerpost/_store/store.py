@@ -16,7 +16,7 @@ from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
 from fingerpost._words.errors import StoreError
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""
 
 
