@@ -369,7 +369,7 @@ def test_a_region_that_no_service_knows_is_told(college: SmallCollege, facts: li
     Service(college, {"2010:5241": facts})
     college.tables["labour_market"]["region"] = "West Midland"
     warnings = ask(college, "5241").warnings
-    said = "[labour_market] region: no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?"
+    said = "[labour_market] region: no service knows a region called 'West Midland'. Did you mean 'West Midlands'?"
     assert warnings == ((said,) if warned else ())
 
 
