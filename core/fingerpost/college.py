@@ -10,10 +10,11 @@ from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from fingerpost._alerts.notify import notify
-from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
-from fingerpost._config.configuration import Configuration, default_config_path
+from fingerpost._benchmarks.framework import FrameworkLibrary
+from fingerpost._config.configuration import default_config_path
 from fingerpost._config.opened import Opened, compile_mappings, utc_now
 from fingerpost._config.reader import load_config
 from fingerpost._contract.facts import FACT_KINDS, FactKind, SocVersion
@@ -21,8 +22,6 @@ from fingerpost._market.in_mind import LearnerOccupation
 from fingerpost._market.market import MarketReport
 from fingerpost._market.services import Services
 from fingerpost._plugins.host import Host
-from fingerpost._plugins.instance import Instance
-from fingerpost._store.store import Store
 from fingerpost._sync.report import Progress, RunReport
 from fingerpost._sync.run import SyncOptions
 from fingerpost._sync.sync import sync
@@ -30,14 +29,14 @@ from fingerpost._views import check, digests, explain, gaps, held, lmi, mapping,
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import Explanation
-from fingerpost._views.gaps import GapReport
+from fingerpost._views.gaps import CriterionWords, GapReport
 from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
 from fingerpost._views.mapping import MappingCheck, RowTrace
 from fingerpost._views.status import DataFault, StatusReport
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import config_error
-from fingerpost._words.logs import log_safely
+from fingerpost._words.logs import configure_logging, log_safely
 
 
 class College:
@@ -91,19 +90,39 @@ class College:
         return self._opened.host
 
     @property
-    def config(self) -> Configuration:
-        """The checked configuration."""
-        return self._opened.config
+    def name(self) -> str:
+        """The college's name."""
+        return self._opened.config.settings.college.name
 
     @property
-    def framework(self) -> Framework:
-        """The benchmarks that the college is judged by."""
-        return self._opened.framework
+    def timezone(self) -> ZoneInfo:
+        """The college's time zone."""
+        return self._opened.timezone
 
     @property
-    def store(self) -> Store:
-        """The store."""
-        return self._opened.store
+    def criteria(self) -> tuple[CriterionWords, ...]:
+        """The criteria that the college is judged by, in the order of the framework."""
+        return gaps.criteria(self._opened)
+
+    @property
+    def outboxes(self) -> tuple[Path, ...]:
+        """The folders of the channels that write digests to files."""
+        return digests.outboxes(self._opened)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the configuration names and could not be loaded, a sentence each."""
+        return check.left_out(self._opened)
+
+    def configure_logging(
+        self, level: str | None = None, *, otherwise: str = "error", json_lines: bool = False
+    ) -> tuple[str, bool]:
+        """Log from `level` on, or as ``[logging]`` says, or else from `otherwise`; return level and `json_lines`."""
+        settings, secrets = self._opened.config.settings.logging, self._opened.config.secrets
+        configured = settings.level if "level" in settings.model_fields_set else otherwise
+        chosen = (level or configured, json_lines or settings.json_lines)
+        configure_logging(*chosen, secrets)
+        return chosen
 
     def today(self) -> date:
         """Return the day that is judged: the configured one, or today in the college's time zone."""
@@ -135,9 +154,12 @@ class College:
 
     # -- questions -----------------------------------------------------------------------------------------------
 
-    def gaps(self, *, as_of: date | None = None) -> GapReport:
-        """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
-        return gaps.gaps(self._opened, as_of)
+    def gaps(self, *, as_of: date | None = None, criteria: Collection[str] = ()) -> GapReport:
+        """Return the open gaps: as they were last judged, or, with `as_of`, as today's records stood on that day.
+
+        `criteria` chooses some; raises `ConfigError` where the framework has none of that name.
+        """
+        return gaps.gaps(self._opened, as_of, criteria)
 
     def explain(self, learner: str, *, as_of: date | None = None) -> Explanation:
         """Return everything that is known of a learner and why each criterion stands as it does.
@@ -237,9 +259,9 @@ class College:
 
     # -- a person's decisions ------------------------------------------------------------------------------------
 
-    def held_sweeps(self) -> list[HeldSweep]:
-        """Return the removals that wait for a person."""
-        return held.held_sweeps(self._opened)
+    def held_sweeps(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
+        """Return the removals that wait for a person, of these sources or of all."""
+        return held.held_sweeps(self._opened, only)
 
     def confirm_sweep(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
         """Remove what is held, of these connectors or of all; the next sync judges the learners again.
@@ -275,7 +297,3 @@ class College:
     def explain_mapping(self, connector: str, row: str, *, stream: str | None = None) -> RowTrace:
         """Show for one source row, by key or by number from 1, what became of each field."""
         return mapping.explain_row(self._opened, connector, row, stream)
-
-    def source(self, name: str) -> Instance:
-        """Return a configured source by name; raise `ConfigError` listing them where there is none."""
-        return self._opened.source(name)

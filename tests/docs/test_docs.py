@@ -241,7 +241,7 @@ def test_mappings_compile(shown: Block, tmp_path: Path, plugins: Host) -> None:
         encoding="utf-8",
     )
     with College.open(config, host=plugins) as college:
-        assert college.source("x").name == "x"
+        assert college._opened.source("x").name == "x"
 
 
 def test_every_toml_block_is_one_that_we_try() -> None:

@@ -71,7 +71,7 @@ def counts(college: SmallCollege) -> dict[str, int]:
     verdict, person = schema.verdict, schema.learner
     found = {}
     with college.open() as opened:
-        with opened.store.reading() as connection:
+        with opened._opened.store.reading() as connection:
             stored = dict(
                 connection.execute(
                     sa.select(person.c.reference, verdict.c.have)
@@ -255,7 +255,7 @@ def test_a_source_with_groups_of_its_own_means_these(tmp_path: Path) -> None:
     college = group_college(tmp_path, [member("L1")])
     college.add_csv("ilp", "assignments", "assignments", [member("L3")])
     with college.open() as opened:
-        homes = GroupHomes(opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
+        homes = GroupHomes(opened._opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
     assert [number for number in (1, 2) if homes.means(2, "G1", number)] == [2]
     assert [number for number in (1, 2) if homes.means(3, "G1", number)] == [1, 2]
     assert homes.means(2, "G2", 1)

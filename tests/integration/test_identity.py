@@ -84,7 +84,7 @@ def records(college: SmallCollege, who: str) -> list[str]:
     person = explain(college, who).learner
     identity = f"{who.partition(':')[0] if ':' in who else college.tables['college']['ukprn']}:{person}"
     activities = schema.source_activity
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         select = (
             sa.select(activities.c.key)
             .join(schema.learner, schema.learner.c.id == activities.c.learner_id)

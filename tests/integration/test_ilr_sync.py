@@ -53,7 +53,7 @@ def explain(college: SmallCollege, who: str) -> Explanation:
 def warnings(college: SmallCollege) -> list[tuple[str, str, str, str]]:
     """Return stream, key, field and code of every warning."""
     table = schema.warning
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         rows = connection.execute(sa.select(table.c.stream, table.c.key, table.c.field, table.c.code))
         return sorted(tuple(row) for row in rows)
 
@@ -65,7 +65,7 @@ def codes(college: SmallCollege) -> set[str]:
 def lived(college: SmallCollege, table: sa.Table) -> list[dict[str, Any]]:
     """Return the live rows of a table, with the reference of the learner to whom each belongs."""
     person = schema.learner
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         rows = connection.execute(
             sa.select(table, person.c.reference)
             .join(person, person.c.id == table.c.learner_id, isouter=True)

@@ -83,14 +83,10 @@ class StreamReader:
         except (FingerpostError, sa.exc.SQLAlchemyError) as error:
             self._fail(error)
         except Exception as error:
-            stream = self.stream
-            stream.run.log.debug("stream_raised", exc_info=True)
-            self._fail(
-                ContractError(
-                    f"Connector {stream.instance.name} broke while reading {stream.spec.name} "
-                    f"({type(error).__name__}). Report it to its vendor; run again with --debug for the details."
-                )
-            )
+            self.stream.run.log.debug("stream_raised", exc_info=True)
+            broke = f"Connector {self.stream.instance.name} broke while reading {self.stream.spec.name}"
+            advice = "Report it to its vendor; run again with --debug for the details."
+            self._fail(ContractError(f"{broke} ({type(error).__name__}). {advice}"))
 
     def retry(self, records: Sequence[Record]) -> None:
         """Try rejected records again, as if the source had just given them, in one transaction of its own.

@@ -33,6 +33,17 @@ class CheckReport:
         return all(finding.level != "error" for one in self.connectors for finding in one.findings)
 
 
+def left_out(opened: Opened) -> list[str]:
+    """Name the connectors that are left out, and the plugins that did not load and that the configuration may mean."""
+    config = opened.config
+    configured = {one.config.type for one in (*config.instances, *config.channels, *config.enrichers)}
+    return [f"{broken.name} is left out. {broken.message}" for broken in config.broken] + [
+        f"the plugin {plugin} was not loaded ({plugin.state}): {plugin.cause}"
+        for plugin in opened.host.plugins
+        if plugin.state not in ("loaded", "blocked") and configured & {plugin.name, *plugin.connectors}
+    ]
+
+
 def check(opened: Opened) -> CheckReport:
     """Try every connector and the store, without reading data, writing data or sending anything."""
     return CheckReport(tuple(CheckedConnector(name, tuple(findings)) for name, findings in _checked(opened)))

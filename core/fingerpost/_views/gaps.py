@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -53,8 +53,31 @@ class GapReport:
         return asdict(self)
 
 
-def gaps(opened: Opened, as_of: date | None) -> GapReport:
+class CriterionWords(NamedTuple):
+    """A criterion by its id, its title, and what would settle it for a learner who has nothing yet.
+
+    `closes` is empty for one that the college answers about itself.
+    """
+
+    id: str
+    title: str
+    closes: str
+
+
+def criteria(opened: Opened) -> tuple[CriterionWords, ...]:
+    """Return the criteria that the college is judged by, in the order of the framework."""
+    return tuple(
+        CriterionWords(
+            one.id, one.title, (one.words.closes_none or one.words.closes).format(need=one.need) if one.words else ""
+        )
+        for one in opened.framework.criteria
+    )
+
+
+def gaps(opened: Opened, as_of: date | None, only: Collection[str] = ()) -> GapReport:
     """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
+    for criterion in only:
+        opened.framework.criterion(criterion)  # says which there are
     day = opened.today(as_of)
     with opened.store.reading() as connection:
         tutors: dict[int, list[str]] = {}
@@ -74,6 +97,7 @@ def gaps(opened: Opened, as_of: date | None) -> GapReport:
         found = [
             Gap(learner=names[number], tutors=tuple(tutors.get(number, ())), group=groups.get(number), **fields)
             for number, fields in rows
+            if not only or fields["criterion"] in only
         ]
     found.sort(key=lambda gap: (gap.learner, gap.criterion, gap.period))
     return GapReport(day.isoformat(), opened.framework.name, tuple(found))

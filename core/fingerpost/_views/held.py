@@ -38,10 +38,12 @@ class HeldSweep:
         return f"{self.connector} no longer holds {self.rows} of {self.of} {self.stream}."
 
 
-def held_sweeps(opened: Opened) -> list[HeldSweep]:
-    """Return what is held, in order of connector and stream."""
+def held_sweeps(opened: Opened, only: Collection[str] = ()) -> list[HeldSweep]:
+    """Return what is held, of these sources or of all, in order of connector and stream."""
+    for name in only:
+        opened.source(name)
     with opened.store.reading() as connection:
-        return _held(connection)
+        return [one for one in _held(connection) if not only or one.connector in only]
 
 
 def _held(connection: sa.Connection) -> list[HeldSweep]:

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fingerpost._contract.facts import Fact, FactKind, Occupation, SocVersion
@@ -67,10 +68,14 @@ class UnknownOccupation:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOccupations:
-    """The words that mean no occupation yet, and which services could not be asked, a sentence each."""
+    """The words that mean no occupation yet, and which services could not be asked, a sentence each.
+
+    `crosswalk` is the file in which a person says what words mean, where one is configured.
+    """
 
     unknown: tuple[UnknownOccupation, ...]
     warnings: tuple[str, ...]
+    crosswalk: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost lmi suggest --json` prints."""
@@ -230,7 +235,8 @@ def unknown_occupations(services: Services) -> UnknownOccupations:
         learners = sum(one.learners for one in spellings)
         found.append(UnknownOccupation(spellings[0].words or title, learners, several, tuple(near)))
     found.sort(key=lambda one: -one.learners)
-    return UnknownOccupations(tuple(found), tuple(market.warnings.values()))
+    crosswalk = services.opened.config.settings.labour_market.crosswalk
+    return UnknownOccupations(tuple(found), tuple(market.warnings.values()), crosswalk)
 
 
 def forget(services: Services, service: str | None) -> int:
