@@ -336,7 +336,7 @@ def test_a_database_address_is_a_secret(
         (COLLEGE + "[allerts]", "There is no table or key 'allerts'. Did you mean 'alerts'?"),
         (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
         (COLLEGE + "[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
-        ('careers_leader = "x"' + COLLEGE, "stands outside its table; put it below the line [alerts]."),
+        ('careers_leader = "x"' + COLLEGE, "is outside its table; put it below the line [alerts]."),
         (
             "[alerts]",
             "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it.",
