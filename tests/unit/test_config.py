@@ -267,7 +267,7 @@ def test_a_keyring_reference(load: Callable[[str], Configuration], monkeypatch: 
     monkeypatch.setitem(sys.modules, "keyring", cast("Any", keyring))
     loaded = load(COLLEGE + ACME + 'token = { keyring = "college/ilp/careers" }\n')
     assert cast("Any", loaded.instances[0].config).token == SecretStr("swordfish")
-    with pytest.raises(ConfigError, match="holds no password for user other of service college/ilp"):
+    with pytest.raises(ConfigError, match="has no password for user other of service college/ilp"):
         load(COLLEGE + ACME + 'token = { keyring = "college/ilp/other" }\n')
 
 
