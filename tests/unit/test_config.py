@@ -454,7 +454,7 @@ def test_nothing_is_registered_from_a_wrong_file(
 
 
 def test_a_constructor_that_fails_is_the_vendors_matter(load: Callable[[str], Configuration]) -> None:
-    with pytest.raises(ContractError, match="'acme' failed while it was set up") as caught:
+    with pytest.raises(ContractError, match="'acme' failed during set-up") as caught:
         load(COLLEGE + ACME + "mode = 'crash'\n")
     assert caught.value.detail == "RuntimeError"
 
