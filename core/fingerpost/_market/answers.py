@@ -54,7 +54,7 @@ REST_LIMITED_SECONDS: Final = 300.0
 SAME_QUESTION_SECONDS: Final = 120.0
 """How long to wait for another thread's or process's answer to the same question.
 
-If a call takes longer, the one who waits may make it again, and it is counted again.
+If a call takes longer, a waiting caller may make it again, and it is counted again.
 """
 
 
@@ -193,11 +193,10 @@ class Answers(Cache):
             raise AuthError(self._refused[service])
         code, left = self.rest(service) or ("", 0.0)
         if code == "rate_limited":
-            message = f"{service} asked us to slow down a moment ago; it will be left alone for {_minutes(left)}."
+            message = f"{service} asked us to slow down just now; it will be left alone for {_minutes(left)}."
             raise RateLimited(message, retry_after=left)
         if code:
-            message = f"{service} did not answer a moment ago; it will be left alone for {_minutes(left)}."
-            raise SourceUnavailable(message)
+            raise SourceUnavailable(f"{service} did not answer just now; it will be left alone for {_minutes(left)}.")
         if (service, question.key) in self._failed:
             raise SourceUnavailable(self._failed[service, question.key])
 
