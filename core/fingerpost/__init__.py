@@ -1,6 +1,6 @@
 """Fingerpost connects a college's MIS and ILP to its careers programme.
 
-This module and `fingerpost.files` are the whole public interface; everything else is private.
+This module, `fingerpost.files` and `fingerpost.lmi` are the public interface; everything else is private.
 """
 
 from __future__ import annotations

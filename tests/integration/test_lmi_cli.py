@@ -507,6 +507,6 @@ def test_check_doubts_a_region_that_is_none(night: Night) -> None:
     (found,) = [one for one in checked["connectors"] if one["name"] == "labour_market"]
     assert [one["level"] for one in found["findings"]] == ["warning"]
     told = " ".join(night.run("check").stdout.split())
-    assert "[labour_market] region: 'West Midland' is not a region that services are known to have." in told
+    assert "[labour_market] region: 'West Midland' is not among the regions that services are known to cover." in told
     assert "Did you mean 'West Midlands'?" in told
     assert checked["ok"]
