@@ -219,13 +219,13 @@ def test_activities_memberships_and_enrolments_may_arrive_before_the_learner(tmp
     college.add("courses", enrolled("L9"))
     report = college.sync()
     assert counts(college) == dict.fromkeys(REFS, 0) | {"L1": 1}
-    waiting = [message for message in report.messages if "whom no source holds" in message]
-    assert [message.split(" name")[0] for message in waiting] == [
+    waiting = [message for message in report.messages if "in none of the sources" in message]
+    assert [message.split(" refer")[0] for message in waiting] == [
         "courses: 1 programmes", "groups: 1 assignments", "log: 1 activities",
     ]  # fmt: skip
     report = change(college, mis=[*college.rows["mis"], learner("L9")])
     assert counts(college) == dict.fromkeys(REFS, 0) | {"L1": 1, "L9": 2}
-    assert not any("whom no source holds" in message for message in report.messages)
+    assert not any("in none of the sources" in message for message in report.messages)
 
 
 def test_a_learner_who_is_gone_and_comes_back_has_their_records_again(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_real_sample(college: SmallCollege) -> None:
         "responses": 0,
     }  # fmt: skip
     (message,) = report.messages
-    assert message.startswith("mis: 2 destinations name a learner whom no source holds; they are kept, and count as ")
+    assert message.startswith("mis: 2 destinations refer to a learner in none of the sources; they are kept, ")
     assert [one["reference"] for one in lived(college, schema.source_destination)] == [
         "16Learner", None, None, "TshipLearn17",
     ]  # fmt: skip

@@ -210,7 +210,7 @@ def test_a_run_that_died_reads_interrupted(college: SmallCollege) -> None:
         )
     report = college.sync()
     assert len(report.interrupted) == 1
-    assert report.messages[0].endswith("was interrupted; this one carries on where it stopped.")
+    assert report.messages[0].endswith("was interrupted; this run continues from where it stopped.")
     with college.open() as opened:
         assert [one.status for one in opened.status().runs] == ["succeeded", "interrupted", "partial"]
 

@@ -185,7 +185,7 @@ def test_a_crosswalk_is_read(tmp_path: Path) -> None:
         ("occupation,soc\n,5249\n", "line 2"),
         (
             "occupation,soc\nSparky,5249\nSPARKY,5241\n",
-            "line 3: this occupation is on an earlier line with another code",
+            "line 3: an earlier line has this occupation with another code",
         ),
     ],
 )

@@ -27,8 +27,8 @@ def outboxes(opened: Opened) -> tuple[Path, ...]:
 
 
 def preview(opened: Opened, recipient: str | None, as_of: date | None) -> list[DigestPreview]:
-    """Return the digests that people would get if they had been sent nothing yet; nothing is marked as sent."""
-    # One channel renders like another of its kind.
+    """Return the digests that people would get if nothing had been sent to them yet; nothing is marked as sent."""
+    # All channels of a kind render alike.
     channel = next((one for one in opened.config.channels if one.accepts == "digest"), None)
     if channel is None:
         return []

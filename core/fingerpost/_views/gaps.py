@@ -22,8 +22,8 @@ BATCH = 500
 class Gap:
     """One criterion that one learner does not meet in one period.
 
-    `learner` is the provider's reference, `tutors` the addresses of those who are told, `reason` a code where there is
-    more to say, `programme` the key of the programme it is about.
+    `learner` is the provider's reference, `tutors` the addresses of those who are notified, `reason` a code if there is
+    more to say, `programme` the key of the programme concerned.
     """
 
     key: str
@@ -129,7 +129,7 @@ def _stored(opened: Opened, connection: sa.Connection) -> Iterator[tuple[int, di
 
 
 def _judged(opened: Opened, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Judge everybody as of a day; the keys are those of the stored episodes where there is one."""
+    """Judge everybody as of a day; a gap has the key of its stored episode, if there is one."""
     episode, learner, framework = schema.episode, schema.learner, opened.framework.name
     judge = Judge(connection, opened, opened.now())
     numbers = list(connection.scalars(sa.select(learner.c.id).where(learner.c.deleted_run.is_(None))))
