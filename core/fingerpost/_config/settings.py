@@ -91,8 +91,7 @@ class AlertSettings(_Table):
     )
     careers_leader_name: str = Field(default="Careers leader", description="How digests address the careers leader.")
     allowed_domains: tuple[str, ...] = Field(
-        default=(),
-        description="Domains that may get messages. Empty means the domain of `careers_leader`.",
+        default=(), description="Domains that may get messages. Empty means the domain of `careers_leader`."
     )
     weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday"] = Field(
         default="monday", description="The day from which a week's digest may go out; at most one a week."
@@ -102,8 +101,7 @@ class AlertSettings(_Table):
         default="first_and_initial", description="How a digest names a learner."
     )
     record_where: str | None = Field(
-        default=None,
-        description='Where tutors should record activities, such as "the careers page in ProMonitor".',
+        default=None, description='Where tutors should record activities, such as "the careers page in ProMonitor".'
     )
     learner_page: str | None = Field(
         default=None,
@@ -152,8 +150,7 @@ class LabourMarketSettings(_Table):
         default=None, description="A CSV file with the columns occupation and soc: what learners write, and its code."
     )
     keep_days: dict[str, int] = Field(
-        default_factory=dict,
-        description="Days after which a kind of fact is fetched again: { pay = 90, vacancy = 1 }.",
+        default_factory=dict, description="Days after which a kind of fact is fetched again: { pay = 90, vacancy = 1 }."
     )
     in_digests: bool = Field(default=True, description="Whether digests show a line about the occupation in mind.")
 
