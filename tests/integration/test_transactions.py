@@ -51,7 +51,7 @@ def test_nobody_is_locked_out_while_a_source_waits(tmp_path: Path, before: list[
         waited.append(True)
 
     def script(_cursor: Cursor | None, _context: Context) -> Iterator[Message]:
-        time.sleep(0.02)  # as a network does
+        time.sleep(0.05)  # as a network does
         yield from before
         another_writes()
         yield from records(90_000, 2)

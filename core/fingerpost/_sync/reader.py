@@ -40,11 +40,8 @@ CHUNK = 1_000
 CHECKPOINT_ROWS = 100_000
 """Rows after which a checkpoint is committed; committing every 10,000 would double the time of a large load."""
 
-WAITING = 0.005
+WAITING = 0.02
 """Seconds without a row after which a source is assumed to be waiting for a network; files are far quicker."""
-
-COLLECTED = 20_000
-"""Rows of a waiting source that are kept in memory until it yields a checkpoint."""
 
 
 class StreamReader:
@@ -158,14 +155,14 @@ class StreamReader:
                 before = now
                 if type(message) is not Checkpoint:
                     collected.append(message)
-                    if len(collected) < (COLLECTED if waits and not self._unit.is_open else CHUNK):
+                    if len(collected) < CHUNK:
                         continue
                     self._write(collected)
                 else:
                     if not self.state.move(message.cursor):
                         self.warnings.warn("bad_cursor")
                     due = self._uncommitted + len(collected) >= CHECKPOINT_ROWS
-                    if not (due or (waits and (self._unit.is_open or len(collected) >= CHUNK))):
+                    if not due and not (waits and self._unit.is_open):
                         continue
                     self._write(collected)
                     self._checkpoint()
