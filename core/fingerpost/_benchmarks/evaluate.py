@@ -1,6 +1,6 @@
 """The evaluator: what a framework says about one learner on one day. Pure Python, without a clock and without I/O.
 
-The nightly pass and `explain` both call `evaluate`, so that they cannot differ. It works in two steps. `_stand` places
+The nightly pass and `explain` both call `evaluate`, so that they cannot differ. It works in two steps. `stand` places
 the learner: their current spell of study, whether they are covered at all, and when things are due. `_judge` then sorts
 each record of a criterion's kinds into sure, possible or rejected, and decides. `docs/benchmarks.md` explains the rules
 to a careers leader.

@@ -103,16 +103,16 @@ class TutorLine(NamedTuple):
     closes: str
 
 
-def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]:
+def needs_together(pairs: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]:
     """Say what is missing and what would settle it for one learner's open verdicts, one line for each subject.
 
     A criterion `told_with` another open one becomes part of its sentence, so that a tutor does not read about the same
-    thing twice. Lines are in the order of `told`.
+    thing twice. Lines are in the order of `pairs`.
     """
-    open_ = {criterion.id for criterion, _ in told}
-    joined = {criterion.told_with: (criterion, verdict) for criterion, verdict in told if criterion.told_with in open_}
+    open_ = {criterion.id for criterion, _ in pairs}
+    joined = {criterion.told_with: (criterion, verdict) for criterion, verdict in pairs if criterion.told_with in open_}
     lines = []
-    for criterion, verdict in told:
+    for criterion, verdict in pairs:
         if criterion.told_with in open_:
             continue
         first = needs(criterion, verdict)
@@ -127,14 +127,14 @@ def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]
     return lines
 
 
-def page_text(told: Sequence[tuple[Criterion, Verdict]], academic_year: str) -> str:
+def page_text(pairs: Sequence[tuple[Criterion, Verdict]], academic_year: str) -> str:
     """Say to a learner, and a parent who may look, what is still open: a heading, a line for each, and what to do.
 
     The only dates are last days, so that the text changes only when something has changed or a new academic year
     begins.
     """
     lines = [f"Careers programme {academic_year}: still to do"]
-    for criterion, verdict in told:
+    for criterion, verdict in pairs:
         words = _words(criterion)
         text = words.learner_none if verdict.have == 0 and words.learner_none else words.learner
         said = _fill(text, verdict) if text else f"{needs(criterion, verdict)}. {closes(criterion, verdict)}"

@@ -1,4 +1,4 @@
 """The configuration: its settings, the reader of `fingerpost.toml`, and an opened college.
 
-It knows nothing of runs.
+It never knows about runs.
 """

@@ -103,8 +103,8 @@ class Host:
         broken = [plugin for plugin in self._plugins if plugin.state != "loaded"]
         for plugin in broken:
             if type_name in (plugin.name, *plugin.connectors):
-                told = _told(plugin)
-                raise ContractError(f"The connector type '{type_name}' is unavailable because {plugin} is {told}")
+                why = f"{plugin} is {_outcome(plugin)}"
+                raise ContractError(f"The connector type '{type_name}' is unavailable because {why}")
         message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, self.connector_types())}"
         if broken:
             names = ", ".join(map(str, broken))
@@ -235,7 +235,7 @@ class Host:
         if plugin.state in ("loaded", "blocked"):
             return
         if os.environ.get("FINGERPOST_STRICT_PLUGINS") == "1":
-            raise ContractError(f"The plugin {plugin} is {_told(plugin)}") from why
+            raise ContractError(f"The plugin {plugin} is {_outcome(plugin)}") from why
         _log.warning(
             "a plugin was not loaded",
             plugin=plugin.name,
@@ -249,5 +249,5 @@ class Host:
 # Words
 
 
-def _told(plugin: PluginInfo) -> str:
+def _outcome(plugin: PluginInfo) -> str:
     return f"{plugin.state}: {plugin.cause}"

@@ -1,4 +1,4 @@
 """The canonical careers record: its models, the kinds of activity, and the parsers of its values.
 
-It does not know where a value came from.
+It never knows where a value came from.
 """

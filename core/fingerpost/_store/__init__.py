@@ -1,4 +1,4 @@
 """The store: every record as its source has it, what was made of it, and what each run did.
 
-It knows nothing of the rules. All differences between SQLite and PostgreSQL are in `dialect`.
+It never knows the rules. All differences between SQLite and PostgreSQL are in `dialect`.
 """

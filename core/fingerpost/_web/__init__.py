@@ -1,4 +1,4 @@
 """How connectors talk to the web: addresses, limits, retries, certificates.
 
-It does not know who asks, or for what.
+It never knows who asks, or for what.
 """

@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 _ADDRESS = re.compile(r"https?://[^\s\\/?#@%\x00-\x20\x7f-\x9f]+(?:[/?#][^\\\x00-\x1f\x7f-\x9f]*)?", re.IGNORECASE)
-"""A web address without a user, a backslash, a control character, or a blank before its path."""
+"""A web address without a user, a backslash, a control character, or a space before its path."""
 
 AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
 """What libraries that read addresses disagree about, or silently drop."""

@@ -1,4 +1,4 @@
 """Words, dates and sentences: plain text, days, errors, near spellings, logs, TOML documents.
 
-Every other room uses it; it uses none of them.
+Every other room uses it; it never uses them.
 """
