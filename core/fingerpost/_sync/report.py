@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from fingerpost._words.printed import Printed
 
 
 @dataclass(slots=True)
-class StreamReport:
+class StreamReport(Printed):
     """What one stream of one connector did.
 
     `state` is ``complete``, ``unchanged`` (the input is byte for byte the same), ``held`` (complete, but so many rows
@@ -29,10 +31,6 @@ class StreamReport:
     skipped: int = 0
     newly_rejected: int = 0
     message: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what is printed and stored."""
-        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ class WouldWrite:
 
 
 @dataclass(slots=True)
-class RunReport:
+class RunReport(Printed):
     """What one run did; `exit_code` is that of the command line."""
 
     run: int
@@ -93,10 +91,6 @@ class RunReport:
     messages: list[str] = field(default_factory=list)
     interrupted: list[int] = field(default_factory=list)
     dry_run: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost sync --json` prints."""
-        return asdict(self)
 
     def say(self, message: str) -> None:
         """Add a message for IT, once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -21,6 +21,7 @@ from fingerpost._market.occupations import How
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class ExplainedOccupation:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Printed):
     """Everything that is known about one learner, and the reasons for each status."""
 
     learner: str
@@ -94,10 +95,6 @@ class Explanation:
     criteria: tuple[ExplainedCriterion, ...]
     warnings: tuple[dict[str, Any], ...]
     in_mind: ExplainedOccupation | None = dataclasses.field(default=None, repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost explain --json` prints."""
-        return asdict(self)
 
 
 def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Explanation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from fingerpost._benchmarks.verdicts import GAP
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge, gap_key
+from fingerpost._words.printed import Printed
 
 BATCH = 500
 
@@ -41,16 +42,12 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class GapReport:
+class GapReport(Printed):
     """The gaps of a college on a day, by learner and criterion."""
 
     as_of: str
     framework: str
     gaps: tuple[Gap, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost gaps --json` prints."""
-        return asdict(self)
 
 
 class CriterionWords(NamedTuple):

@@ -21,6 +21,7 @@ from fingerpost._sync.sync import stream_reader
 from fingerpost._version import __version__
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class ShownRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryReport:
+class RetryReport(Printed):
     """How many rejected records today's mappings store, skip or reject again.
 
     `stored` are valid now, `skipped` are not records according to the mapping, `rejected` are still faulty. `left`
@@ -155,10 +156,6 @@ class RetryReport:
     skipped: int
     rejected: int
     left: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost quarantine retry --json` prints."""
-        return asdict(self)
 
 
 def quarantined(opened: Opened) -> list[QuarantinedRecord]:

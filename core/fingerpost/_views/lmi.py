@@ -6,7 +6,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from fingerpost._market.occupations import fold_title
 from fingerpost._market.services import Services
 from fingerpost._sync.report import Progress, SilentProgress
 from fingerpost._words.errors import ConfigError, SourceUnavailable
+from fingerpost._words.printed import Printed
 
 _CODE = re.compile(r"[1-9][0-9]{3}")
 _COMPARED: tuple[FactKind, ...] = (
@@ -124,17 +125,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshReport:
+class RefreshReport(Printed):
     """What a refresh did: occupations asked about, requests to each service, and what went wrong."""
 
     occupations: int
     facts: int
     requests: dict[str, int]
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost lmi refresh --json` prints."""
-        return asdict(self)
 
 
 def ask_about(

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
 
@@ -19,6 +19,7 @@ from fingerpost._mapping.compiled import CompiledMapping, Reject
 from fingerpost._mapping.plan import FieldTrace
 from fingerpost._plugins.instance import Instance
 from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
+from fingerpost._words.printed import Printed
 
 CHUNK = 1_000
 
@@ -45,7 +46,7 @@ class UnmatchedCode:
 
 
 @dataclass(frozen=True, slots=True)
-class MappingCheck:
+class MappingCheck(Printed):
     """How the rows of one stream were mapped.
 
     `ok` rows produced a record, some of them without a field (`issues`); `skipped` rows are not records according to
@@ -65,13 +66,9 @@ class MappingCheck:
     unread: tuple[str, ...]
     remarks: dict[str, int]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return one entry of what `fingerpost map check --json` prints."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class RowTrace:
+class RowTrace(Printed):
     """How one row is mapped, field by field; `reason` says why there is no record."""
 
     connector: str
@@ -81,10 +78,6 @@ class RowTrace:
     outcome: Literal["record", "skipped", "rejected"]
     reason: str | None
     fields: tuple[FieldTrace, ...] = dataclasses.field(repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost map explain --json` prints."""
-        return asdict(self)
 
 
 # -- a whole stream ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -15,10 +15,11 @@ from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
-class DataFault:
+class DataFault(Printed):
     """One fault in a source's data that cost a field but not the record; `key` is the record's in that source."""
 
     connector: str
@@ -27,10 +28,6 @@ class DataFault:
     field: str
     code: str
     where: str
-
-    def as_dict(self) -> dict[str, str]:
-        """Return it for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(Printed):
     """What happened, the current state and, in `todo`, what to do next, a sentence each.
 
     `outbox` counts the digests and `items` the changes of items on learners' pages, by state.
@@ -87,10 +84,6 @@ class StatusReport:
     outbox: dict[str, int]
     items: dict[str, int]
     todo: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost status --json` prints."""
-        return asdict(self)
 
 
 def status(opened: Opened, runs: int) -> StatusReport:
