@@ -1126,7 +1126,7 @@ def test_a_broken_table_is_told_in_sentences(
     made.connectors[0]["base_url"] = "http://ilp.example.ac.uk"
     with pytest.raises(ConfigError) as caught:
         made.sync()
-    assert "is a secret and must not stand in the file" in caught.value.message
+    assert "is a secret and must not be written in the file" in caught.value.message
     assert "base_url must begin with https://" in caught.value.message
     assert KEY not in caught.value.message
 
