@@ -419,8 +419,7 @@ def compile_mapping(
     """Check a mapping against the careers record and make it ready to apply.
 
     `kinds` are the keys of the kinds of activity, `never_ingest` the columns that privacy keeps out, `timezone` the
-    zone of instants without one. ConfigError names the file, the field and the operation, and says what to write
-    instead.
+    zone of instants without one. ConfigError names the file, the field and the operation, and what to write.
     """
     compiler = _Compiler(document, converters, kinds, timezone)
     plans, skips = compiler.plans(), compiler.skips()
@@ -434,7 +433,7 @@ def compile_mapping(
     for place, column in read:
         if column.is_in(never_ingest):
             raise compiler.refuse(place, f'reads the column "{column.name}", which [privacy] never_ingest keeps out; '
-                                          "remove it from one of the two")  # fmt: skip
+                                         "remove it from one of the two")  # fmt: skip
     return CompiledMapping(
         name=document.name,
         stream=document.stream,
