@@ -314,7 +314,7 @@ def test_the_services_that_failed_are_told_whatever_they_were_asked(college: Sma
 def test_a_title_that_a_service_may_list_that_could_not_be_asked_is_not_called_unknown(college: SmallCollege) -> None:
     Service(college, {"list": [["5241", 2010, "Jointer"]]})
     Service(college, {}, name="dead").close_down()
-    with college.open() as opened, pytest.raises(SourceUnavailable, match=r"not all could be asked\. dead: ") as caught:
+    with college.open() as opened, pytest.raises(SourceUnavailable, match=r"but not all could be\. dead: ") as caught:
         opened.labour_market("Joiner")
     assert "Jointer (5241, SOC 2010)" in caught.value.message
 
