@@ -74,9 +74,11 @@ class Readable(Protocol):
     @property
     def label(self) -> str:
         """What people are shown."""
+        ...
 
     def raw(self) -> IO[bytes]:
         """Open the bytes as they are, packed or not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

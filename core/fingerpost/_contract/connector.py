@@ -93,38 +93,47 @@ class Context(Protocol):
     @property
     def name(self) -> str:
         """The configured name of the instance."""
+        ...
 
     @property
     def base_dir(self) -> Path:
         """The folder of the configuration file; relative paths start here."""
+        ...
 
     @property
     def now(self) -> datetime:
         """The start of the run, in UTC."""
+        ...
 
     @property
     def as_of(self) -> date:
         """The day that the college is looked at: today there, unless the configuration names another one."""
+        ...
 
     @property
     def timezone(self) -> ZoneInfo:
         """The college's time zone, for source times that name none."""
+        ...
 
     @property
     def columns(self) -> frozenset[str]:
         """The source fields that the stream's mapping reads; others need not be fetched."""
+        ...
 
     @property
     def key(self) -> tuple[str, ...]:
         """The source fields that identify a record, as the configuration or the mapping names them."""
+        ...
 
     @property
     def log(self) -> FilteringBoundLogger:
         """A logger that knows the run and the instance. Log keys, counts and codes, never a person's data."""
+        ...
 
     @property
     def http(self) -> Http:
         """The host's HTTP helper: time limits, retries and redaction are its business."""
+        ...
 
     def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
         """Report a fault in the data that costs no record: counted, listed for the MIS team, never fatal."""
@@ -135,6 +144,7 @@ class Context(Protocol):
         `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding:
         the host treats the stream as read completely, with nothing changed.
         """
+        ...
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
         """Show the fields that a file or table offers, once each time one is opened.
