@@ -69,7 +69,7 @@ def part_of(payload: Payload, form: _Form) -> str:
 
 
 def _as_dict(one: DigestPreview, form: _Form | None) -> dict[str, object]:
-    listed = {
+    listed: dict[str, object] = {
         "channel": one.channel, "recipient": one.digest.recipient.email, "role": one.digest.role,
         "subject": one.payload.subject, "learners": [learner.reference for learner in one.digest.learners],
         "group_size": one.digest.group_size, "on_track": one.digest.on_track, "not_listed": one.digest.not_listed,

@@ -29,7 +29,7 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:
     if hasattr(value, "as_dict"):
         return value.as_dict()
     return value.isoformat() if isinstance(value, date) else str(value)

@@ -91,7 +91,7 @@ class NcsEnricher(Enricher):
     ) -> Iterator[Fact | NoData]:
         """Yield what the likeliest profile of each occupation says, of the kinds that were asked for."""
         inquiry, first_error = Inquiry(self._service, reference, context), FirstError()
-        kinds = [kind for kind in KINDS if kind in question.kinds]
+        kinds: list[FactKind] = [kind for kind in KINDS if kind in question.kinds]
         answered: set[tuple[SocVersion, str]] = set()
         for occupation in question.occupations if kinds else ():
             if (occupation.soc_version, occupation.soc) in answered:

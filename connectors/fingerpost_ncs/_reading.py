@@ -59,7 +59,7 @@ def profile(value: Any) -> Profile | None:
     title = _words(said["Title"])
     # The SOC2010 code has been seen with an extension behind its four digits.
     found: dict[SocVersion, str] = {2010: said["Soc"].soc(), 2020: said["Soc2020"].soc()}
-    codes = {version: code for version, code in found.items() if code}
+    codes: dict[SocVersion, str] = {version: code for version, code in found.items() if code}
     if not title or not codes:
         return None
     return Profile(title, codes, said)

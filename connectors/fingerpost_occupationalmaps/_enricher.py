@@ -112,7 +112,7 @@ class OccupationalMapsEnricher(Enricher):
 
         Where LARS codes cannot be had, courses are named without them.
         """
-        kinds = [kind for kind in KINDS if kind in question.kinds]
+        kinds: list[FactKind] = [kind for kind in KINDS if kind in question.kinds]
         if not kinds or not question.occupations:
             return
         inquiry, first_error = Inquiry(self._maps, reference, context), FirstError()

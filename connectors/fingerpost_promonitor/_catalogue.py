@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost import ConfigError
 from fingerpost_promonitor._config import Access
@@ -79,7 +80,7 @@ class Catalogue:
             return table
         try:
             columns = self._inspector.get_columns(table.name, schema=table.schema)
-        except sa.exc.NoSuchTableError:
+        except exc.NoSuchTableError:
             columns = []
         if not columns:
             raise ConfigError(

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import ClassVar, Literal
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost import (
     Channel,
@@ -52,7 +53,7 @@ class PromonitorChannel(Channel):
                     items = writing.statements(connection)
                     yield Finding("ok", f"{label}: the database answers; items go {_target(items)}.")
                     yield from _check_rights(label, connection, items)
-            except sa.exc.SQLAlchemyError as error:
+            except exc.SQLAlchemyError as error:
                 yield Finding("error", writing.database.explain(error).message)
             except FingerpostError as error:
                 yield Finding("error", f"{label}: {error.message}")

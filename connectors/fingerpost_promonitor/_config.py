@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal, TypeAlias
 
-import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from sqlalchemy import exc, make_url
 
 from fingerpost import ConnectorConfig, SourceConfig, StreamName
 from fingerpost_promonitor._select import PARAMETERS, checked_name, checked_select
@@ -44,8 +44,8 @@ def _checked_part(name: str) -> str:
 
 def _without_password(address: str) -> str:
     try:
-        url = sa.make_url(address)
-    except sa.exc.ArgumentError:
+        url = make_url(address)
+    except exc.ArgumentError:
         raise ValueError("is not a database address; write, say, mssql+pymssql://login@server/ProMonitor") from None
     named = {key.casefold() for key in url.query}
     if url.password or named & {"password", "pwd", "odbc_connect", "sslpassword", "passfile"}:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import sqlalchemy as sa
+from sqlalchemy import event, exc
 
 from fingerpost import AuthError, ConfigError, FingerpostError, SourceUnavailable, call_with_retries
 from fingerpost_promonitor._faults import Fault, cause_of, code_of, fault, first_day_advice, is_lost
@@ -80,12 +81,12 @@ class Server:
             engine = sa.create_engine(
                 url, connect_args=arguments, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True
             )
-        except (ModuleNotFoundError, ImportError, sa.exc.NoSuchModuleError) as error:
+        except (ModuleNotFoundError, ImportError, exc.NoSuchModuleError) as error:
             raise ConfigError(
                 f"{self.label}: the driver that {url.drivername}:// needs is not installed{_how_to_install(url)}.",
                 detail=type(error).__name__,
             ) from error
-        sa.event.listen(engine, "connect", self._connected)
+        event.listen(engine, "connect", self._connected)
         return engine
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class Server:
         if "engine" in self.__dict__:
             self.engine.dispose()
 
-    def explain(self, error: sa.exc.SQLAlchemyError) -> FingerpostError:
+    def explain(self, error: exc.SQLAlchemyError) -> FingerpostError:
         """Turn what the driver raised into a sentence that quotes nothing from the database."""
         cause = cause_of(error)
         known, sentence = first_day_advice(cause) or self._sentence(fault(error))
@@ -135,6 +136,22 @@ class Server:
         connection.execute(statement)
         connection.autocommit = before
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction that ends with a rollback unless it was committed; errors come out as they are."""
+        with self.engine.connect() as connection:
+            self._start_clock()
+            yield connection
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Open a transaction that ends with a rollback; errors come out as sentences."""
+        try:
+            with self.transaction() as connection:
+                yield connection
+        except exc.SQLAlchemyError as error:
+            raise self.explain(error) from error
+
     def _start_clock(self) -> None:
         self._deadline = time.monotonic() + self._timeout
 
@@ -151,27 +168,16 @@ class Database(Server):
         "check lists."
     )
 
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        """Open a transaction that ends with a rollback; errors come out as sentences."""
-        try:
-            with self.engine.connect() as connection:
-                self._start_clock()
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            raise self.explain(error) from error
-
     def page(self, statement: sa.Select[Any], values: Mapping[str, Any]) -> Sequence[sa.Row[Any]]:
         """Return all rows of a statement; where the connection is lost on the way, connect anew and ask again."""
 
         def ask() -> Sequence[sa.Row[Any]]:
-            with self.engine.connect() as connection:
-                self._start_clock()
+            with self.transaction() as connection:
                 return connection.execute(statement, values).all()
 
         try:
             return call_with_retries(ask, waits=_TRIES, when=is_lost)
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             raise self.explain(error) from error
 
     def stream(self, statement: sa.Executable, values: Mapping[str, Any]) -> Iterator[sa.RowMapping]:
@@ -202,13 +208,6 @@ class WritableDatabase(Server):
         "check lists."
     )
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Open a transaction that ends with a rollback unless it was committed; errors come out as they are."""
-        with self.engine.connect() as connection:
-            self._start_clock()
-            yield connection
-
     def _connected(self, connection: Any, record: object) -> None:
         super()._connected(connection, record)
         if self.backend == "sqlite":
@@ -219,7 +218,7 @@ class WritableDatabase(Server):
         """The engine; on SQLite a transaction shuts other writers out from its beginning."""
         engine = super().engine
         if self.backend == "sqlite":
-            sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
-import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost import AuthError, ConfigError, FingerpostError
 
@@ -44,7 +44,7 @@ _NUMBERS: Final[dict[Fault, frozenset[int]]] = {
 }  # fmt: skip
 
 
-def fault(error: sa.exc.SQLAlchemyError) -> Fault:
+def fault(error: exc.SQLAlchemyError) -> Fault:
     """Classify an error: a statement was refused unless it is known to be something else."""
     cause = cause_of(error)
     number, words = _number(cause), str(cause).casefold()
@@ -59,10 +59,10 @@ def fault(error: sa.exc.SQLAlchemyError) -> Fault:
             return kind
     if getattr(cause, "sqlite_errorcode", None) == _SQLITE_ERROR:
         return "refused"
-    return "lost" if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) else "refused"
+    return "lost" if isinstance(error, exc.OperationalError | exc.InterfaceError) else "refused"
 
 
-def _fault_of_sql_server(number: int, error: sa.exc.SQLAlchemyError) -> Fault:
+def _fault_of_sql_server(number: int, error: exc.SQLAlchemyError) -> Fault:
     if number == _NO_ANSWER:  # while it connects, or ends a transaction, there is no statement that could be slow
         return "lost" if getattr(error, "statement", None) is None else "late"
     for kind, numbers in _NUMBERS.items():
@@ -76,7 +76,7 @@ def is_lost(error: BaseException) -> bool:
 
     SQLAlchemy takes both for lost connections, as neither can be used any more.
     """
-    return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated and fault(error) == "lost"
+    return isinstance(error, exc.DBAPIError) and error.connection_invalidated and fault(error) == "lost"
 
 
 def first_day_advice(cause: BaseException) -> tuple[type[FingerpostError], str] | None:
@@ -122,7 +122,7 @@ def _database_named_in(words: str) -> str:
     return f" {found[1]}" if found else ""
 
 
-def cause_of(error: sa.exc.SQLAlchemyError) -> BaseException:
+def cause_of(error: exc.SQLAlchemyError) -> BaseException:
     """Return what the driver raised."""
     return getattr(error, "orig", None) or error
 

@@ -62,7 +62,7 @@ class ItemStatements:
         """The columns that an UPDATE sets."""
         return () if self.procedure is not None else (self.text.name, self._date, *self._closed)
 
-    def pages(self, references: Iterable[str]) -> sa.Select[Any]:
+    def pages(self, references: Iterable[str]) -> sa.Select[Any, Any]:
         """Return the statement that finds the pages of learners: reference and PMStudentID."""
         reference = trimmed(self._student.c.StudentID)
         return sa.select(reference, self._student.c.PMStudentID).where(
@@ -93,7 +93,7 @@ class ItemStatements:
         )  # fmt: skip
         return [begin, lock_it]
 
-    def look(self, pages: Sequence[int], key: str) -> sa.Select[Any]:
+    def look(self, pages: Sequence[int], key: str) -> sa.Select[Any, Any, Any]:
         """Return the statement that finds the items with this key: ActionPlanID, PMStudentID and text."""
         return (
             sa.select(self.plan.c.ActionPlanID, self.plan.c.PMStudentID, self.text)
@@ -104,7 +104,7 @@ class ItemStatements:
             .order_by(self.plan.c.ActionPlanID)
         )
 
-    def listed(self) -> sa.Select[Any]:
+    def listed(self) -> sa.Select[Any, Any]:
         """Return the statement that finds every open item: the learner's reference and the text."""
         return (
             sa.select(trimmed(self._student.c.StudentID), self.text)

@@ -106,7 +106,7 @@ class Query:
 
 
 def _is_aggregate(expression: Expression) -> bool:
-    return isinstance(expression, sa.sql.functions.FunctionElement) and expression.name in {"min", "max"}
+    return isinstance(expression, sa.FunctionElement) and expression.name in {"min", "max"}
 
 
 def trimmed(column: Expression) -> Expression:

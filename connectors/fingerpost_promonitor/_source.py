@@ -76,7 +76,7 @@ class PromonitorSource(ManyStreamSource):
     # -- check -------------------------------------------------------------------------------------------------------
 
     def _check_database(self, reading: Reading, database: Database, context: Context) -> Iterator[Finding]:
-        streams = [stream for stream in self.config.wanted if reading.database(stream) is database]
+        streams: list[StreamName] = [stream for stream in self.config.wanted if reading.database(stream) is database]
         try:
             with database.connect() as connection:
                 connection.execute(sa.select(sa.literal(1))).all()

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost import (
     AuthError,
@@ -133,15 +134,12 @@ class Writing:
 
     def listed(self) -> Iterator[ListedItem]:
         """Yield every open item that stands on a page exactly as we wrote it."""
-        try:
-            with self.database.transaction() as connection:
-                streaming = connection.execution_options(stream_results=True, yield_per=1_000)
-                for reference, text in streaming.execute(self.statements(connection).listed()):
-                    mark = read_mark(text)
-                    if mark is not None and mark.intact and not mark.closed:
-                        yield ListedItem(mark.key, reference.strip())
-        except sa.exc.SQLAlchemyError as error:
-            raise self.database.explain(error) from error
+        with self.database.connect() as connection:
+            streaming = connection.execution_options(stream_results=True, yield_per=1_000)
+            for reference, text in streaming.execute(self.statements(connection).listed()):
+                mark = read_mark(text)
+                if mark is not None and mark.intact and not mark.closed:
+                    yield ListedItem(mark.key, reference.strip())
 
     def _each(
         self, payloads: Sequence[Payload], act: Callable[[sa.Connection, Order], _Outcome], put_off: ReceiptStatus
@@ -157,7 +155,7 @@ class Writing:
                     outcome = self._in_transaction(order, act)
                     if outcome == _CHANGED:  # whoever was editing it has finished: see what it says now
                         outcome = self._in_transaction(order, act)
-                except sa.exc.SQLAlchemyError as error:
+                except exc.SQLAlchemyError as error:
                     if not self._wrote or fault(error) == "denied":
                         raise  # nothing was written
                     outcome = _after_writing(fault(error))
@@ -165,7 +163,7 @@ class Writing:
                 yield Receipt(key, *outcome)
                 if outcome.detail == _CODES["late"]:
                     raise SourceUnavailable("", detail=outcome.detail)
-        except (sa.exc.SQLAlchemyError, FingerpostError) as error:
+        except (exc.SQLAlchemyError, FingerpostError) as error:
             trouble, code = self._explained(error)
             for key, _ in orders:
                 yield Receipt(key, put_off, None, code)
@@ -173,8 +171,8 @@ class Writing:
                 raise trouble from (None if trouble is error else error)
             self._context.log.warning("writeback_put_off", code=code, count=len(orders))
 
-    def _explained(self, error: sa.exc.SQLAlchemyError | FingerpostError) -> tuple[FingerpostError, str]:
-        if isinstance(error, sa.exc.SQLAlchemyError):
+    def _explained(self, error: exc.SQLAlchemyError | FingerpostError) -> tuple[FingerpostError, str]:
+        if isinstance(error, exc.SQLAlchemyError):
             return self.database.explain(error), _CODES[fault(error)]
         return error, "misconfigured" if isinstance(error, ConfigError) else error.detail or _CODES["lost"]
 
@@ -263,7 +261,7 @@ class Writing:
         self._wrote = True
         result = connection.execute(statement)
         if self._items.procedure is not None and result.returns_rows:
-            _exhaust(result, connection.dialect)
+            _exhaust(result.cursor, connection.dialect)
         result.close()
         for one in self._look(connection, order):
             is_it = one.item not in known if old is None else one.item == old.item
@@ -272,14 +270,14 @@ class Writing:
         return _CHANGED if old is not None else _Outcome("permanent", None, "not_kept")
 
 
-def _exhaust(result: sa.CursorResult[Any], dialect: sa.Dialect) -> None:
+def _exhaust(cursor: Any, dialect: sa.Dialect) -> None:
     """Read all results of a procedure: only then has it finished. What the driver raises comes out as SQLAlchemy's."""
     errors = dialect.loaded_dbapi.Error
     try:
-        while result.cursor.nextset():
+        while cursor.nextset():
             pass
     except errors as error:
-        raise sa.exc.DBAPIError.instance(None, None, error, errors, hide_parameters=True, dialect=dialect) from error
+        raise exc.DBAPIError.instance(None, None, error, errors, hide_parameters=True, dialect=dialect) from error
 
 
 def _after_writing(kind: Fault) -> _Outcome:

@@ -36,7 +36,7 @@ def _address(value: str) -> str:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        host = ""
+        parts, host = urlsplit(""), ""
     if not host or parts.scheme not in {"http", "https"}:
         raise ValueError("is not a web address; write one such as https://api.example.ac.uk/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:

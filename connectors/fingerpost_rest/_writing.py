@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 import xxhash
 
@@ -157,7 +157,7 @@ class _Unsettled(Exception):  # noqa: N818 - an outcome, not a mistake
 
     def __init__(self, status: ReceiptStatus | None, code: str, *, in_vain: bool = False) -> None:
         super().__init__(code)
-        self.status = status
+        self.status: Final = status
         self.code = code
         self.in_vain = in_vain
 

@@ -74,9 +74,11 @@ class Readable(Protocol):
     @property
     def label(self) -> str:
         """The name to show."""
+        ...
 
     def raw(self) -> IO[bytes]:
         """Open the raw bytes, packed or not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,38 +91,47 @@ class Context(Protocol):
     @property
     def name(self) -> str:
         """The configured name of the instance."""
+        ...
 
     @property
     def base_dir(self) -> Path:
         """The folder of the configuration file; relative paths start here."""
+        ...
 
     @property
     def now(self) -> datetime:
         """The start of the run, in UTC."""
+        ...
 
     @property
     def as_of(self) -> date:
         """The day on which the college is judged: today there, unless the configuration names another."""
+        ...
 
     @property
     def timezone(self) -> ZoneInfo:
         """The college's time zone, for source times without one."""
+        ...
 
     @property
     def columns(self) -> frozenset[str]:
         """The source fields that the stream's mapping reads; others need not be fetched."""
+        ...
 
     @property
     def key(self) -> tuple[str, ...]:
         """The source fields that identify a record, as the configuration or the mapping names them."""
+        ...
 
     @property
     def log(self) -> FilteringBoundLogger:
         """A logger that knows the run and the instance. Log keys, counts and codes, never personal data."""
+        ...
 
     @property
     def http(self) -> Http:
         """The host's HTTP helper, which takes care of time limits, retries and redaction."""
+        ...
 
     def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
         """Report a fault that loses no record: it is counted and listed for the MIS team, never fatal."""
@@ -133,6 +142,7 @@ class Context(Protocol):
         `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding: the
         host treats the stream as completely read and unchanged.
         """
+        ...
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
         """Show the fields of a file or table, once each time one is opened.

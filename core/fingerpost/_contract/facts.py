@@ -153,6 +153,7 @@ class Reference(Protocol):
         rules above. `remember=False` is for words that somebody typed: the service is always asked, and neither
         question nor answer is kept.
         """
+        ...
 
     def peek(self, service: str, key: str) -> Reply | None:
         """Return what is remembered, without asking."""

@@ -99,9 +99,7 @@ class DataHooks:
         """
 
     @hookspec
-    def read_destinations(  # type: ignore[empty-body]
-        self, cursor: Cursor | None, context: Context
-    ) -> Iterator[Message]:
+    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:  # type: ignore[empty-body]
         """Yield intended and actual destinations; otherwise as `read_learners`.
 
         .. versionadded:: 0.1
@@ -115,7 +113,7 @@ class DataHooks:
         """
 
     @hookspec
-    def labour_market(  # type: ignore[empty-body]
+    def labour_market(
         self, question: LabourMarketQuestion, reference: Reference, context: Context
     ) -> Iterator[Fact | NoData]:
         """Yield facts about the occupations of a question, or that there are none.
@@ -125,11 +123,10 @@ class DataHooks:
 
         .. versionadded:: 0.1
         """
+        raise NotImplementedError
 
     @hookspec
-    def find_occupations(  # type: ignore[empty-body]
-        self, words: str, reference: Reference, context: Context
-    ) -> Iterator[Occupation]:
+    def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:  # type: ignore[empty-body]
         """Yield occupations that `words` may mean, the likeliest first, for a person to choose from.
 
         Called only with words that somebody typed for this purpose, never with what a learner wrote.
@@ -138,9 +135,7 @@ class DataHooks:
         """
 
     @hookspec
-    def list_occupations(  # type: ignore[empty-body]
-        self, reference: Reference, context: Context
-    ) -> Iterator[Occupation]:
+    def list_occupations(self, reference: Reference, context: Context) -> Iterator[Occupation]:  # type: ignore[empty-body]
         """Yield every occupation that the service lists, one for each title: its own and its alternative ones.
 
         Learners' words are compared with them here, so that they never leave the building.
@@ -149,7 +144,7 @@ class DataHooks:
         """
 
     @hookspec
-    def convert_occupation(  # type: ignore[empty-body]
+    def convert_occupation(
         self, occupation: Occupation, reference: Reference, context: Context
     ) -> Iterator[Occupation]:
         """Yield the codes of an occupation in the other edition of the SOC, if the service has them.
@@ -158,6 +153,7 @@ class DataHooks:
 
         .. versionadded:: 0.1
         """
+        raise NotImplementedError
 
     @hookspec
     def render(self, item: Item, context: Context) -> Payload:  # type: ignore[empty-body]

@@ -121,7 +121,7 @@ def _target(model: type[CanonicalRecord], name: str) -> _Target:
     default = None if info.is_required() else info.default
     return _Target(
         name, shape, nullable, default, choices, TypeAdapter(hint, config=config),
-        TypeAdapter(list[hint | None], config=config),
+        TypeAdapter(cast("Any", list)[hint | None], config=config),
     )  # fmt: skip
 
 

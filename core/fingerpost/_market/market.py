@@ -243,7 +243,7 @@ def _pay(report: MarketReport) -> str | None:
     experienced = next((fact for fact in facts if fact.statistic == "experienced" and _are_alike(fact, starting)), None)
     for fact in facts:
         if fact is starting and experienced is not None:
-            return f"£{starting.value:,.0f} to £{experienced.value:,.0f} a year before tax ({_source(fact)})"
+            return f"£{fact.value:,.0f} to £{experienced.value:,.0f} a year before tax ({_source(fact)})"
         if fact.statistic in ("estimate", "median", "mean") and fact.year == _newest(facts, fact):
             span = {"GBP a week": "a week", "GBP a year": "a year"}.get(fact.unit)
             if span:

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fingerpost._contract.facts import Occupation, SocVersion
 from fingerpost._words.errors import ConfigError
@@ -109,7 +109,7 @@ class Occupations:
 
     def __init__(self, crosswalk: Mapping[str, Occupation], version: SocVersion, titles: Titles) -> None:
         self._crosswalk = crosswalk
-        self._version = version
+        self._version: Final = version
         self.titles = titles
 
     def of(self, soc_code: str | None, words: str | None) -> Found:

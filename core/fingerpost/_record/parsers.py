@@ -125,7 +125,7 @@ def parse_hours(value: Any) -> float:
     return round(_number(spelt["h"] or "0") + _number(spelt["m"] or "0") / 60, 4)
 
 
-_BOOLS = dict.fromkeys(("y", "yes", "t", "true", "1"), True) | dict.fromkeys(("n", "no", "f", "false", "0"), False)
+_BOOLS = {**dict.fromkeys(("y", "yes", "t", "true", "1"), True), **dict.fromkeys(("n", "no", "f", "false", "0"), False)}
 
 
 def parse_bool(value: Any) -> bool:

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import URL, make_url
 
 from fingerpost._contract.retry import call_with_retries
 from fingerpost._words.errors import ConfigError, LockHeld, StoreError
@@ -98,7 +98,7 @@ class Dialect:
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
         return self.positional(statement.on_conflict_do_nothing(), names)
 
-    def insert_from(self, table: sa.Table, names: Sequence[str], select: sa.Select[Any]) -> sa.Insert:
+    def insert_from(self, table: sa.Table, names: Sequence[str], select: sa.SelectBase) -> sa.Insert:
         """Return an insert of what `select` finds that leaves existing rows alone."""
         statement: sa.Insert = self.insert(table).from_select(list(names), select).on_conflict_do_nothing()
         return statement
@@ -146,7 +146,7 @@ class SqliteDialect(Dialect):
             raise StoreError(f"The folder of the store {path} cannot be created: {error.strerror}.") from error
         engine = sa.create_engine(self.url, connect_args={"timeout": 60.0}, hide_parameters=True)
 
-        @sa.event.listens_for(engine, "connect")
+        @event.listens_for(engine, "connect")
         def _connected(connection: Any, _record: object) -> None:
             # SQLAlchemy begins transactions itself; the driver would commit behind its back.
             connection.isolation_level = None
@@ -157,7 +157,7 @@ class SqliteDialect(Dialect):
             ):  # fmt: skip
                 connection.execute(f"PRAGMA {pragma}")
 
-        @sa.event.listens_for(engine, "begin")
+        @event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
             reads = connection.get_execution_options().get("fingerpost_reads", False)
             connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
@@ -240,7 +240,7 @@ class PostgresDialect(Dialect):
             if not connection.invalidated:
                 if connection.in_transaction():
                     connection.rollback()
-                with contextlib.suppress(sa.exc.DBAPIError), connection.begin():
+                with contextlib.suppress(exc.DBAPIError), connection.begin():
                     connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_CLASS, key)))
 
     def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
@@ -272,7 +272,7 @@ def dialect_for(address: str | Path) -> Dialect:
         return SqliteDialect(URL.create("sqlite+pysqlite", database=str(address)))
     try:
         url = make_url(address)
-    except sa.exc.ArgumentError as error:
+    except exc.ArgumentError as error:
         raise ConfigError("[store] url is not an address: write postgresql://user@server/database.") from error
     if url.get_backend_name() != "postgresql":
         raise ConfigError(

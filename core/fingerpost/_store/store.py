@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost._contract.retry import call_with_retries
 from fingerpost._store import schema
@@ -107,7 +108,7 @@ class Store:
         store = cls(dialect)
         try:
             store._migrate_in_turn()
-        except sa.exc.DatabaseError as error:
+        except exc.DatabaseError as error:
             store.close()
             raise StoreError(
                 f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in "
@@ -218,6 +219,6 @@ def _is_busy(error: BaseException) -> bool:
     return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _cause(error: sa.exc.DatabaseError) -> str:
+def _cause(error: exc.DatabaseError) -> str:
     """Return the driver's message without the statement and its values."""
     return str(error.orig).split("\n", maxsplit=1)[0] if error.orig is not None else type(error).__name__

@@ -43,7 +43,7 @@ class StreamState:
         if self._known is not None and not self._is_same:
             name = stream.instance.name
             stream.run.log.info("whole_read", connector=name, stream=stream.spec.name, why="settings changed")
-        if self._is_same and not self._force_full:
+        elif self._known is not None and not self._force_full:
             stream.context.known_digests = json.loads(self._known.digests) if self._known.digests else None
             self.since = self._begin_from()
 

@@ -180,7 +180,7 @@ class Facts:
         return found
 
 
-def _of_groups(batch: Sequence[int]) -> sa.Select[Any]:
+def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
     """Select the activities of the groups that learners were in on the day, with the group and its source."""
     member = schema.source_assignment
     return (
@@ -195,7 +195,7 @@ def _of_groups(batch: Sequence[int]) -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _of_programmes(batch: Sequence[int]) -> sa.Select[Any]:
+def _of_programmes(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
     """Select the activities of the programmes that learners were on that day, with the programme and its source."""
     programme = schema.source_programme
     return (

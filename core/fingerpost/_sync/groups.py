@@ -34,26 +34,21 @@ class GroupHomes:
     def of_groups(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
         """Return which source's members a group's activities are for."""
         table = schema.source_assignment
-        rows = sa.select(table.c.connector, table.c.group).where(table.c.identity.is_not(None))
-        return cls._live(connection, config, names, table, rows)
+        return cls._live(connection, config, names, table.c.group, table.c.identity.is_not(None))
 
     @classmethod
     def of_programmes(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
         """Return which source's enrolments a programme's activities are for."""
-        table = schema.source_programme
-        return cls._live(connection, config, names, table, sa.select(table.c.connector, table.c.code))
+        return cls._live(connection, config, names, schema.source_programme.c.code)
 
     @classmethod
     def _live(
-        cls,
-        connection: sa.Connection,
-        config: Configuration,
-        names: Mapping[int, str],
-        table: sa.Table,
-        rows: sa.Select[Any],
-    ) -> GroupHomes:
-        live = connection.execute(rows.where(table.c.deleted_run.is_(None)).distinct())
-        return cls(config, names, ((number, code) for number, code in live if code is not None))
+        cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str], code: sa.Column[Any],
+        *where: sa.ColumnElement[bool],
+    ) -> GroupHomes:  # fmt: skip
+        row = code.table.c
+        live = sa.select(row.connector, code).where(code.is_not(None), row.deleted_run.is_(None), *where).distinct()
+        return cls(config, names, connection.execute(live))
 
     def means(self, connector: int, code: str, holder: int) -> bool:
         """Say whether a code used by `connector` refers to what `holder` has under it."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import xxhash
@@ -58,7 +58,7 @@ class Judge:
         self.facts = Facts(connection, opened, now)
         self.framework = opened.framework
         self._ranks = {name: opened.config.rank(name) for name in self.facts.connectors.values()}
-        self._unrecorded = opened.config.settings.benchmarks.meaningful_unrecorded
+        self._unrecorded: Final = opened.config.settings.benchmarks.meaningful_unrecorded
 
     @property
     def fingerprint(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, cast
 
 import sqlalchemy as sa
 import xxhash
@@ -321,7 +320,7 @@ def _link_stream(run: Run, stream: StreamName) -> None:
         return
     for found in (_by_link(table), _by_identity(table)):
         linked = sa.and_(_unlinked(table), found.is_not(None))
-        marks = cast("sa.Select[Any]", sa.select(found, sa.false()).distinct().where(linked))
+        marks = sa.select(found, sa.false()).distinct().where(linked)
         connection.execute(run.store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], marks))
         connection.execute(sa.update(table).where(linked).values(learner_id=found))
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 import xxhash
+from sqlalchemy import exc
 
 from fingerpost._contract.messages import Checkpoint, Deleted, Message, Record, Rejected
 from fingerpost._mapping.compiled import Reject
@@ -77,7 +78,7 @@ class StreamReader:
         except BreakerOpen as error:
             self.state.restore()
             self._fail(error)
-        except (FingerpostError, sa.exc.SQLAlchemyError) as error:
+        except (FingerpostError, exc.SQLAlchemyError) as error:
             self._fail(error)
         except Exception as error:
             self.stream.run.log.debug("stream_raised", exc_info=True)
@@ -351,7 +352,7 @@ class StreamReader:
             if is_quarantined:
                 self._withdraw(key)
             rows.append(
-                (number, connector, key, part, row_hash, run, run, identity, uln, learner, *encode(model), *stamp)
+                (number, connector, key, part, row_hash, run, run, identity, uln, learner, *encode(fields), *stamp)
             )
             if self._is_shared:
                 touched.note_shared(fields)

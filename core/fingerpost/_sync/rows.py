@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from fingerpost._contract.messages import StreamName
-from fingerpost._record.models import CHECKLIST, MODELS, TEMPORARY_ULN, CanonicalRecord
+from fingerpost._record.models import CHECKLIST, MODELS, TEMPORARY_ULN
 from fingerpost._store.schema import SOURCE_TABLES
 from fingerpost._store.store import executemany
 from fingerpost._sync.stream import Stream
@@ -54,7 +54,7 @@ def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
     return [column.name for column in columns if column.name in filled or not column.nullable]
 
 
-def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
+def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Return the function from a record to its values for these columns."""
     if "checklist" in columns:
         return _checklist_encoder(stream, columns)
@@ -62,8 +62,8 @@ def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[Canonic
     fetch = itemgetter(*columns) if len(columns) > 1 else lambda fields: (fields[columns[0]],)
     days = tuple(columns.index(name) for name in columns if name in dates)
 
-    def encode(record: CanonicalRecord) -> tuple[Any, ...]:
-        values = list(fetch(record.__dict__))
+    def encode(fields: Mapping[str, Any]) -> tuple[Any, ...]:
+        values = list(fetch(fields))
         for index in days:
             day = values[index]
             if day is not None:
@@ -73,16 +73,16 @@ def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[Canonic
     return encode
 
 
-def _checklist_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[CanonicalRecord], tuple[Any, ...]]:
+def _checklist_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Encode activities whose source records the elements of "meaningful": they share one column."""
     position = columns.index("checklist")
     others = row_encoder(stream, [name for name in columns if name != "checklist"])
     checklist = itemgetter(*CHECKLIST)
     nothing = (None,) * len(CHECKLIST)
 
-    def encode(record: CanonicalRecord) -> tuple[Any, ...]:
-        values = others(record)
-        checked = checklist(record.__dict__)
+    def encode(fields: Mapping[str, Any]) -> tuple[Any, ...]:
+        values = others(fields)
+        checked = checklist(fields)
         return (*values[:position], None if checked == nothing else _as_json(checked), *values[position:])
 
     return encode

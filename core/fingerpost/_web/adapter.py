@@ -75,11 +75,11 @@ class _SecureConnection(HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType]  # urllib3's own do not fit either
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _SecureConnection  # pyright: ignore[reportAssignmentType]  # as above
 
 
 _POOLS = {"http": _Pool, "https": _SecurePool}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
+from urllib3.util import parse_url
 
 _ADDRESS = re.compile(r"https?://[^\s\\/?#@%\x00-\x20\x7f-\x9f]+(?:[/?#][^\\\x00-\x1f\x7f-\x9f]*)?", re.IGNORECASE)
 """A web address without a user, a backslash, a control character, or a space before its path."""
@@ -35,7 +35,7 @@ def address_of(url: str) -> Address | None:
         return None
     try:
         sent = str(requests.Request("GET", url).prepare().url)
-        dialled, parts = urllib3.util.parse_url(sent), urlsplit(sent)
+        dialled, parts = parse_url(sent), urlsplit(sent)
         host, port = (dialled.host or "").strip("[]"), dialled.port
         if not host or dialled.auth or (host, port) != (parts.hostname, parts.port):
             return None

@@ -111,7 +111,7 @@ class _Document:
     hints: Hints
 
     def sentence(self, details: ErrorDetails, path: _Path) -> str:
-        kind, key = details["type"], str(path[-1]) if path else ""
+        kind, key, context = details["type"], str(path[-1]) if path else "", details.get("ctx", {})
         if len(path) == 1 and not self.where and (said := self._about_table(key, kind)):
             return said
         holder = _model_in(self._annotation(path[:-1]))
@@ -120,7 +120,7 @@ class _Document:
         if kind == "extra_forbidden":
             return f"{around} has no key '{key}'.{did_you_mean(key, keys)}"
         if kind in ("value_error", "assertion_error"):  # the words are ours, or a vendor's
-            said = str(details["ctx"]["error"]).rstrip(".") or "is not valid"
+            said = str(context["error"]).rstrip(".") or "is not valid"
             about_table = _model_in(self._annotation(path)) is not None
             return f"{place}{':' if about_table else ''} {said}{'' if said.endswith('?') else '.'}"
         hint = self.hints.get(key) or self.hints.get(f"{path[-2] if len(path) > 1 else ''}.NAME", "")
@@ -128,7 +128,7 @@ class _Document:
         if kind == "missing":
             return f"{around} needs the key {key}{meaning}" if around else f"The key {key} is missing{meaning}"
         if kind == "string_pattern_mismatch":
-            hint = self.hints.get(details["ctx"]["pattern"], hint)
+            hint = self.hints.get(context["pattern"], hint)
         limit = kind.startswith(("greater_than", "less_than"))
         return f"{place} {f'must be {hint}' if hint else _must(details)}{meaning if limit else '.'}"
 

@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -215,16 +215,12 @@ class _Redaction:
         return self._object(value)
 
     def _object(self, value: object) -> str:
-        plain: tuple[tuple[type, Callable[[Any], str]], ...] = (
-            (PurePath, str),
-            (date, lambda day: day.isoformat()),
-            (timedelta, str),
-            (UUID, str),
-            (BaseException, _named),
-        )
-        for kind, spell in plain:
-            if isinstance(value, kind):
-                return self._text(spell(value))
+        if isinstance(value, (PurePath, timedelta, UUID)):
+            return self._text(str(value))
+        if isinstance(value, date):
+            return self._text(value.isoformat())
+        if isinstance(value, BaseException):
+            return self._text(_named(value))
         return f"<{type(value).__name__}>"
 
     def _text(self, text: str) -> str:
