@@ -190,9 +190,6 @@ class _LarsCodes:
         return product
 
 
-# -- facts about one occupation of the maps
-
-
 def _titles(occupation: Occupation, found: reading.MapOccupation, listed: Reply) -> Iterator[Fact]:
     fact = partial(ORIGIN.fact, "occupation", occupation, listed)
     if title := found.socs[occupation.soc_version][1]:

@@ -73,8 +73,6 @@ class PromonitorSource(ManyStreamSource):
         with closing(Reading(self.config, context)) as reading:
             yield from reading.read(stream, cursor)
 
-    # -- check -------------------------------------------------------------------------------------------------------
-
     def _check_database(self, reading: Reading, database: Database, context: Context) -> Iterator[Finding]:
         streams: list[StreamName] = [stream for stream in self.config.wanted if reading.database(stream) is database]
         try:

@@ -66,8 +66,6 @@ def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean)
 
 
-# -- ProSolution ------------------------------------------------------------------------------------------------------
-
 # One row for each learner and academic year.
 _table(
     "prosolution", "StudentDetail",

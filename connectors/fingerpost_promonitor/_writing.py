@@ -196,8 +196,6 @@ class Writing:
                 connection.commit()
             return outcome
 
-    # -- one item --------------------------------------------------------------------------------------------------
-
     def _carry_out(self, connection: sa.Connection, order: Order) -> _Outcome:
         pages = self._pages.get(order.reference)
         if not pages:

@@ -128,8 +128,6 @@ class College:
         """Return the day to judge by: the configured one, or today in the college's time zone."""
         return self._opened.today()
 
-    # -- a run ---------------------------------------------------------------------------------------------------
-
     def sync(
         self,
         *,
@@ -151,8 +149,6 @@ class College:
     def check(self) -> CheckReport:
         """Try every connector and the store, without reading data, writing data or sending anything."""
         return check.check(self._opened)
-
-    # -- questions -----------------------------------------------------------------------------------------------
 
     def gaps(self, *, as_of: date | None = None, criteria: Collection[str] = ()) -> GapReport:
         """Return the open gaps: as they were last judged, or, with `as_of`, as today's records stood on that day.
@@ -179,8 +175,6 @@ class College:
     def preview(self, *, recipient: str | None = None, as_of: date | None = None) -> list[DigestPreview]:
         """Return the digests that people would get if nothing had been sent to them yet; nothing is marked as sent."""
         return digests.preview(self._opened, recipient, as_of)
-
-    # -- the labour market ---------------------------------------------------------------------------------------
 
     def labour_market(
         self,
@@ -257,8 +251,6 @@ class College:
         """
         return lmi.forget(self._services, service)
 
-    # -- a person's decisions ------------------------------------------------------------------------------------
-
     def held_sweeps(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
         """Return the removals that wait for a person, of these sources or of all."""
         return held.held_sweeps(self._opened, only)
@@ -285,8 +277,6 @@ class College:
     def discard_quarantine(self, numbers: Iterable[int]) -> int:
         """Forget rejected records by number; return how many there were."""
         return held.discard(self._opened, list(numbers))
-
-    # -- mappings ------------------------------------------------------------------------------------------------
 
     def check_mapping(
         self, connector: str, *, stream: str | None = None, limit: int | None = None

@@ -37,9 +37,6 @@ SUMMER = timedelta(days=62)
 ONE_DAY = timedelta(days=1)
 
 
-# ---------------------------------------------------------------------------------------------------- the year
-
-
 class AcademicYear(NamedTuple):
     label: str
     start: date
@@ -59,9 +56,6 @@ def lapse(period: str, as_of: date) -> bool:
     (`evaluate` returns ``not_applicable``) or a new spell begins (it returns another period).
     """
     return not period.startswith("programme:") and period < academic_year_of(as_of)
-
-
-# ------------------------------------------------------------------------------------ where the learner stands
 
 
 class _Enrolment(NamedTuple):
@@ -201,9 +195,6 @@ def _apply_scope(standing: Standing, scope: Scope, facts: LearnerFacts) -> None:
         if _enrolment(one, standing.as_of).state in ("active", "future")
     ):
         standing.status, standing.reason = "unknown", "age_not_recorded"
-
-
-# ------------------------------------------------------------------------------------------- one criterion
 
 
 class Window(NamedTuple):

@@ -50,9 +50,6 @@ def _tells_tutors(connector: Connector) -> bool:
     return isinstance(connector, Channel) and connector.accepts == "digest"
 
 
-# Both passes
-
-
 class _Reader:
     def __init__(self, path: Path, host: Host) -> None:
         self.path = path

@@ -19,9 +19,6 @@ _MEMO_LIMIT = 10_000
 """Distinct values remembered for one column; the dates and codes of real files are far fewer."""
 
 
-# -- columns and chunks -----------------------------------------------------------------------------------------------
-
-
 def _roots(node: Mapping[str, Any]) -> set[str]:
     """Return the top-level keys that a JMESPath expression reads."""
     if node["type"] == "field":
@@ -121,9 +118,6 @@ class Memo(dict[Any, _V], Generic[_V]):
             return [self[raw] if type(raw) is str else self._function(raw) for raw in column]
 
 
-# -- conditions -------------------------------------------------------------------------------------------------------
-
-
 class CompiledCondition:
     """One compiled condition."""
 
@@ -180,9 +174,6 @@ class CompiledConditions:
             return [True] * len(chunk.rows)
         mask = masks[0] if len(masks) == 1 else [all(row) for row in zip(*masks, strict=True)]
         return mask if True in mask else None
-
-
-# -- one field --------------------------------------------------------------------------------------------------------
 
 
 def clean_cell(raw: Any, nulls: frozenset[str]) -> Any:

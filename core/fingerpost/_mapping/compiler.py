@@ -25,21 +25,14 @@ from fingerpost._mapping.document import Condition, Fallback, FieldDocument, Map
 from fingerpost._mapping.plan import FieldPlan, Step
 from fingerpost._record.models import MODELS, SCHEMA_VERSION, CanonicalRecord
 from fingerpost._record.parsers import (
+    PARSERS,
     PARSERS_VERSION,
     BadValue,
     check_date_format,
     date_parser,
     datetime_parser,
     fold,
-    parse_academic_year,
-    parse_bool,
-    parse_decimal,
-    parse_email,
-    parse_hours,
-    parse_int,
-    parse_postcode,
     parse_text,
-    parse_uln,
     text_of,
 )
 from fingerpost._words.errors import ConfigError
@@ -62,17 +55,6 @@ _CODES = {
 }
 """Reason codes for pydantic's error types; any other is a bad_value."""
 
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "text": parse_text,
-    "int": parse_int,
-    "decimal": parse_decimal,
-    "bool": parse_bool,
-    "uln": parse_uln,
-    "postcode": parse_postcode,
-    "email": parse_email,
-    "hours": parse_hours,
-    "academic_year": parse_academic_year,
-}
 _SHAPE_TYPES: dict[str, tuple[str, ...]] = {
     "date": ("date", "datetime"),
     "bool": ("bool",),
@@ -290,7 +272,7 @@ class _Compiler:
             return Step("read it as a kind", parse_text)
         words = {"uln": "a ULN with its check digit", "bool": "yes or no", "email": "an e-mail address", "int":
                  "a whole number", "decimal": "a number", "academic_year": "an academic year"}  # fmt: skip
-        return Step(f"read it as {words.get(kind_of_value, kind_of_value)}", _PARSERS[kind_of_value])
+        return Step(f"read it as {words.get(kind_of_value, kind_of_value)}", PARSERS[kind_of_value])
 
     def check_formats(self, place: str, formats: Sequence[str]) -> None:
         for pattern in formats:

@@ -106,9 +106,6 @@ _HINTS = {
 }
 
 
-# -- the library ------------------------------------------------------------------------------------------------------
-
-
 class MappingLibrary(Library):
     """The mappings of a college, and those that plugins ship."""
 

@@ -246,8 +246,5 @@ class Host:
         )
 
 
-# Words
-
-
 def _outcome(plugin: PluginInfo) -> str:
     return f"{plugin.state}: {plugin.cause}"

@@ -331,3 +331,17 @@ def parse_academic_year(value: Any) -> str:
     if not 2000 <= start <= 2099:
         raise BadValue("out_of_range")
     return spell_academic_year(start)
+
+
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "text": parse_text,
+    "int": parse_int,
+    "decimal": parse_decimal,
+    "bool": parse_bool,
+    "uln": parse_uln,
+    "postcode": parse_postcode,
+    "email": parse_email,
+    "hours": parse_hours,
+    "academic_year": parse_academic_year,
+}
+"""The parsers of single values, by the type that a mapping names."""

@@ -17,9 +17,6 @@ MERGE_BATCH = 2_000
 """Learners merged and stored in one transaction."""
 
 
-# -- merging -----------------------------------------------------------------------------------------------------
-
-
 def merge_marked(run: Run) -> None:
     """Rebuild every marked learner from its live source rows."""
     dirty = schema.dirty

@@ -80,9 +80,6 @@ class RowTrace(Printed):
     fields: tuple[FieldTrace, ...] = dataclasses.field(repr=False)
 
 
-# -- a whole stream ----------------------------------------------------------------------------------------------------
-
-
 def check_mapping(opened: Opened, connector: str, stream: str | None, limit: int | None) -> list[MappingCheck]:
     """Map up to `limit` rows of each stream as the source holds them now, write nothing, and count the outcomes.
 
@@ -186,9 +183,6 @@ class _Tally:
     def _note_code(self, record: Record, name: str, code: str) -> None:
         if code == "unmatched_code":
             self.unmatched[name, self.mapping.given(name, record.data)] += 1
-
-
-# -- one row -----------------------------------------------------------------------------------------------------------
 
 
 def explain_row(opened: Opened, connector: str, row: str, stream: str | None) -> RowTrace:

@@ -99,9 +99,6 @@ def _path_in_file(details: ErrorDetails, data: object) -> _Path:
     return tuple(path)
 
 
-# Sentences
-
-
 @dataclass(frozen=True, slots=True)
 class _Document:
     """What is checked, and what its places are called."""
@@ -206,9 +203,6 @@ def _must(details: ErrorDetails) -> str:
         return "must not be empty"
     said = _MUST.get(kind) or _MUST.get(kind.partition("_")[0])
     return said.format(**context) if said else details["msg"].replace("Input should be", "must be")
-
-
-# Types
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
