@@ -92,14 +92,14 @@ def _advert(row: Json) -> Advert | None:
     until = f"closes {closes.day} {closes:%B %Y}" if closes else ""
     return Advert(
         title=title,
-        line="; ".join(part for part in (title, row["employerName"].text(), _place(row), until, wage) if part),
+        line="; ".join(part for part in (title, row["employerName"].text(), _where(row), until, wage) if part),
         closes=closes,
         yearly=Json(yearly[1]).number(100, 999_999) if yearly else None,
         link=_link_to_advert(row["vacancyUrl"]) or row["applicationUrl"].link(),
     )
 
 
-def _place(row: Json) -> str:
+def _where(row: Json) -> str:
     """Return the town and the postcode; the town is the last line of an address that holds anything."""
     if row["isNationalVacancy"].value is True:
         return "across England"

@@ -200,7 +200,7 @@ class Writing:
         pages = self._pages.get(order.reference)
         if not pages:
             return _Outcome("permanent", None, "no_learner_page")
-        found = self._look(connection, order)
+        found = self._find_ours(connection, order)
         write = partial(self._write, connection, order, {one.item for one in found})
         ours = [one for one in found if one.is_ours]
         if order.operation == "close":
@@ -223,7 +223,7 @@ class Writing:
         return write("update", oldest, order.text)
 
     def _read_back(self, connection: sa.Connection, order: Order) -> _Outcome:
-        found = self._look(connection, order)
+        found = self._find_ours(connection, order)
         still_open = [one for one in found if not one.mark.closed]
         if order.operation == "close":
             ref = next((str(one.item) for one in found if one.mark.closed), None)
@@ -233,7 +233,7 @@ class Writing:
             return _Outcome("sent", str(ours[0].item))
         return _Outcome("temporary", None, "not_there")
 
-    def _look(self, connection: sa.Connection, order: Order) -> list[_Found]:
+    def _find_ours(self, connection: sa.Connection, order: Order) -> list[_Found]:
         """Return everything on the learner's pages that bears the order's key, the oldest first."""
         pages = self._pages.get(order.reference)
         if not pages:
@@ -261,7 +261,7 @@ class Writing:
         if self._items.procedure is not None and result.returns_rows:
             _exhaust(result.cursor, connection.dialect)
         result.close()
-        for one in self._look(connection, order):
+        for one in self._find_ours(connection, order):
             is_it = one.item not in known if old is None else one.item == old.item
             if is_it and _same(one.text, text):
                 return _Outcome("sent", str(one.item))

@@ -213,7 +213,7 @@ class _Page:
 
     def _converge(self) -> str | None:
         job = self._job
-        found = self._look()
+        found = self._find_ours()
         opened = [one for one in found if not one.mark.closed]
         ours = [one for one in opened if one.mark.intact]
         edited = len(ours) < len(opened)
@@ -232,7 +232,7 @@ class _Page:
     def reconcile(self) -> str | None:
         """Return what the service calls the item where the page is up to date; write nothing."""
         job = self._job
-        opened = [one for one in self._look(missing=None) if not one.mark.closed]
+        opened = [one for one in self._find_ours(missing=None) if not one.mark.closed]
         if job.operation == "close" and not opened:
             return job.ref
         if job.operation != "close" and len(opened) == 1 and opened[0].says(job.text):
@@ -254,7 +254,7 @@ class _Page:
             raise _UnclearError
         return str(named)
 
-    def _look(self, *, missing: ReceiptStatus | None = "permanent") -> list[_Found]:
+    def _find_ours(self, *, missing: ReceiptStatus | None = "permanent") -> list[_Found]:
         """Return the items on the page that have our key, as the service orders them."""
         look, job = self._config.look, self._job
         values = {"learner": job.learner, "key": job.key}
@@ -302,7 +302,7 @@ class _Page:
         except SourceUnavailable as error:
             self._context.log.warning("item_write_unanswered", item=job.key, message=error.message)
             raise _Unsettled("unknown", "no_answer", in_vain=True) from None
-        _judge(response)
+        _check_status(response)
         return response
 
     def _placed(self, path: str, values: Mapping[str, Any]) -> PathParameters:
@@ -327,7 +327,7 @@ class _Page:
         return {header: f"{job.key}-{xxhash.xxh3_128_hexdigest(said.encode())}"}
 
 
-def _judge(response: Response) -> None:
+def _check_status(response: Response) -> None:
     """Return if the write was done, else raise what its answer means."""
     status = response.status_code
     if status == 403:

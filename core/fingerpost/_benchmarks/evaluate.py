@@ -53,7 +53,7 @@ _SURE, _UNJUDGED, _UNRECORDED, _OUT = range(4)
 """A record's grade: it counts; only its quality is not recorded; something else is not recorded; it does not count."""
 
 
-class _Rules:
+class _PreparedRules:
     """A framework in a shape that judges many learners quickly."""
 
     def __init__(self, framework: Framework) -> None:
@@ -79,7 +79,7 @@ class _Rules:
         return found
 
 
-_rules_of = lru_cache(maxsize=8)(_Rules)
+_rules_of = lru_cache(maxsize=8)(_PreparedRules)
 
 _IN_TIME = attrgetter("starts_on", "ref")
 
@@ -130,14 +130,14 @@ def _judge(
     counts_unjudged: bool,
 ) -> Verdict:
     as_of, need = standing.as_of, criterion.need
-    looks = [_look(criterion, item, window, as_of, counts_as.get(item.kind)) for item in items]
-    tally = _tally(criterion, items, looks) if looks else _NOTHING
+    ratings = [_rate(criterion, item, window, as_of, counts_as.get(item.kind)) for item in items]
+    tally = _tally(criterion, items, ratings) if ratings else _NOTHING
     status, reason = _decide(criterion, window, standing, tally, fed, counts_unjudged)
     have = tally.unjudged if counts_unjudged else tally.sure
     days = [standing.next_change, window.next_change]
     if items and items[-1].starts_on > as_of:
         days.append(next(item.starts_on for item in items if item.starts_on > as_of))
-    for item, look in zip(items, looks, strict=True):
+    for item, look in zip(items, ratings, strict=True):
         if look[1] == "planned" and (item.ends_on or item.starts_on) >= as_of:
             days.append((item.ends_on or item.starts_on) + ONE_DAY)  # then `next_booked` no longer returns it
     return Verdict(
@@ -152,26 +152,26 @@ def _judge(
         quality_not_recorded=status == "met" and tally.sure < need and reason != "apprentice_job",
         next_change=min(days),
         uses=tuple(
-            [EvidenceUse(item.ref, _OUTCOMES[look[0]], look[1]) for item, look in zip(items, looks, strict=True)]
+            [EvidenceUse(item.ref, _OUTCOMES[look[0]], look[1]) for item, look in zip(items, ratings, strict=True)]
         ),
     )
 
 
 _OUTCOMES: tuple[Literal["counted", "possible", "rejected"], ...] = ("counted", "possible", "possible", "rejected")
 
-_Look: TypeAlias = tuple[int, str | None, str | None]
+_Rating: TypeAlias = tuple[int, str | None, str | None]
 """One record under one criterion: its grade, a reason, and the value that a distinct criterion counts."""
 
 
-_COUNTS: _Look = (_SURE, None, None)
+_COUNTS_SURELY: _Rating = (_SURE, None, None)
 
 
-def _look(criterion: Criterion, item: Evidence, window: Window, as_of: date, as_: CountsAs | None) -> _Look:
+def _rate(criterion: Criterion, item: Evidence, window: Window, as_of: date, as_: CountsAs | None) -> _Rating:
     reason = _no_evidence(criterion, item, window, as_of)
     if reason is not None:
         return _OUT, reason, None
     if not criterion.reads_attributes and item.state == "attended":
-        return _COUNTS
+        return _COUNTS_SURELY
     attributes = item.attributes if as_ is None else {**as_.assume, **item.attributes}
     judged = _meaningful(criterion, attributes) if criterion.meaningful else True
     reason = _broken_rule(criterion, attributes, judged)
@@ -270,42 +270,42 @@ class _Tally(NamedTuple):
 _NOTHING = _Tally(0, 0, 0, _OUT, None, frozenset())
 
 
-def _tally(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> _Tally:
-    """Count; change `looks` where a record turns out to add nothing."""
+def _tally(criterion: Criterion, items: list[Evidence], ratings: list[_Rating]) -> _Tally:
+    """Count; change `ratings` where a record turns out to add nothing."""
     # Before any are dropped, so that one more record can never make things worse.
     in_person = _OUT
-    for item, look in zip(items, looks, strict=True):
+    for item, look in zip(items, ratings, strict=True):
         if look[0] < in_person and item.attributes.get("mode") != "virtual":
             in_person = look[0]
-    if len(looks) > 1:
-        _count_once(criterion, items, looks)
+    if len(ratings) > 1:
+        _count_once(criterion, items, ratings)
     counts = [0, 0, 0, 0]
-    for look in looks:
+    for look in ratings:
         counts[look[0]] += 1
     most = [counts[_SURE], counts[_SURE] + counts[_UNJUDGED], sum(counts[:_OUT])]
     if criterion.virtual == "not_alone":  # then at least one must not be online
         most = [min(n, criterion.need - 1) if in_person > grade else n for grade, n in enumerate(most)]
-    attribute = next((look[1] for look in looks if look[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
-    values = frozenset() if criterion.distinct is None else frozenset(look[2] for look in looks if look[0] != _OUT)
+    attribute = next((look[1] for look in ratings if look[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
+    values = frozenset() if criterion.distinct is None else frozenset(look[2] for look in ratings if look[0] != _OUT)
     return _Tally(most[_SURE], most[_UNJUDGED], most[_UNRECORDED], in_person, attribute, values)
 
 
-def _count_once(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> None:
+def _count_once(criterion: Criterion, items: list[Evidence], ratings: list[_Rating]) -> None:
     """Reject what adds nothing: a second record of one event, or of one value if different ones are counted.
 
     The better recorded one stays. If different values are counted, one event may serve several.
     """
     distinct = criterion.distinct is not None
-    keys = [look[2] if distinct else item.event_key for item, look in zip(items, looks, strict=True)]
+    keys = [look[2] if distinct else item.event_key for item, look in zip(items, ratings, strict=True)]
     if not any(keys):
         return
     seen: set[str] = set()
-    for place in sorted(range(len(looks)), key=lambda place: (looks[place][0], place)):
+    for place in sorted(range(len(ratings)), key=lambda place: (ratings[place][0], place)):
         key = keys[place]
-        if key is None or looks[place][0] == _OUT:
+        if key is None or ratings[place][0] == _OUT:
             continue
         if key in seen:
-            looks[place] = (_OUT, "not_distinct" if distinct else "duplicate", None)
+            ratings[place] = (_OUT, "not_distinct" if distinct else "duplicate", None)
         seen.add(key)
 
 

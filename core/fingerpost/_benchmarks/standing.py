@@ -182,7 +182,7 @@ def _weight(enrolment: _Enrolment) -> tuple[int, int, str]:
 
 
 def _apply_scope(standing: Standing, scope: Scope, facts: LearnerFacts) -> None:
-    """Leave out learners whom the framework does not cover; age outranks what `_place` found."""
+    """Leave out learners whom the framework does not cover; age outranks what `_find_spell` found."""
     born = facts.date_of_birth
     if born is not None:
         age = standing.year.start.year - born.year - ((born.month, born.day) > (8, 31))

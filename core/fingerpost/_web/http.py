@@ -229,7 +229,7 @@ class Http:
         self._log.debug(
             "http_request",
             method=method,
-            **self._place(url),
+            **self._logged(url),
             status=response.status_code,
             attempt=retrying.statistics["attempt_number"],
         )
@@ -386,13 +386,13 @@ class Http:
         self._log.warning(
             "http_retry",
             method=method,
-            **self._place(url),
+            **self._logged(url),
             attempt=state.attempt_number,
             reason=str(again.error) if isinstance(again, Again) else "",
             wait_seconds=round(state.upcoming_sleep, 1),
         )
 
-    def _place(self, url: str) -> dict[str, str]:
+    def _logged(self, url: str) -> dict[str, str]:
         return {"host": host_of(url), "path": self._clean(urlsplit(url).path)}
 
     def _clean(self, text: str) -> str:
