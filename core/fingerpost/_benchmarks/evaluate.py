@@ -137,8 +137,8 @@ def _judge(
     days = [standing.next_change, window.next_change]
     if items and items[-1].starts_on > as_of:
         days.append(next(item.starts_on for item in items if item.starts_on > as_of))
-    for item, look in zip(items, ratings, strict=True):
-        if look[1] == "planned" and (item.ends_on or item.starts_on) >= as_of:
+    for item, rating in zip(items, ratings, strict=True):
+        if rating[1] == "planned" and (item.ends_on or item.starts_on) >= as_of:
             days.append((item.ends_on or item.starts_on) + ONE_DAY)  # then `next_booked` no longer returns it
     return Verdict(
         criterion=criterion.id,
@@ -152,7 +152,10 @@ def _judge(
         quality_not_recorded=status == "met" and tally.sure < need and reason != "apprentice_job",
         next_change=min(days),
         uses=tuple(
-            [EvidenceUse(item.ref, _OUTCOMES[look[0]], look[1]) for item, look in zip(items, ratings, strict=True)]
+            [
+                EvidenceUse(item.ref, _OUTCOMES[rating[0]], rating[1])
+                for item, rating in zip(items, ratings, strict=True)
+            ]
         ),
     )
 
@@ -274,19 +277,23 @@ def _tally(criterion: Criterion, items: list[Evidence], ratings: list[_Rating]) 
     """Count; change `ratings` where a record turns out to add nothing."""
     # Before any are dropped, so that one more record can never make things worse.
     in_person = _OUT
-    for item, look in zip(items, ratings, strict=True):
-        if look[0] < in_person and item.attributes.get("mode") != "virtual":
-            in_person = look[0]
+    for item, rating in zip(items, ratings, strict=True):
+        if rating[0] < in_person and item.attributes.get("mode") != "virtual":
+            in_person = rating[0]
     if len(ratings) > 1:
         _count_once(criterion, items, ratings)
     counts = [0, 0, 0, 0]
-    for look in ratings:
-        counts[look[0]] += 1
+    for rating in ratings:
+        counts[rating[0]] += 1
     most = [counts[_SURE], counts[_SURE] + counts[_UNJUDGED], sum(counts[:_OUT])]
     if criterion.virtual == "not_alone":  # then at least one must not be online
         most = [min(n, criterion.need - 1) if in_person > grade else n for grade, n in enumerate(most)]
-    attribute = next((look[1] for look in ratings if look[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
-    values = frozenset() if criterion.distinct is None else frozenset(look[2] for look in ratings if look[0] != _OUT)
+    attribute = (
+        next((rating[1] for rating in ratings if rating[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
+    )
+    values = (
+        frozenset() if criterion.distinct is None else frozenset(rating[2] for rating in ratings if rating[0] != _OUT)
+    )
     return _Tally(most[_SURE], most[_UNJUDGED], most[_UNRECORDED], in_person, attribute, values)
 
 
@@ -296,7 +303,7 @@ def _count_once(criterion: Criterion, items: list[Evidence], ratings: list[_Rati
     The better recorded one stays. If different values are counted, one event may serve several.
     """
     distinct = criterion.distinct is not None
-    keys = [look[2] if distinct else item.event_key for item, look in zip(items, ratings, strict=True)]
+    keys = [rating[2] if distinct else item.event_key for item, rating in zip(items, ratings, strict=True)]
     if not any(keys):
         return
     seen: set[str] = set()
