@@ -1,4 +1,4 @@
-"""Make the input of the benchmarks: a college's learners and its careers log, the same bytes for the same arguments.
+"""Generate the benchmarks' input: a college's learners and its careers log, the same bytes for the same arguments.
 
     python benchmarks/generate.py --size S --out made/S
 
@@ -76,7 +76,7 @@ CHECK_WEIGHTS = range(10, 1, -1)
 
 
 class Chance:
-    """Choose by chance. Only `random()` is used, whose numbers no release of Python has changed."""
+    """Choose at random. Only `random()` is used, whose numbers no release of Python has changed."""
 
     def __init__(self, seed: int) -> None:
         self.number = random.Random(seed).random
@@ -143,7 +143,7 @@ def learner_rows(chance: Chance, count: int) -> Iterator[Row]:
 
 
 def note(chance: Chance) -> str:
-    """Return what was noted: nothing, one remark, two, and now and then two on two lines."""
+    """Return a note: nothing, one remark, two, or occasionally two on two lines."""
     luck = chance.number()
     if luck < 0.25:
         return ""

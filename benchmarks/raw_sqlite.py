@@ -1,4 +1,4 @@
-"""The yardstick: the fastest way we know to bring the same rows into SQLite with Python, and nothing else.
+"""The yardstick: the fastest way we know to load the same rows into SQLite with Python, and nothing else.
 
 No mapping, no validation, no warnings, no ledger, no identity: `csv.reader`, a row hash and one upsert through
 `executemany`, in one transaction, with the pragmas, the keys and the secondary indexes of Fingerpost's own store. It
@@ -93,7 +93,7 @@ TARGETS = (
 
 
 def load(connection: sqlite3.Connection, data: Path) -> None:
-    """Bring all files into their tables, in one transaction."""
+    """Load all files into their tables, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     for target in TARGETS:
         connection.execute(target.create)

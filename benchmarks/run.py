@@ -99,7 +99,7 @@ FIRST, OTHER_BYTES, SAME_BYTES, CHANGED = CASES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process cost as a whole; CPU and peak memory are None where the system does not tell."""
+    """What a whole process cost; CPU and peak memory are None if the system does not report them."""
 
     wall: float
     cpu: float | None
@@ -122,7 +122,7 @@ class Result:
 
 
 class Wrong(Exception):  # noqa: N818 - it is said to a person, not caught by a program
-    """Say that a program did not do what is measured, so that its time means nothing."""
+    """Report that a program did not do what is measured, so that its time means nothing."""
 
 
 def measure(command: Sequence[object], log: Path) -> tuple[int, str, Cost]:
@@ -161,7 +161,7 @@ class Bench:
         self.manifest: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
 
     def run(self, number: int) -> Iterable[Result]:
-        """Do all four syncs with each program on new stores; the programs take turns in going first."""
+        """Do all four syncs with each program on new stores; the programs take turns at going first."""
         shutil.rmtree(self.now, ignore_errors=True)
         (self.now / "data").mkdir(parents=True)
         shutil.copytree(HERE / "mappings", self.now / "mappings")
@@ -234,7 +234,7 @@ class Bench:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return the median, and the range where there is one."""
+    """Return the median, and the range if there is one."""
     middle = f"{median(values):.{digits}f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
@@ -244,7 +244,7 @@ PAIRS = (
     *((f"{case.name} / first: Fingerpost", (case, "fingerpost"), (FIRST, "fingerpost")) for case in CASES[1:]),
     *((f"{case.name} / first: raw SQLite", (case, "raw"), (FIRST, "raw")) for case in CASES[1:]),
 )
-"""What is compared with what: a name, and for either side a case and a program."""
+"""What is compared with what: a name, and a case and a program for each side."""
 
 
 def ratios(results: Sequence[Result]) -> list[tuple[str, str, list[float]]]:
@@ -262,7 +262,7 @@ def ratios(results: Sequence[Result]) -> list[tuple[str, str, list[float]]]:
 
 
 def growth(results: Sequence[Result]) -> list[tuple[str, float]]:
-    """Return by how many MiB the peak of each case is higher for the largest size than for the smallest."""
+    """Return how many MiB higher each case's peak is for the largest size than for the smallest."""
     sizes = list(dict.fromkeys(r.size for r in results))
     peaks: dict[tuple[str, str, str], list[float]] = {}
     for r in results:

@@ -355,8 +355,8 @@ def configured(folder: Path, table: Mapping[str, Any]) -> Any:
     vars(plugin).update(dist=importlib.metadata.distribution("fingerpost"))
     installed = [point for point in importlib.metadata.entry_points(group="fingerpost") if point.name != kind]
     with College.open(college.configure(), host=Host.load(entry_points=[*installed, plugin])) as opened:
-        (instance,) = opened.config.enrichers
-        assert KEY not in repr(opened.config)
+        (instance,) = opened._opened.config.enrichers
+        assert KEY not in repr(opened._opened.config)
         connector: Any = instance.connector
         assert connector.config.key.get_secret_value() == KEY
         return connector

@@ -262,7 +262,7 @@ class SmallCollege:
             college = College.open(self.config_path, host=self.host(), clock=lambda: self.now)
             self.kept = (text, college)
         for name, script in self.scripts.items():
-            source = college.source(name).connector
+            source = college._opened.source(name).connector
             assert isinstance(source, ScriptedSource)
             source.script = script
             source.asked = self.asked.setdefault(name, [])
@@ -280,7 +280,7 @@ class SmallCollege:
     def snapshot(self, *, live: bool = False) -> Snapshot:
         """Return what the store holds; see `snapshot`."""
         with self.open() as college:
-            return snapshot(college.store, live=live)
+            return snapshot(college._opened.store, live=live)
 
 
 def usual_college(folder: Path, *, learners: int = 20, now: datetime = MONDAY) -> SmallCollege:

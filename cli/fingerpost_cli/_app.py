@@ -28,25 +28,18 @@ class App:
         """The configuration file that is used, whether or not it is there."""
         return self.config or default_config_path()
 
-    def configure(self, default: str = "error", *, json_lines: bool = False, secrets: tuple[str, ...] = ()) -> None:
-        """Set up logging: at the level that was asked for, else at `default`, of which the choice is remembered."""
-        self.log_level = "debug" if self.debug else self.log_level or default
-        self.log_json = self.log_json or json_lines
-        configure_logging(self.log_level, self.log_json, secrets)
+    def configure(self) -> None:
+        """Set up logging before a college is opened, at the level that was asked for."""
+        configure_logging("debug" if self.debug else self.log_level or "error", self.log_json)
 
     def open(self, *, level: str = "error", config: Path | None = None) -> College:
         """Open the college; log from the level that was asked for or configured, else from `level`."""
-        asked = self.log_level
         self.configure()
         college = College.open(config or self.config_path)
-        settings = college.config.settings.logging
-        self.log_level = asked
-        self.configure(
-            settings.level if "level" in settings.model_fields_set else level,
-            json_lines=settings.json_lines,
-            secrets=college.config.secrets,
-        )
-        _warn_of_plugins(college)
+        asked = "debug" if self.debug else self.log_level
+        self.log_level, self.log_json = college.configure_logging(asked, otherwise=level, json_lines=self.log_json)
+        for sentence in college.left_out:
+            click.echo(f"Warning: {sentence}", err=True)
         return college
 
 
@@ -82,14 +75,3 @@ def question(ask: Callable[..., Iterator[Answer]], *, level: Callable[[], str] =
         click.get_current_context().exit(answer.exit_code)
 
     return functools.update_wrapper(command, ask, updated=())
-
-
-def _warn_of_plugins(college: College) -> None:
-    """Name the connectors that are left out, and the plugins that did not load and that the configuration may mean."""
-    config = college.config
-    for broken in config.broken:
-        click.echo(f"Warning: {broken.name} is left out. {broken.message}", err=True)
-    configured = {one.config.type for one in (*config.instances, *config.channels, *config.enrichers)}
-    for plugin in college.host.plugins:
-        if plugin.state not in ("loaded", "blocked") and configured & {plugin.name, *plugin.connectors}:
-            click.echo(f"Warning: the plugin {plugin} was not loaded ({plugin.state}): {plugin.cause}", err=True)

@@ -70,7 +70,7 @@ def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], direct
     if again and not _has_news(report):
         click.echo("Synchronised again: nothing has changed since, so nothing was written and nobody was notified.")
     click.echo(
-        f"{college.config.settings.college.name} on {day(report.as_of)}: {many(found['learners'], 'learner')}, "
+        f"{college.name} on {day(report.as_of)}: {many(found['learners'], 'learner')}, "
         f"{many(found['programmes'], 'programme')}, "
         f"{many(found['activities'], 'careers activity', 'careers activities')}"
         f"{f' (read {read:,} rows)' if read else ''}."
@@ -98,18 +98,13 @@ def _describe_gaps(college: College, gaps: tuple[Gap, ...]) -> None:
     need = many(len({gap.learner for gap in gaps}), "learner still needs", "learners still need")
     click.echo(f"\n{need} something for the Gatsby Benchmarks:")
     rows = [
-        (len(learners[one.id]), (one.words.closes_none or one.words.closes).format(need=one.need), one.id)
-        for one in college.framework.criteria
-        if one.id in learners and one.words is not None
+        (len(learners[one.id]), one.closes, one.id) for one in college.criteria if one.id in learners and one.closes
     ]
     show_table(("learners", "what would settle it", "criterion"), rows)
 
 
 def _describe_outbox(college: College) -> None:
-    for channel in college.config.channels:
-        if channel.accepts != "digest":
-            continue
-        folder = college.config.base_dir / str(getattr(channel.config, "path", "outbox"))
+    for folder in college.outboxes:
         files = sorted(folder.glob("*.eml"))
         if files:
             waiting = many(len(files), "message is", "messages are")

@@ -277,7 +277,7 @@ def suggest(college: College, words: tuple[str, ...]) -> Iterator[Answer]:
     if isinstance(found, Suggestions):
         _list_suggestions(found)
     else:
-        _list_unknown(found, college.config.settings.labour_market.crosswalk)
+        _list_unknown(found)
     _print_warnings(found.warnings)
 
 
@@ -292,7 +292,7 @@ def _list_suggestions(found: Suggestions) -> None:
         click.echo("No service knows an occupation by these words.")
 
 
-def _list_unknown(found: UnknownOccupations, crosswalk: Path | None) -> None:
+def _list_unknown(found: UnknownOccupations) -> None:
     if not found.unknown:
         click.echo("Every occupation that a learner has in mind is known.")
         return
@@ -302,7 +302,7 @@ def _list_unknown(found: UnknownOccupations, crosswalk: Path | None) -> None:
         rows.append((one.words, one.learners, *_suggested(first, several=one.several)))
         rows += [("", None, *_suggested(other, several=one.several)) for other in others]
     show_table(("what learners wrote", "learners", "SOC", "code", "perhaps"), rows)
-    where = f"the file {crosswalk}" if crosswalk else "a CSV file that [labour_market] crosswalk names"
+    where = f"the file {found.crosswalk}" if found.crosswalk else "a CSV file that [labour_market] crosswalk names"
     say(
         f"Nothing is guessed. Write what is meant into {where}, with the columns occupation and soc; "
         "fingerpost lmi suggest WORDS searches further. What learners wrote may be personal data."

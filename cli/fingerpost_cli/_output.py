@@ -98,11 +98,11 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def local(instant: str | None, zone: str) -> str:
+def local(instant: str | None, zone: ZoneInfo) -> str:
     """Return an instant as the college's clocks show it, to the minute."""
     if instant is None:
         return ""
-    return datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromisoformat(instant).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def day(text: str | None) -> str:

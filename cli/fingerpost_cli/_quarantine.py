@@ -39,7 +39,7 @@ def list_(college: College) -> Iterator[Answer]:
 def show(college: College, number: int) -> Iterator[Answer]:
     """Print the content of the rejected record NUMBER. It is personal data."""
     shown = college.show_quarantined(number)
-    zone = college.config.settings.college.timezone
+    zone = college.timezone
     yield Answer(shown)
     one = shown.record
     field = f" in {one.field}" if one.field else ""

@@ -51,10 +51,8 @@ def gaps(
 
     With --json everything is printed unless --limit says otherwise.
     """
-    for one in criterion:
-        college.framework.criterion(one)  # says which there are
-    report = college.gaps(as_of=as_of)
-    found = [gap for gap in report.gaps if _matches(gap, criterion, wanted)]
+    report = college.gaps(as_of=as_of, criteria=criterion)
+    found = [gap for gap in report.gaps if _matches(gap, wanted)]
     yield Answer(replace(report, gaps=tuple(found[: limit or None])))
     shown = found[: _LISTED if limit is None else limit or None]
     click.echo(f"As of {day(report.as_of)}, by {report.framework}: {many(len(found), 'gap')}.")
@@ -63,16 +61,16 @@ def gaps(
             (gap.learner, gap.group, gap.criterion, period(gap.period), f"{gap.have} of {gap.need}", gap.due,
              ", ".join(gap.tutors)) for gap in shown
         ])  # fmt: skip
-        for known in college.framework.criteria:
+        for known in college.criteria:
             if any(gap.criterion == known.id for gap in shown):
                 say(known.title, mark=f"  {known.id:<5}")
     if len(shown) < len(found):
         click.echo(f"{len(found) - len(shown):,} more are not listed; --limit 0 lists all.")
 
 
-def _matches(gap: Gap, criteria: tuple[str, ...], wanted: dict[str, str | None]) -> bool:
+def _matches(gap: Gap, wanted: dict[str, str | None]) -> bool:
     has = {"tutor": gap.tutors, "group": (gap.group or "",), "learner": (gap.learner,)}
-    return (not criteria or gap.criterion in criteria) and all(
+    return all(
         value is None or value.casefold() in {one.casefold() for one in has[name]} for name, value in wanted.items()
     )
 

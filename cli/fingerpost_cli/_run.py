@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -81,10 +82,9 @@ def _describe_items(report: RunReport) -> None:
 @question
 def sweep(college: College, confirm: bool, only: tuple[str, ...]) -> Iterator[Answer]:
     """List the removals that were held back because too much had gone at once, or confirm them."""
-    for name in only:
-        college.source(name)
-    found = college.confirm_sweep(only=only) if confirm else college.held_sweeps()
-    held = [one for one in found if not only or one.connector in only]
+    held = college.held_sweeps(only=only)
+    if confirm:
+        held = college.confirm_sweep(only=only)
     rows = [{"connector": one.connector, "stream": one.stream, "rows": one.rows, "of": one.of} for one in held]
     yield Answer({"confirmed": confirm, "held": rows})
     if not held:
@@ -122,7 +122,7 @@ def _list_faults(faults: list[DataFault]) -> None:
 
 
 def _describe_status(report: StatusReport) -> None:
-    zone = report.timezone
+    zone = ZoneInfo(report.timezone)
     click.echo(f"{report.college}. Times are in {zone}.\nStore: {report.store}")
     if report.runs:
         click.echo()

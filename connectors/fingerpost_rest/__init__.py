@@ -12,8 +12,8 @@ from fingerpost import (
     Cursor,
     Finding,
     FingerpostError,
+    ManyStreamSource,
     Message,
-    Source,
     StreamName,
     StreamSpec,
     hookimpl,
@@ -27,7 +27,7 @@ from fingerpost_rest._writing_config import WritebackConfig
 __all__ = ["RestChannel", "RestConfig", "RestSource", "WritebackConfig", "connectors", "declarations"]
 
 
-class RestSource(Source):
+class RestSource(ManyStreamSource):
     """Read any service that answers with lists of JSON objects.
 
     Limits, retries and refusals are those of the host's HTTP helper. A token that expires while a stream is read is
@@ -63,35 +63,9 @@ class RestSource(Source):
             except FingerpostError as error:
                 yield Finding("error", f"{spec.name}: {error.message}")
 
-    @hookimpl
-    def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as learners."""
-        return self._reader("learners", context).messages(cursor)
-
-    @hookimpl
-    def read_programmes(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as enrolments on programmes."""
-        return self._reader("programmes", context).messages(cursor)
-
-    @hookimpl
-    def read_assignments(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as assignments of tutors and groups."""
-        return self._reader("assignments", context).messages(cursor)
-
-    @hookimpl
-    def read_activities(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as careers activities."""
-        return self._reader("activities", context).messages(cursor)
-
-    @hookimpl
-    def read_destinations(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as destinations."""
-        return self._reader("destinations", context).messages(cursor)
-
-    @hookimpl
-    def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the records of the stream as what tutors answered in the ILP."""
-        return self._reader("responses", context).messages(cursor)
+    def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
+        """Yield the records of one stream."""
+        return self._reader(stream, context).messages(cursor)
 
     def _reader(self, name: StreamName, context: Context) -> Reader:
         return Reader(self._client, self._options.streams[name], context, name=name)

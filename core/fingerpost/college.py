@@ -1,6 +1,6 @@
-"""One college: its configuration, its store, and everything that can be asked of them.
+"""One college: its configuration, its store, and every question that can be asked about them.
 
-The command line is a thin layer over this class; a Python caller misses nothing.
+The command line is a thin layer over this class; a Python caller can do everything that it can.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from fingerpost._alerts.notify import notify
-from fingerpost._benchmarks.framework import Framework, FrameworkLibrary
-from fingerpost._config.configuration import Configuration, default_config_path
+from fingerpost._benchmarks.framework import FrameworkLibrary
+from fingerpost._config.configuration import default_config_path
 from fingerpost._config.opened import Opened, compile_mappings, utc_now
 from fingerpost._config.reader import load_config
 from fingerpost._contract.facts import FACT_KINDS, FactKind, SocVersion
@@ -21,8 +22,6 @@ from fingerpost._market.in_mind import LearnerOccupation
 from fingerpost._market.market import MarketReport
 from fingerpost._market.services import Services
 from fingerpost._plugins.host import Host
-from fingerpost._plugins.instance import Instance
-from fingerpost._store.store import Store
 from fingerpost._sync.report import Progress, RunReport
 from fingerpost._sync.run import SyncOptions
 from fingerpost._sync.sync import sync
@@ -30,14 +29,14 @@ from fingerpost._views import check, digests, explain, gaps, held, lmi, mapping,
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import Explanation
-from fingerpost._views.gaps import GapReport
+from fingerpost._views.gaps import CriterionWords, GapReport
 from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
 from fingerpost._views.mapping import MappingCheck, RowTrace
 from fingerpost._views.status import DataFault, StatusReport
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import config_error
-from fingerpost._words.logs import log_safely
+from fingerpost._words.logs import configure_logging, log_safely
 
 
 class College:
@@ -51,9 +50,9 @@ class College:
     def open(
         cls, path: Path | None = None, *, host: Host | None = None, clock: Callable[[], datetime] = utc_now
     ) -> College:
-        """Open the college that a configuration file describes; default: `fingerpost.toml` here.
+        """Open the college that a configuration file describes; by default `fingerpost.toml` in this folder.
 
-        Raises `ConfigError` with every problem of configuration, mappings and framework at once, a line each.
+        Raises `ConfigError` with all problems in configuration, mappings and framework at once, one per line.
         """
         log_safely()
         host = host if host is not None else Host.load()
@@ -81,32 +80,52 @@ class College:
         self.close()
 
     def close(self) -> None:
-        """Close the store, what services said, and the connections to them."""
+        """Close the store, the remembered answers of services, and the connections to them."""
         self._services.close()
         self._opened.close()
 
     @property
     def host(self) -> Host:
-        """The plugins, and what they offer."""
+        """The plugins and what they provide."""
         return self._opened.host
 
     @property
-    def config(self) -> Configuration:
-        """The checked configuration."""
-        return self._opened.config
+    def name(self) -> str:
+        """The college's name."""
+        return self._opened.config.settings.college.name
 
     @property
-    def framework(self) -> Framework:
-        """The benchmarks that the college is judged by."""
-        return self._opened.framework
+    def timezone(self) -> ZoneInfo:
+        """The college's time zone."""
+        return self._opened.timezone
 
     @property
-    def store(self) -> Store:
-        """The store."""
-        return self._opened.store
+    def criteria(self) -> tuple[CriterionWords, ...]:
+        """The criteria that the college is judged by, in the order of the framework."""
+        return gaps.criteria(self._opened)
+
+    @property
+    def outboxes(self) -> tuple[Path, ...]:
+        """The folders of the channels that write digests to files."""
+        return digests.outboxes(self._opened)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the configuration names and could not be loaded, a sentence each."""
+        return check.left_out(self._opened)
+
+    def configure_logging(
+        self, level: str | None = None, *, otherwise: str = "error", json_lines: bool = False
+    ) -> tuple[str, bool]:
+        """Log from `level` on, or as ``[logging]`` says, or else from `otherwise`; return level and `json_lines`."""
+        settings, secrets = self._opened.config.settings.logging, self._opened.config.secrets
+        configured = settings.level if "level" in settings.model_fields_set else otherwise
+        chosen = (level or configured, json_lines or settings.json_lines)
+        configure_logging(*chosen, secrets)
+        return chosen
 
     def today(self) -> date:
-        """Return the day that is judged: the configured one, or today in the college's time zone."""
+        """Return the day to judge by: the configured one, or today in the college's time zone."""
         return self._opened.today()
 
     # -- a run ---------------------------------------------------------------------------------------------------
@@ -122,7 +141,7 @@ class College:
     ) -> RunReport:
         """Run once: read, link, judge, plan and deliver.
 
-        Raises `LockHeld` while another run works, `ConfigError` when `only` names no connector.
+        Raises `LockHeld` during another run, `ConfigError` if `only` names an unknown connector.
         """
         for name in only:
             self._opened.source(name)
@@ -135,27 +154,30 @@ class College:
 
     # -- questions -----------------------------------------------------------------------------------------------
 
-    def gaps(self, *, as_of: date | None = None) -> GapReport:
-        """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
-        return gaps.gaps(self._opened, as_of)
+    def gaps(self, *, as_of: date | None = None, criteria: Collection[str] = ()) -> GapReport:
+        """Return the open gaps: as they were last judged, or, with `as_of`, as today's records stood on that day.
+
+        `criteria` chooses some; raises `ConfigError` where the framework has none of that name.
+        """
+        return gaps.gaps(self._opened, as_of, criteria)
 
     def explain(self, learner: str, *, as_of: date | None = None) -> Explanation:
-        """Return everything that is known of a learner and why each criterion stands as it does.
+        """Return everything that is known about a learner, and the reasons for the status of each criterion.
 
-        `learner` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` when nobody has it.
+        `learner` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` if nobody has it.
         """
         return explain.explain(self._opened, self._services.market(offline=True), learner, as_of)
 
     def status(self, *, runs: int = 10) -> StatusReport:
-        """Return what the last runs did, how fresh each source is, and what waits for a person."""
+        """Return what the last runs did, how fresh each source is, and what needs a person."""
         return status.status(self._opened, runs)
 
     def data_quality(self) -> list[DataFault]:
-        """Return every fault in the sources' data that cost a field, for those who can correct it there."""
+        """Return every fault in the sources' data that cost a field, so that it can be corrected there."""
         return status.data_quality(self._opened)
 
     def preview(self, *, recipient: str | None = None, as_of: date | None = None) -> list[DigestPreview]:
-        """Return the digests that people would get if they had been sent nothing yet; nothing is marked as sent."""
+        """Return the digests that people would get if nothing had been sent to them yet; nothing is marked as sent."""
         return digests.preview(self._opened, recipient, as_of)
 
     # -- the labour market ---------------------------------------------------------------------------------------
@@ -168,11 +190,11 @@ class College:
         soc_version: SocVersion | None = None,
         kinds: Collection[FactKind] = FACT_KINDS,
     ) -> MarketReport:
-        """Return what services know about an occupation: a SOC code of four digits, or a title that one of them lists.
+        """Return what services know about an occupation: a four-digit SOC code, or a title that one of them lists.
 
-        The region and the edition of the SOC are those of ``[labour_market]`` unless said otherwise. Raises
-        `ConfigError` where no service is configured, and for a title that is nobody's or more than one's;
-        `SourceUnavailable` for a title that nobody is known to list where a service could not be asked.
+        Region and SOC edition default to those in ``[labour_market]``. Raises `ConfigError` if no service is
+        configured, or if no occupation has the title or several have it; `SourceUnavailable` if no service is known
+        to list the title but one could not be asked.
         """
         return lmi.ask_about(self._services, who, region, soc_version, kinds)
 
@@ -181,70 +203,70 @@ class College:
     ) -> Comparison:
         """Return the pay, hours and prospects of several occupations, side by side where they can be compared.
 
-        Each is named as in `labour_market`, which says what this raises.
+        Each is given as in `labour_market`, and the same errors are raised.
         """
         return lmi.compare(self._services, whos, region, soc_version)
 
     def occupations(self) -> list[LearnerOccupation]:
-        """Return what learners have in mind, the most frequent first, and which occupation that was found to be."""
+        """Return what learners have in mind, most frequent first, and the occupation found for each."""
         return lmi.learner_occupations(self._services)
 
     def suggest_occupations(self, words: str, *, ask: bool = True) -> Suggestions:
         """Return occupations that some words may mean, for a person to choose from, and which services failed.
 
-        With `ask` false the words stay here and are compared with titles that are known already: that is the way for
-        what a learner wrote.
+        With `ask` false the words are not sent anywhere but compared with known titles: use that for what a learner
+        wrote.
         """
         return lmi.suggest(self._services, words, ask=ask)
 
     def unknown_occupations(self) -> UnknownOccupations:
-        """Return the words of learners that mean no occupation yet, the most frequent first, with suggestions.
+        """Return learners' words for which no occupation was found, most frequent first, with suggestions.
 
-        A service that could not be asked may know some of them: it is in the warnings. The words stay here: they are
-        compared with titles that services list.
+        A service that could not be asked may know some of them, and is in the warnings. The words are not sent
+        anywhere: they are compared with the titles in services' lists.
         """
         return lmi.unknown_occupations(self._services)
 
     def refresh_labour_market(self, *, force: bool = False, progress: Progress | None = None) -> RefreshReport:
-        """Ask services about the occupations that learners have in mind, where what they said is out of date.
+        """Ask services about the occupations that learners have in mind, where their answers are out of date.
 
-        With `force` everything is asked again. What a service cannot say again is kept. It takes as long as the limits
-        of the services ask.
+        With `force` everything is asked again. An answer that cannot be renewed is kept. It takes as long as the
+        services' limits require.
         """
         return lmi.refresh(self._services, force=force, progress=progress)
 
     def export_labour_market(self, path: Path) -> int:
-        """Write what services said into one file, for another machine or college; return how many answers.
+        """Write what services said to one file, for another machine or college; return the number of answers.
 
-        Nothing about a learner is in it. Raises `ConfigError` where the file cannot be written.
+        It contains nothing about a learner. Raises `ConfigError` if the file cannot be written.
         """
         return self._services.answers().export(path)
 
     def import_labour_market(self, path: Path) -> tuple[int, int]:
-        """Take in such a file; return how many answers were new or newer, and how many were not.
+        """Import such a file; return how many answers were new or newer, and how many were not.
 
-        Raises `ConfigError` where the file is no export or is damaged; then nothing is taken in.
+        Raises `ConfigError` if the file is not an export or is damaged; then nothing is imported.
         """
         return self._services.answers().import_(path)
 
     def forget_labour_market(self, service: str | None = None) -> int:
-        """Forget what all services said, or one of them; return how many answers that were.
+        """Forget what all services said, or one of them; return how many answers there were.
 
-        `service` is a connector's type, such as "lmiforall". Raises `ConfigError` listing those that said something
-        where this is none of them.
+        `service` is a connector's type, such as "lmiforall". Raises `ConfigError`, listing those with answers, if it
+        is not one of them.
         """
         return lmi.forget(self._services, service)
 
     # -- a person's decisions ------------------------------------------------------------------------------------
 
-    def held_sweeps(self) -> list[HeldSweep]:
-        """Return the removals that wait for a person."""
-        return held.held_sweeps(self._opened)
+    def held_sweeps(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
+        """Return the removals that wait for a person, of these sources or of all."""
+        return held.held_sweeps(self._opened, only)
 
     def confirm_sweep(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
-        """Remove what is held, of these connectors or of all; the next sync judges the learners again.
+        """Carry out the held removals, for these connectors or all; the next sync judges the learners again.
 
-        Raises `LockHeld` while a run works.
+        Raises `LockHeld` during a run.
         """
         return held.confirm_sweep(self._opened, only)
 
@@ -253,11 +275,11 @@ class College:
         return held.quarantined(self._opened)
 
     def show_quarantined(self, number: int) -> ShownRecord:
-        """Return one rejected record with what it says; raise `ConfigError` where there is none of this number."""
+        """Return one rejected record with its content; raise `ConfigError` if there is none with this number."""
         return held.show(self._opened, number)
 
     def retry_quarantine(self) -> RetryReport:
-        """Try today's mappings on every rejected record; what is good now is stored. Raises `LockHeld`."""
+        """Try today's mappings on every rejected record and store those now valid. Raises `LockHeld` during a run."""
         return held.retry(self._opened)
 
     def discard_quarantine(self, numbers: Iterable[int]) -> int:
@@ -269,13 +291,9 @@ class College:
     def check_mapping(
         self, connector: str, *, stream: str | None = None, limit: int | None = None
     ) -> list[MappingCheck]:
-        """Map what a source holds now, write nothing, and count what became of it."""
+        """Map what a source holds now, without writing anything, and count the outcomes."""
         return mapping.check_mapping(self._opened, connector, stream, limit)
 
     def explain_mapping(self, connector: str, row: str, *, stream: str | None = None) -> RowTrace:
-        """Show for one source row, by key or by number from 1, what became of each field."""
+        """Show how each field of one source row is mapped; `row` is a key, or a number from 1."""
         return mapping.explain_row(self._opened, connector, row, stream)
-
-    def source(self, name: str) -> Instance:
-        """Return a configured source by name; raise `ConfigError` listing them where there is none."""
-        return self._opened.source(name)

@@ -1,8 +1,8 @@
-"""Find, digest and open files: what every connector that reads files shares, whatever is in them.
+"""Find, digest and open files: shared by every connector that reads files, whatever is in them.
 
-Every file goes through one door, `open_texts`: it looks at the first bytes and not at the name, unpacks as it reads and
-writes nothing to disk, stops at what was packed to do harm, and says in one sentence why a file cannot be read. Whether
-a file may be read at all belongs there, too; what its text means belongs to the connector.
+Every file goes through `open_texts`: it looks at the first bytes rather than the name, unpacks as it reads and writes
+nothing to disk, stops at archives packed to do harm, and says in one sentence why a file cannot be read. Whether a file
+may be read is decided there; what its text means, in the connector.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from fingerpost._words.errors import SourceUnavailable
 __all__ = ["FileConfig", "FoundFile", "Readable", "chunks", "digest", "find_files", "open_text", "open_texts"]
 
 _CHUNK_BYTES = 1 << 15
-"""How much is read at once: what fits a processor's cache is read fastest."""
+"""How much is read at once: fastest if it fits the processor's cache."""
 
 _MAX_MEMBERS = 1000
 _MAX_BYTES = 8 << 30
 _MAX_RATIO = 200
-"""Real exports shrink to about a thirtieth; what shrinks to less than a two-hundredth was made to do harm."""
+"""Real exports shrink to about a thirtieth; one below a two-hundredth was made to do harm."""
 _RATIO_FROM_BYTES = 10 << 20
 
 _GZIP = b"\x1f\x8b"
@@ -51,39 +51,39 @@ _WORKBOOK = (
 
 
 class FileConfig(SourceConfig):
-    """The keys that every source of files may hold."""
+    """The keys of every source of files."""
 
     mode: Literal["snapshot", "append"] | None = Field(
         default=None,
-        description="snapshot: a record that is gone from the files is gone. append: what was read once stays. The "
+        description="snapshot: a record that is gone from the files is deleted. append: what was read stays. The "
         "default is append for activities and destinations, else snapshot.",
     )
 
     def kept(self, stream: StreamName) -> Literal["snapshot", "append"]:
-        """Return how the files of a stream are kept: as configured, else what is usual for it.
+        """Return how the files of a stream are kept: as configured, else by default.
 
         A termly file that overwrites the last one must not erase last term's evidence, so activities and destinations
-        are appended to.
+        are appended.
         """
         return self.mode or ("append" if stream in {"activities", "destinations"} else "snapshot")
 
 
 class Readable(Protocol):
-    """Whatever can be opened and read more than once: a file, or an answer that is held in memory."""
+    """Anything that can be opened and read more than once: a file, or an answer in memory."""
 
     @property
     def label(self) -> str:
-        """What people are shown."""
+        """The name to show."""
         ...
 
     def raw(self) -> IO[bytes]:
-        """Open the bytes as they are, packed or not."""
+        """Open the raw bytes, packed or not."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """One file that a pattern matched; `label` is what people are shown, `size` is in bytes, `modified` in UTC."""
+    """One file that a pattern matched; `label` is the name to show, `size` is in bytes, `modified` in UTC."""
 
     path: Path
     label: str
@@ -91,7 +91,7 @@ class FoundFile:
     modified: datetime
 
     def raw(self) -> IO[bytes]:
-        """Open the bytes as they are on the disk."""
+        """Open the raw bytes on disk."""
         return self.path.open("rb")
 
 
@@ -100,12 +100,12 @@ def find_files(
 ) -> list[FoundFile]:
     """Return the files that match `pattern`, the last name first.
 
-    Exports carry the year or the term in their name, so that the last name is the newest and its word wins. With
-    `endings`, the name of a folder stands for the files in it that match one of them. With `any_case`, the last part of
-    the pattern is compared without regard to case on every system: one export arrives as ``.xml`` and as ``.XML``. A
-    label is the file's name, or the path below the configuration where names recur or `full_labels` is set.
+    Exports have the year or term in their name, so that the last name is the newest and wins. With `endings`, a folder
+    means the files in it that match one of them. With `any_case`, the last part of the pattern ignores case on every
+    system: one export may arrive as ``.xml`` and as ``.XML``. A label is the file's name, or the path below the
+    configuration if names recur or `full_labels` is set.
 
-    Raises `SourceUnavailable` where no file matches, with pattern and folder.
+    Raises `SourceUnavailable` with pattern and folder if no file matches.
     """
     base = context.base_dir
     with _worded(context, pattern):
@@ -146,7 +146,7 @@ def _found(path: Path, base: Path | None) -> FoundFile:
 
 
 def digest(file: Readable, context: Context, seed: bytes = b"") -> str:
-    """Return a digest of `seed` and of the bytes of a file as they are, for `Context.unchanged`."""
+    """Return a digest of `seed` and a file's raw bytes, for `Context.unchanged`."""
     state = xxhash.xxh3_128(seed)
     with _worded(context, file.label), file.raw() as raw:
         for chunk in chunks(raw):
@@ -155,13 +155,13 @@ def digest(file: Readable, context: Context, seed: bytes = b"") -> str:
 
 
 def chunks(text: IO[bytes]) -> Iterator[bytes]:
-    """Yield what is left of a text, in pieces of the size that is read fastest."""
+    """Yield the rest of a text, in pieces of the fastest size."""
     return iter(partial(text.read, _CHUNK_BYTES), b"")
 
 
 @contextmanager
 def open_text(file: Readable, context: Context, member: str | None = None) -> Iterator[IO[bytes]]:
-    """Open the one text that a file holds; otherwise as `open_texts`, but of an archive only one member may match."""
+    """Open a file's only text; otherwise as `open_texts`, but only one member of an archive may match."""
     with closing(open_texts(file, context, member, only=True)) as texts:
         yield next(texts)[1]
 
@@ -169,11 +169,11 @@ def open_text(file: Readable, context: Context, member: str | None = None) -> It
 def open_texts(
     file: Readable, context: Context, member: str | None = None, *, only: bool = False
 ) -> Generator[tuple[str, IO[bytes]], None, None]:
-    """Yield label and bytes of each text that a file holds; each is open until the next one is asked for.
+    """Yield label and bytes of each text in a file; each stays open until the next is asked for.
 
-    A gzipped file holds one text. A zip archive holds those that the pattern `member` matches, the last name first;
-    with `only` there must be exactly one, and without `member` it is not looked into. Raises `SourceUnavailable`, now
-    or while a text is read, for a workbook, for a locked or damaged archive, and for one that unpacks beyond the caps.
+    A gzipped file holds one text. Of a zip archive, members that match the pattern `member` are read, the last name
+    first; with `only` there must be exactly one, and without `member` it is not opened. Raises `SourceUnavailable`, now
+    or while a text is read, for a workbook, a locked or damaged archive, or one that unpacks beyond the caps.
     """
     label = file.label
     with _worded(context, label), file.raw() as raw:
@@ -195,12 +195,12 @@ def open_texts(
 def _wanted(
     archive: zipfile.ZipFile, label: str, context: Context, member: str, *, only: bool
 ) -> list[zipfile.ZipInfo]:
-    """Return the members to read, the last name first; raise `SourceUnavailable` where there are none or too many."""
+    """Return the members to read, the last name first; raise `SourceUnavailable` for none or too many."""
     entries = archive.infolist()
     if _WORKBOOK_PARTS.intersection(archive.namelist()):
         raise _refused(context, label, _WORKBOOK)
     if len(entries) > _MAX_MEMBERS:
-        raise _refused(context, label, f"holds {len(entries):,} files, and at most {_MAX_MEMBERS:,} are looked at")
+        raise _refused(context, label, f"holds {len(entries):,} files; the limit is {_MAX_MEMBERS:,}")
     files = [entry for entry in entries if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")]
     wanted = [entry for entry in files if fnmatchcase(entry.filename.casefold(), member.casefold())]
     if not wanted:
@@ -224,7 +224,7 @@ def _members(
 
 
 def _most(packed: int) -> int:
-    """Return how many bytes may come out of so many packed ones."""
+    """Return how many bytes may come out of `packed` ones."""
     return min(_MAX_BYTES, max(_RATIO_FROM_BYTES, packed * _MAX_RATIO))
 
 
@@ -233,7 +233,7 @@ def _guarded(text: IO[bytes] | gzip.GzipFile, label: str, context: Context, most
 
 
 class _Guarded(io.RawIOBase):
-    """Bytes that are counted, so that reading stops at `most`, and whose faults are worded."""
+    """Bytes that are counted, so that reading stops at `most`, with faults in plain words."""
 
     def __init__(self, text: IO[bytes] | gzip.GzipFile, label: str, context: Context, most: float) -> None:
         self._text = text
@@ -251,7 +251,7 @@ class _Guarded(io.RawIOBase):
         self._total += len(data)
         if self._total > self._most:
             what = (
-                f"is packed far more tightly than an export is, so reading stopped after {self._total >> 20:,} MiB; "
+                f"is packed far more tightly than any export, so reading stopped after {self._total >> 20:,} MiB; "
                 "unpack it yourself if you trust it"
             )
             raise _refused(self._context, self._label, what)
@@ -261,7 +261,7 @@ class _Guarded(io.RawIOBase):
 
 @contextmanager
 def _worded(context: Context, label: str) -> Iterator[None]:
-    """Turn what the operating system and the archive formats raise into a sentence."""
+    """Turn errors of the operating system and of archive formats into a sentence."""
     try:
         yield
     except NotImplementedError as error:
@@ -272,7 +272,7 @@ def _worded(context: Context, label: str) -> Iterator[None]:
         raise _refused(context, label, what, error) from error
     except OSError as error:
         what = (
-            f"cannot be read ({error.strerror or 'input error'}); check that no other program holds it open and that "
+            f"cannot be read ({error.strerror or 'input error'}); check that no other program has it open and that "
             "this account may read it"
         )
         raise _refused(context, label, what) from error

@@ -1,11 +1,11 @@
-"""What an enricher needs, whichever service of labour market information it speaks to.
+"""What an enricher needs, whichever labour market service it uses.
 
-* `Json` reads an answer in which anything may stand, and never raises.
-* `Origin` makes facts that carry who says so and on what terms.
-* `Service` is an address and how it is asked; `Inquiry` asks it through what is remembered, on behalf of one hook.
-* `FirstError` puts a failure off until everything else has been said.
+* `Json` reads an answer that may contain anything, and never raises.
+* `Origin` makes facts that carry their source and terms.
+* `Service` is an address and how to ask it; `Inquiry` asks it for one hook, through what is remembered.
+* `FirstError` puts a failure off until everything else is done.
 
-This module is public: the built-in enrichers use it, and so may a vendor's.
+This module is public, for vendors' enrichers as for the built-in ones.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
 ]  # fmt: skip
 
 AS_SERVED: Final = "UK (as served)"
-"""The region of a figure that a service gives without being asked for one: it may not be that of the whole UK."""
+"""The region of a figure from a service that takes no region: it may not cover the whole UK."""
 
 AnswerKind: TypeAlias = FactKind | Literal["codes"]
-"""What an answer is about, which decides how long it is kept: a kind of fact, or `codes` for lists that lead there."""
+"""What an answer is about, which decides how long it is kept: a kind of fact, or `codes` for look-up lists."""
 
 Params: TypeAlias = "Mapping[str, Any]"
-"""What is asked behind the question mark of an address; a parameter with a list of values is sent once for each."""
+"""The query of an address; a parameter with a list of values is sent once for each."""
 
 _FIGURE = re.compile(r"[+-]?£?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,15})?")
 _SOC = re.compile(r"[1-9][0-9]{3}(?![0-9])")
@@ -62,10 +62,10 @@ _LONGEST_LINK = 500
 
 
 class Json:
-    """Read JSON in which anything may stand: what is not as expected reads as nothing, and nothing here raises.
+    """Read JSON that may contain anything: whatever is unexpected reads as nothing, and nothing raises.
 
-    Indexing leads to the value at a key, and iterating to the items of a list; each is a `Json` again, of None where
-    there is nothing. So a path needs no questions on its way: ``Json(advert)["wage"]["text"].text()``.
+    Indexing returns the value at a key, iterating the items of a list; each is a `Json` again, of None for nothing. So
+    a path needs no checks on the way: ``Json(advert)["wage"]["text"].text()``.
     """
 
     __slots__ = ("value",)
@@ -93,7 +93,7 @@ class Json:
             yield key, Json(value)
 
     def only(self, *keys: str) -> dict[str, Any]:
-        """Return what an object holds at these keys: of an answer, no more need be remembered than is read."""
+        """Return an object's values at these keys, so that no more of an answer is remembered than is read."""
         return {key: self.value[key] for key in keys if key in self}
 
     @property
@@ -102,11 +102,11 @@ class Json:
         return self.value if isinstance(self.value, str) else ""
 
     def text(self, most: int = 200) -> str:
-        """Return words that can be shown; see `plain_text`."""
+        """Return text fit to show; see `plain_text`."""
         return plain_text(self.value, most)
 
     def number(self, low: float, high: float) -> float | None:
-        """Return a number from `low` to `high`; some services write theirs as text, as in "£18,500"."""
+        """Return a number from `low` to `high`; some services send text, such as "£18,500"."""
         value = self.value
         if isinstance(value, str) and _FIGURE.fullmatch(value.strip()):
             value = float(value.replace("£", "").replace(",", ""))
@@ -120,19 +120,19 @@ class Json:
         return int(figure) if figure is not None and figure.is_integer() else None
 
     def soc(self) -> str:
-        """Return a SOC code, or ""; what some services append to its four digits is left out."""
+        """Return a SOC code, or "", without what some services append to its four digits."""
         found = _SOC.match(self.string.strip() or str(self.whole(1000, 9999)))
         return found[0] if found else ""
 
     def day(self) -> date | None:
-        """Return the day that a text begins with, as in "2026-11-30T23:59:59Z"."""
+        """Return the day at the start of a text such as "2026-11-30T23:59:59Z"."""
         try:
             return date.fromisoformat(self.string[:10])
         except ValueError:
             return None
 
     def link(self) -> str | None:
-        """Return an address that a reader may follow: https, with nothing in it that hides where it leads."""
+        """Return an address that a reader may follow: https, with nothing that hides where it leads."""
         url = self.string
         if len(url) > _LONGEST_LINK or not re.fullmatch(r"https://[!-~]+", url):
             return None
@@ -144,7 +144,7 @@ class Json:
 
 
 class Origin(NamedTuple):
-    """Who states facts, the line to show with them, on what terms, and of which region they are unless they say so."""
+    """The source of facts, the line to show with them, their terms, and their region unless they have one."""
 
     source: str
     attribution: str
@@ -152,20 +152,20 @@ class Origin(NamedTuple):
     region: str = "UK"
 
     def fact(self, kind: FactKind, occupation: Occupation, reply: Reply, **said: Any) -> Fact:
-        """Make a fact of an answer: as old as the answer, and with what is `said` before what is common to all."""
+        """Make a fact of an answer: as old as the answer, with `said` in preference to what is common to all."""
         return Fact(
             kind=kind, soc=occupation.soc, soc_version=occupation.soc_version, retrieved=reply.retrieved,
             stale=reply.stale, **(self._asdict() | said),
         )  # fmt: skip
 
     def no_data(self, kind: FactKind, occupation: Occupation, reason: str = "none") -> NoData:
-        """Say that there is nothing of a kind."""
+        """Report that there is nothing of a kind."""
         return NoData(kind, occupation.soc, self.source, reason)
 
     def answers(
         self, kinds: Iterable[FactKind], occupation: Occupation, facts: Collection[Fact], reason: str = "none"
     ) -> Iterator[Fact | NoData]:
-        """Yield the facts of each kind once, and where there are none of a kind, that there is nothing and why."""
+        """Yield the facts of each kind once; for a kind without facts, yield that there is nothing, and why."""
         for kind in kinds:
             of_kind = dict.fromkeys(fact for fact in facts if fact.kind == kind)
             yield from of_kind or [self.no_data(kind, occupation, reason)]
@@ -175,8 +175,8 @@ class Origin(NamedTuple):
 class Service:
     """An address, and how to ask it.
 
-    * `name`: what its answers are remembered under; it is also left alone by that name when it is down.
-    * `key`: the header that a key goes into, and the key.
+    * `name`: the name under which its answers are remembered, and it is left alone when it is down.
+    * `key`: the header for a key, and the key.
     * `limit`: so many calls in so many seconds; see `Reference.fetch`.
     * `not_found`: what status 404 means here, to follow "The host …".
     """
@@ -198,9 +198,9 @@ class Service:
     def send(
         self, context: Context, path: str, params: Params | None = None, *, accept: Collection[int], retry: bool = False
     ) -> Response:
-        """Ask, and return the answer as it came; see `fingerpost.Context.http`.
+        """Ask, and return the raw answer; see `fingerpost.Context.http`.
 
-        Without `retry` it is one call: each attempt more would be a call that no limit counts.
+        Without `retry` it is one call: further attempts would be calls that no limit counts.
         """
         headers = {"Accept": "application/json", **self.headers}
         if self.key:
@@ -226,13 +226,13 @@ class Service:
         return json_of(response)
 
     def changed(self, but: str) -> SourceUnavailable:
-        """Return the error of an answer that this service would not give, which must not be remembered."""
+        """Return the error for an answer that this service would not send, which must not be remembered."""
         return SourceUnavailable(
             f"{self.host} answers, but {but}; the service may have moved or closed, or base_url is wrong."
         )
 
     def doubt(self, context: Context, but: str) -> Finding:
-        """Return what `check` says of an answer that is of no use."""
+        """Return the finding of `check` on a useless answer."""
         return Finding(
             "warning", f"{self.origin.source} answers, but {but}.", f"Check base_url of connector {context.name}."
         )
@@ -240,7 +240,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Ask a service on behalf of one hook, through what is remembered of it."""
+    """Ask a service for one hook, through what is remembered."""
 
     service: Service
     reference: Reference
@@ -251,10 +251,10 @@ class Inquiry:
         keep: Callable[[Any], Any] = lambda value: value, nothing: Collection[int] = (), remember: bool = True,
         name: str | None = None,
     ) -> Reply:  # fmt: skip
-        """Return what the service says; `keep` makes of an answer what is remembered, and raises where it is not one.
+        """Return the service's answer; `keep` turns it into what is remembered, and raises if it is not one.
 
-        `name` is for a part of a service that is left alone by itself when it is down. See `Service.get` for `nothing`,
-        and `Reference.fetch` for the rest.
+        `name` is for a part of a service that is left alone separately when it is down. See `Service.get` for
+        `nothing`, and `Reference.fetch` for the rest.
         """
         question = f"{path}?{urlencode(params, doseq=True)}" if params else path
         return self.reference.fetch(
@@ -265,7 +265,7 @@ class Inquiry:
 
 
 class FirstError:
-    """Put the first failure of a service off until the end: what is remembered about the rest can still be said.
+    """Put the first failure of a service off until the end, so that what is remembered can still be used.
 
     Do each part inside ``with first_error.put_off():``, and at the end call `raise_it`.
     """
@@ -275,7 +275,7 @@ class FirstError:
 
     @contextmanager
     def put_off(self) -> Iterator[None]:
-        """Leave the block where a service cannot be asked, and carry on behind it."""
+        """Leave the block if a service cannot be asked, and carry on after it."""
         try:
             yield
         except (AuthError, SourceUnavailable) as error:

@@ -8,7 +8,7 @@ from fingerpost._sync.report import RunReport, StreamReport
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import ExplainedOccupation, Explanation
-from fingerpost._views.gaps import Gap, GapReport
+from fingerpost._views.gaps import CriterionWords, Gap, GapReport
 from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.lmi import (
     ComparedFigure,
@@ -23,8 +23,9 @@ from fingerpost._views.mapping import MappingCheck, RowTrace
 from fingerpost._views.status import DataFault, StatusReport
 
 __all__ = [
-    "CheckReport", "ComparedFigure", "Comparison", "DataFault", "DigestPreview", "ExplainedOccupation", "Explanation",
-    "Gap", "GapReport", "HeldSweep", "LearnerOccupation", "MappingCheck", "MarketReport", "QuarantinedRecord",
-    "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord", "StatusReport", "StreamReport",
-    "Suggestion", "Suggestions", "UnknownOccupation", "UnknownOccupations", "market_line",
+    "CheckReport", "ComparedFigure", "Comparison", "CriterionWords", "DataFault", "DigestPreview",
+    "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldSweep", "LearnerOccupation", "MappingCheck",
+    "MarketReport", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord",
+    "StatusReport", "StreamReport", "Suggestion", "Suggestions", "UnknownOccupation", "UnknownOccupations",
+    "market_line",
 ]  # fmt: skip

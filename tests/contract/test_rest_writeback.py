@@ -610,7 +610,7 @@ def test_the_example_of_the_documentation_is_one_that_works(
 ) -> None:
     monkeypatch.setenv("ILP_WRITE_TOKEN", KEY)
     with college(tmp_path, example()) as opened:
-        (config,) = [one.config for one in opened.config.channels if one.name == "ilp-items"]
+        (config,) = [one.config for one in opened._opened.config.channels if one.name == "ilp-items"]
     assert isinstance(config, WritebackConfig)
     page = f"{HOST}/api/v2/learners/L%2F0%2001/actions"
     web.get(page, json={"data": [], "links": {"next": f"{page}?p=2"}})

@@ -241,7 +241,7 @@ def test_mappings_compile(shown: Block, tmp_path: Path, plugins: Host) -> None:
         encoding="utf-8",
     )
     with College.open(config, host=plugins) as college:
-        assert college.source("x").name == "x"
+        assert college._opened.source("x").name == "x"
 
 
 def test_every_toml_block_is_one_that_we_try() -> None:
@@ -406,7 +406,7 @@ def test_the_first_connector_is_listed_and_synced(tmp_path: Path) -> None:
     (stream,) = report["streams"]
     assert (stream["connector"], stream["new"], stream["rejected"]) == ("ilp", 2, 0)
     assert report["records"]["activities"] == 2
-    assert any("name a learner whom no source holds" in message for message in report["messages"])
+    assert any("refer to a learner in none of the sources" in message for message in report["messages"])
 
 
 class Beacon(HttpServer):

@@ -58,13 +58,13 @@ def college_of(folder: Path, text: str) -> Path:
 def test_configurations_load(tmp_path: Path, text: str) -> None:
     assert tomllib.loads(text)["connector"]
     with College.open(college_of(tmp_path, text)) as college:
-        assert not college.config.broken
+        assert not college._opened.config.broken
 
 
 @pytest.mark.usefixtures("secrets")
 def test_the_first_configuration_has_every_service(tmp_path: Path) -> None:
     with College.open(college_of(tmp_path, blocks("toml")[0][1])) as college:
-        types = [instance.config.type for instance in college.config.enrichers]
+        types = [instance.config.type for instance in college._opened.config.enrichers]
     assert sorted(types) == ["apprenticeships", "lmiforall", "ncs", "occupationalmaps"]
     for name in types:
         assert f'`type = "{name}"`' in section("## The services")

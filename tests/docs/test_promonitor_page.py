@@ -131,7 +131,7 @@ def test_a_configuration_is_read(text: str, tmp_path: Path) -> None:
     config.write_text(whole, encoding="utf-8")
     with College.open(config) as college:
         named = {one["name"] for one in tomllib.loads(whole).get("connector", [])}
-        assert named <= {one.name for one in (*college.config.instances, *college.config.channels)}
+        assert named <= {one.name for one in (*college._opened.config.instances, *college._opened.config.channels)}
 
 
 @pytest.mark.usefixtures("secrets")

@@ -353,13 +353,13 @@ def objects(college: SmallCollege) -> Iterator[tuple[str, object]]:
         yield "college", opened
         yield "host", opened.host
         yield "plugins", opened.host.plugins
-        yield "configuration", opened.config
-        yield "settings", opened.config.settings
-        for instance in (*opened.config.instances, *opened.config.channels):
+        yield "configuration", opened._opened.config
+        yield "settings", opened._opened.config.settings
+        for instance in (*opened._opened.config.instances, *opened._opened.config.channels):
             yield f"instance {instance.name}", (instance, instance.connector, instance.config, vars(instance.config))
             yield f"context {instance.name}", opened._opened.context(instance)
         yield "mappings", opened._opened.mappings
-        yield "store", (opened.store, opened.store.engine, opened.store.dialect)
+        yield "store", (opened._opened.store, opened._opened.store.engine, opened._opened.store.dialect)
         yield "report", opened.sync(deliver=False)
         yield "check", opened.check()
         yield "status", opened.status()
@@ -370,7 +370,7 @@ def objects(college: SmallCollege) -> Iterator[tuple[str, object]]:
         yield "shown", opened.show_quarantined(1)
         for name in ("mis", "careers-log", "ilr"):
             yield f"check of {name}", opened.check_mapping(name)
-            instance = opened.source(name)
+            instance = opened._opened.source(name)
             for spec in instance.streams:
                 mapping = opened._opened.mappings[name, spec.name]
                 messages = list(instance.read(spec.name, None, opened._opened.context(instance, mapping)))

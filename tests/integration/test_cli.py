@@ -302,7 +302,7 @@ def test_status_tells_of_a_run_that_was_cut_short(small: SmallCollege) -> None:
     connection.close()
     status = run_json("status", config=small.config_path)
     assert status["runs"][0]["status"] == "running"
-    assert "carries on" in status["todo"][0]
+    assert "continues" in status["todo"][0]
     run("sync", config=small.config_path)
     assert [one["status"] for one in run_json("status", config=small.config_path)["runs"]][:2] == [
         "succeeded", "interrupted",

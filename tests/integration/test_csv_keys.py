@@ -42,7 +42,7 @@ def test_a_store_that_holds_the_former_key_holds_nothing_twice(college: SmallCol
     college.write("log")
     college.sync()
     table = schema.source_activity
-    with college.open() as opened, opened.store.engine.begin() as connection:  # as an earlier release wrote it
+    with college.open() as opened, opened._opened.store.engine.begin() as connection:  # as an earlier release wrote it
         connection.execute(sa.update(table).where(table.c.key == "p\\|q|1").values(key="p|q|1"))
     assert live(college) == ["p|q|1", "r|1"]
     college.later()

@@ -66,7 +66,7 @@ def whole(folder: Path) -> list[str]:
 def keys(folder: Path, stream: str) -> set[str]:
     """Return the keys of the records that the store holds of a stream."""
     table = schema.SOURCE_TABLES[stream]  # type: ignore[index]  # any stream's name
-    with College.open(folder / "fingerpost.toml") as college, college.store.reading() as connection:
+    with College.open(folder / "fingerpost.toml") as college, college._opened.store.reading() as connection:
         return set(connection.scalars(sa.select(table.c.key).where(table.c.deleted_run.is_(None))))
 
 
@@ -97,7 +97,7 @@ def test_the_records_are_those_of_the_databases(first_night: tuple[Path, str], s
 
 def test_there_is_one_learner_for_each_person(first_night: tuple[Path, str]) -> None:
     people = [person for (person,) in asked(first_night[0], f"SELECT DISTINCT Person FROM ({KNOWN})")]
-    with College.open(first_night[0] / "fingerpost.toml") as college, college.store.reading() as connection:
+    with College.open(first_night[0] / "fingerpost.toml") as college, college._opened.store.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.learner)) == len(people)
 
 
@@ -188,13 +188,13 @@ def test_digests_link_to_the_pages(first_night: tuple[Path, str]) -> None:
 
 def data(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     with College.open(folder / "fingerpost.toml") as college:
-        return dump(college.store)
+        return dump(college._opened.store)
 
 
 def answers(folder: Path) -> list[str]:
     """Return what the store holds of what tutors answered."""
     table = schema.source_response
-    with College.open(folder / "fingerpost.toml") as college, college.store.reading() as connection:
+    with College.open(folder / "fingerpost.toml") as college, college._opened.store.reading() as connection:
         return list(connection.scalars(sa.select(table.c.response)))
 
 

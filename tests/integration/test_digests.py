@@ -308,7 +308,7 @@ def test_advice_is_never_told(college: SmallCollege, post: Post) -> None:
     post.sync()
     with college.open() as opened:
         assert any(judged.criterion == "5.V" for judged in opened.explain("L002").criteria)
-        episodes = dump(opened.store, [schema.episode])["episode"]
+        episodes = dump(opened._opened.store, [schema.episode])["episode"]
     assert episodes
     assert "5.V" not in str(episodes)
 
@@ -428,10 +428,10 @@ def test_who_does_not_fit_is_counted_and_comes_next_week(college: SmallCollege, 
 def test_a_preview_shows_what_will_go_and_marks_nothing(college: SmallCollege, post: Post) -> None:
     college.sync(deliver=False)
     with college.open() as opened:
-        before = dump(opened.store)
+        before = dump(opened._opened.store)
         previews = opened.preview()
         (one,) = opened.preview(recipient="TUTOR1@example.ac.uk")
-        assert dump(opened.store) == before
+        assert dump(opened._opened.store) == before
     assert not college.outbox
     shown = {preview.payload.recipient.partition("@")[0]: read(preview.payload.content) for preview in previews}
     assert read(one.payload.content).lines == shown["tutor1"].lines

@@ -71,7 +71,7 @@ def counts(college: SmallCollege) -> dict[str, int]:
     verdict, person = schema.verdict, schema.learner
     found = {}
     with college.open() as opened:
-        with opened.store.reading() as connection:
+        with opened._opened.store.reading() as connection:
             stored = dict(
                 connection.execute(
                     sa.select(person.c.reference, verdict.c.have)
@@ -219,13 +219,13 @@ def test_activities_memberships_and_enrolments_may_arrive_before_the_learner(tmp
     college.add("courses", enrolled("L9"))
     report = college.sync()
     assert counts(college) == dict.fromkeys(REFS, 0) | {"L1": 1}
-    waiting = [message for message in report.messages if "whom no source holds" in message]
-    assert [message.split(" name")[0] for message in waiting] == [
+    waiting = [message for message in report.messages if "in none of the sources" in message]
+    assert [message.split(" refer")[0] for message in waiting] == [
         "courses: 1 programmes", "groups: 1 assignments", "log: 1 activities",
     ]  # fmt: skip
     report = change(college, mis=[*college.rows["mis"], learner("L9")])
     assert counts(college) == dict.fromkeys(REFS, 0) | {"L1": 1, "L9": 2}
-    assert not any("whom no source holds" in message for message in report.messages)
+    assert not any("in none of the sources" in message for message in report.messages)
 
 
 def test_a_learner_who_is_gone_and_comes_back_has_their_records_again(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_source_with_groups_of_its_own_means_these(tmp_path: Path) -> None:
     college = group_college(tmp_path, [member("L1")])
     college.add_csv("ilp", "assignments", "assignments", [member("L3")])
     with college.open() as opened:
-        homes = GroupHomes(opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
+        homes = GroupHomes(opened._opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
     assert [number for number in (1, 2) if homes.means(2, "G1", number)] == [2]
     assert [number for number in (1, 2) if homes.means(3, "G1", number)] == [1, 2]
     assert homes.means(2, "G2", 1)

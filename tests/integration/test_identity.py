@@ -84,7 +84,7 @@ def records(college: SmallCollege, who: str) -> list[str]:
     person = explain(college, who).learner
     identity = f"{who.partition(':')[0] if ':' in who else college.tables['college']['ukprn']}:{person}"
     activities = schema.source_activity
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         select = (
             sa.select(activities.c.key)
             .join(schema.learner, schema.learner.c.id == activities.c.learner_id)
@@ -94,8 +94,8 @@ def records(college: SmallCollege, who: str) -> list[str]:
 
 
 def unknown(report: RunReport) -> list[str]:
-    """Return how many rows of what name a learner whom no source holds, as the run says it."""
-    return [message.partition(" name ")[0] for message in report.messages if "whom no source holds" in message]
+    """Return how many rows of what refer to a learner in none of the sources, as reported."""
+    return [message.partition(" refer to ")[0] for message in report.messages if "in none of the sources" in message]
 
 
 def warned(college: SmallCollege, code: str) -> list[tuple[str, str]]:
@@ -331,7 +331,7 @@ def test_a_row_with_a_uln_alone_is_for_the_learner_who_has_it(tmp_path: Path) ->
     report = college.sync()
     assert records(college, "L1") == ["a"]
     assert any(
-        message.startswith("log: 1 activities name a learner whom no source holds") for message in report.messages
+        message.startswith("log: 1 activities refer to a learner in none of the sources") for message in report.messages
     )
     change(college, mis=[learner("L1", uln=ULN_1), learner("L2", uln=ULN_2)])
     assert records(college, "L2") == ["c"]
@@ -462,10 +462,10 @@ def test_the_crosswalk_and_the_ulns_work_together(tmp_path: Path) -> None:
     [
         (["10000001,L1,99999999,"], r"crosswalk\.csv line 2 has no same_as_learner_ref"),
         (["10000001,L1,99999999,L2", "10000001,L3"], r"crosswalk\.csv line 3 has no same_as_ukprn"),
-        (["10000001,L1,99999999,L2", "99999999,L2,10000001,L1"], r"crosswalk\.csv leads in a circle"),
-        (["10000001,L1,10000001,L1"], r"crosswalk\.csv leads in a circle"),
-        (["10000002,L1,99999999,L2"], r"line 2: the ukprn is not that of the college\. .* former_ukprns"),
-        (["10000001,L1,99999998,L2"], r"line 2: the same_as_ukprn is not that of the college\. .* former_ukprns"),
+        (["10000001,L1,99999999,L2", "99999999,L2,10000001,L1"], r"crosswalk\.csv has references that form a circle"),
+        (["10000001,L1,10000001,L1"], r"crosswalk\.csv has references that form a circle"),
+        (["10000002,L1,99999999,L2"], r"line 2: the ukprn is not your college.s\. .* former_ukprns"),
+        (["10000001,L1,99999998,L2"], r"line 2: the same_as_ukprn is not your college.s\. .* former_ukprns"),
     ],
 )
 def test_a_crosswalk_that_cannot_be_right_is_refused(tmp_path: Path, rows: list[str], sentence: str) -> None:

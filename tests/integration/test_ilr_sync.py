@@ -53,7 +53,7 @@ def explain(college: SmallCollege, who: str) -> Explanation:
 def warnings(college: SmallCollege) -> list[tuple[str, str, str, str]]:
     """Return stream, key, field and code of every warning."""
     table = schema.warning
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         rows = connection.execute(sa.select(table.c.stream, table.c.key, table.c.field, table.c.code))
         return sorted(tuple(row) for row in rows)
 
@@ -65,7 +65,7 @@ def codes(college: SmallCollege) -> set[str]:
 def lived(college: SmallCollege, table: sa.Table) -> list[dict[str, Any]]:
     """Return the live rows of a table, with the reference of the learner to whom each belongs."""
     person = schema.learner
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         rows = connection.execute(
             sa.select(table, person.c.reference)
             .join(person, person.c.id == table.c.learner_id, isouter=True)
@@ -94,7 +94,7 @@ def test_the_real_sample(college: SmallCollege) -> None:
         "responses": 0,
     }  # fmt: skip
     (message,) = report.messages
-    assert message.startswith("mis: 2 destinations name a learner whom no source holds; they are kept, and count as ")
+    assert message.startswith("mis: 2 destinations refer to a learner in none of the sources; they are kept, ")
     assert [one["reference"] for one in lived(college, schema.source_destination)] == [
         "16Learner", None, None, "TshipLearn17",
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def scripted(folder: Path, *steps: Message | Exception, **keys: Any) -> SmallCol
 
 def cursor_of(college: SmallCollege, name: str = "ilp") -> Cursor | None:
     with college.open() as opened:
-        return cursors(opened.store).get(name)
+        return cursors(opened._opened.store).get(name)
 
 
 # Where a read begins
@@ -218,7 +218,7 @@ def test_a_cursor_from_which_nothing_can_be_reckoned_means_a_whole_read(
 ) -> None:
     college = scripted(tmp_path, record("a"), Checkpoint("2026-03-01T00:00:00Z"), lookback=lookback)
     college.sync()
-    with college.open() as opened, opened.store.writing() as connection:
+    with college.open() as opened, opened._opened.store.writing() as connection:
         connection.execute(schema.stream_state.update().values(cursor=json.dumps(cursor)))
     assert stream(college.sync(), "ilp").state == "complete"
     assert college.asked["ilp"] == [None, None]
@@ -506,7 +506,7 @@ class Stage:
     def run(self, changes: Sequence[Change], hours: Sequence[int], bad: Sequence[Night], **how: bool) -> Snapshot:
         """Empty the store, run at these hours, the first nights being bad, and return what is held at the end."""
         college = self.college.open()
-        with college.store.writing() as connection:
+        with college._opened.store.writing() as connection:
             for table in reversed(schema.metadata.sorted_tables):
                 connection.execute(table.delete())
         for number, hour in enumerate(hours):
@@ -521,7 +521,7 @@ class Stage:
             self.college.now = START + timedelta(hours=hour)
             report = self.college.open().sync(deliver=False)
         assert {one.state for one in report.streams} == {"complete"}
-        return _without_history(snapshot(college.store, live=True))
+        return _without_history(snapshot(college._opened.store, live=True))
 
 
 def _without_history(found: Snapshot) -> Snapshot:

@@ -121,13 +121,13 @@ def undisturbed(folder: Path, name: str, college: SmallCollege) -> Night:
 def seen(college: College) -> tuple[Snapshot, list[tuple[object, ...]], dict[str, tuple[str, str]]]:
     """Return what is in the store, what the next run would start from, and the messages by file name."""
     state, names = schema.stream_state, schema.connector
-    with college.store.reading() as connection:
+    with college._opened.store.reading() as connection:
         states = connection.execute(
             sa.select(names.c.name, state.c.stream, state.c.fingerprint, state.c.cursor, state.c.digests)
             .join(names, names.c.id == state.c.connector)
             .order_by(names.c.name)
         ).all()
-    return snapshot(college.store), [tuple(row) for row in states], messages(college.config.base_dir)
+    return snapshot(college._opened.store), [tuple(row) for row in states], messages(college._opened.config.base_dir)
 
 
 def messages(folder: Path) -> dict[str, tuple[str, str]]:

@@ -255,14 +255,14 @@ def test_a_line_is_no_news(tmp_path: Path, server: LmiServer) -> None:
     college = college_with(tmp_path, server.url)
     college.sync()
     with college.open() as opened:
-        before = dump(opened.store)
+        before = dump(opened._opened.store)
     server.instead["ashe/estimatePay"] = Answer(b"{}", 200, {"Content-Type": "application/json"})
     college.later(days=7)
     college.tables["labour_market"]["keep_days"] = {"pay": 0}
     report = college.sync()
     assert report.digests.planned == 0
     with college.open() as opened:
-        assert dump(opened.store) == before
+        assert dump(opened._opened.store) == before
 
 
 def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, server: LmiServer) -> None:

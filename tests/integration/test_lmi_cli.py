@@ -172,7 +172,7 @@ def test_show_says_of_words_that_not_all_services_could_be_asked(night: Night) -
     night.run("lmi", "forget")
     night.service.close_down()
     refused = " ".join(night.run("lmi", "show", "dragon tamer", exit_code=1).stderr.split())
-    assert "'dragon tamer' is not known: not all could be asked. bureau: The Bureau of Work does not answer." in refused
+    assert "'dragon tamer', but not all could be. bureau: The Bureau of Work does not answer." in refused
     assert "No service lists" not in refused
 
 
@@ -406,7 +406,7 @@ def test_what_was_said_goes_from_college_to_college(night: Night, tmp_path: Path
 
 
 def test_forget_knows_the_services_and_says_which(night: Night) -> None:
-    assert "said by: bureau" in night.run("lmi", "forget", "--service", "lmi", exit_code=2).stderr
+    assert "answers from: bureau" in night.run("lmi", "forget", "--service", "lmi", exit_code=2).stderr
     assert "forgotten" in night.run("lmi", "forget", "--service", "bureau").stdout
 
 
@@ -491,6 +491,6 @@ def test_check_doubts_a_region_that_is_none(night: Night) -> None:
     (found,) = [one for one in checked["connectors"] if one["name"] == "labour_market"]
     assert [one["level"] for one in found["findings"]] == ["warning"]
     told = " ".join(night.run("check").stdout.split())
-    assert "[labour_market] region: 'West Midland' is not a region that services are known to have." in told
+    assert "[labour_market] region: 'West Midland' is not among the regions that services are known to cover." in told
     assert "Did you mean 'West Midlands'?" in told
     assert checked["ok"]

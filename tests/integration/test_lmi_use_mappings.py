@@ -55,7 +55,7 @@ def test_a_usage_export_tells_who_used_information(
     (stream,) = [one for one in report.streams if one.connector == "usage"]
     assert (stream.new, stream.rejected) == (len(stored), rejected)
     table = schema.source_activity
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         learner = schema.learner
         names = dict(connection.execute(sa.select(learner.c.id, learner.c.reference)).all())
         found = [

@@ -573,4 +573,4 @@ def test_status_says_what_waits_for_a_person(college: SmallCollege) -> None:
 
 def stored(college: SmallCollege) -> dict[str, list[tuple[Any, ...]]]:
     with college.open() as opened:
-        return dump(opened.store)
+        return dump(opened._opened.store)

@@ -93,7 +93,7 @@ def test_each_broken_plugin_is_named_and_the_good_ones_work(site: Path) -> None:
             "future",
             "0.4b1",
             "incompatible",
-            "version 99 of the plugin contract, and this Fingerpost speaks",
+            "version 99 of the plugin contract, but this Fingerpost supports",
         ),
         "speller-ilp": ("speller", "5", "failed", "Did you mean 'read_learners'?"),
         "good-ilp": ("good", "3.2.1", "loaded", ""),

@@ -99,7 +99,7 @@ def read(report: RunReport) -> dict[str, int]:
 
 def stored(college: SmallCollege) -> dict[str, Any]:
     """Return what the store holds: keys for each stream, and the learners."""
-    with college.open() as opened, opened.store.reading() as connection:
+    with college.open() as opened, opened._opened.store.reading() as connection:
         found: dict[str, Any] = {
             stream: set(connection.scalars(sa.select(table.c.key).where(table.c.deleted_run.is_(None))))
             for stream, table in schema.SOURCE_TABLES.items()
@@ -228,12 +228,12 @@ def test_two_nights(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -
         assert {one.state for one in first.streams} == {"complete"}
         judge(college, made)
         with college.open() as opened:
-            before = dump(opened.store)
+            before = dump(opened._opened.store)
             assert opened.gaps().gaps
         college.later()
         second = college.sync()
         with college.open() as opened:
-            assert dump(opened.store) == before
+            assert dump(opened._opened.store) == before
         assert {(one.new, one.changed, one.deleted) for one in second.streams} == {(0, 0, 0)}
 
 
@@ -258,7 +258,7 @@ def test_types_that_are_not_mapped_are_listed_and_not_rejected(tmp_path: Path, r
         (activity,) = [one for one in report.streams if one.stream == "activities"]
         with college.open() as opened:
             warning = schema.warning
-            with opened.store.reading() as connection:
+            with opened._opened.store.reading() as connection:
                 listed = set(connection.scalars(sa.select(warning.c.where).where(warning.c.code == "code_passed_over")))
             (checked,) = opened.check_mapping("ilp", stream="activities")
         types = {name for _, name in made.rows("MeetingType", "MeetingTypeID", "MeetingTypeName")}
@@ -308,7 +308,7 @@ def test_memory_does_not_grow_with_the_database(tmp_path: Path, request: pytest.
         folder.mkdir()
         with prosuite("sqlite", folder, request, learners=500, ilp_rows=size) as made:
             with college_of(folder, made).open() as opened:
-                instance = opened.source("ilp")
+                instance = opened._opened.source("ilp")
                 context = opened._opened.context(instance, opened._opened.mappings["ilp", "activities"])
                 tracemalloc.start()
                 count = sum(

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from colleges import SmallCollege, activity, dump, snapshot, stream, usual_college
 from nights import run_at_once
 
 from fingerpost import ConfigError, LockHeld, StoreError
 from fingerpost._store import schema
+from fingerpost._store.dialect import dialect_for
 from fingerpost._store.store import SCHEMA_REVISION, Store
 
 if TYPE_CHECKING:
@@ -132,12 +135,12 @@ def test_the_same_nights_leave_the_same_records_in_both_databases(
 
 def everything(college: SmallCollege) -> Snapshot:
     with college.open() as opened:
-        return dump(opened.store, schema.metadata.sorted_tables)
+        return dump(opened._opened.store, schema.metadata.sorted_tables)
 
 
 def data(college: SmallCollege) -> Snapshot:
     with college.open() as opened:
-        return dump(opened.store)
+        return dump(opened._opened.store)
 
 
 def test_a_night_without_news_writes_to_no_data_table(college: SmallCollege) -> None:
@@ -155,7 +158,7 @@ def test_a_night_without_news_writes_to_no_data_table(college: SmallCollege) -> 
 
 def test_a_dry_run_reports_the_same_and_leaves_nothing(college: SmallCollege) -> None:
     with college.open() as opened:
-        before = dump(opened.store, schema.metadata.sorted_tables)
+        before = dump(opened._opened.store, schema.metadata.sorted_tables)
     dry = college.sync(dry_run=True)
     assert everything(college) == before
     wet = college.sync()
@@ -176,7 +179,7 @@ def test_a_failing_source_fails_alone(college: SmallCollege) -> None:
 
 
 def test_a_refused_write_fails_its_stream_and_the_others_go_on(college: SmallCollege) -> None:
-    with college.open() as opened, opened.store.writing() as connection:
+    with college.open() as opened, opened._opened.store.writing() as connection:
         connection.execute(sa.text("CREATE UNIQUE INDEX one_only ON source_destination (connector)"))
     report = college.sync()
     leavers = stream(report, "leavers")
@@ -184,7 +187,7 @@ def test_a_refused_write_fails_its_stream_and_the_others_go_on(college: SmallCol
     assert leavers.message == "The store refused a write (IntegrityError)."
     assert report.records["learners"] == 12
     assert report.records["destinations"] == 0
-    with college.open() as opened, opened.store.writing() as connection:
+    with college.open() as opened, opened._opened.store.writing() as connection:
         connection.execute(sa.text("DROP INDEX one_only"))
     assert college.sync().records["destinations"] == 2
 
@@ -192,14 +195,14 @@ def test_a_refused_write_fails_its_stream_and_the_others_go_on(college: SmallCol
 def test_two_runs_of_one_college_do_not_meet(college: SmallCollege) -> None:
     first(college)
     with college.open() as opened:
-        with opened.store.locked(), pytest.raises(LockHeld, match="Another run of this college is still going"):
+        with opened._opened.store.locked(), pytest.raises(LockHeld, match="Another run of this college is still going"):
             opened.sync()
         assert opened.sync().exit_code == 0
 
 
 def test_a_run_that_died_reads_interrupted(college: SmallCollege) -> None:
     first(college)
-    with college.open() as opened, opened.store.writing() as connection:
+    with college.open() as opened, opened._opened.store.writing() as connection:
         connection.execute(
             sa.insert(schema.run).values(
                 started_at="2026-03-02T04:00:00Z", status="running", as_of="2026-03-02", version="0"
@@ -207,7 +210,7 @@ def test_a_run_that_died_reads_interrupted(college: SmallCollege) -> None:
         )
     report = college.sync()
     assert len(report.interrupted) == 1
-    assert report.messages[0].endswith("was interrupted; this one carries on where it stopped.")
+    assert report.messages[0].endswith("was interrupted; this run continues from where it stopped.")
     with college.open() as opened:
         assert [one.status for one in opened.status().runs] == ["succeeded", "interrupted", "partial"]
 
@@ -252,6 +255,31 @@ def test_the_migrations_make_what_the_code_expects(opened: Store) -> None:
         opened.ensure_indexes(connection)
         assert differences(connection) == set()
         opened.ensure_indexes(connection)  # and again, as every night
+
+
+def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: Path | str) -> None:
+    """A column that is dropped takes nothing else with it."""
+    config = Config()
+    config.set_main_option("script_location", "fingerpost:_store/migrations")
+    config.set_main_option("path_separator", "os")
+    engine = dialect_for(store_address).engine()
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(sa.text("INSERT INTO connector (id, name) VALUES (1, 'mis')"))
+        columns = "identity, ukprn, reference, considering_he, family_name, first_run, changed_run"
+        values = "'99999999:L1', 99999999, 'L1', true, 'Archer', 1, 1"
+        connection.execute(sa.text(f"INSERT INTO learner (id, {columns}) VALUES (7, {values})"))
+    engine.dispose()
+    store = Store.open(store_address)
+    try:
+        with store.writing() as connection:
+            store.ensure_indexes(connection)
+            assert differences(connection) == set()
+            (row,) = connection.execute(sa.select(schema.learner)).all()
+            assert (row.id, row.reference, row.family_name) == (7, "L1", "Archer")
+    finally:
+        store.close()
 
 
 def test_the_comparison_sees_a_missing_column(opened: Store) -> None:
@@ -344,11 +372,11 @@ def test_a_server_without_the_college_s_schema_is_refused(postgres: str) -> None
 def test_colleges_in_two_schemas_do_not_meet(tmp_path: Path, postgres_schema: Callable[[], str]) -> None:
     one = new_college(tmp_path / "one", postgres_schema(), learners=2)
     two = new_college(tmp_path / "two", postgres_schema(), learners=3)
-    with one.open() as opened, opened.store.locked():
+    with one.open() as opened, opened._opened.store.locked():
         assert two.sync().records["learners"] == 3
     assert one.sync().records["learners"] == 2
     with two.open() as opened:
-        assert len(snapshot(opened.store)["learner"]) == 4  # one of them is the same as another
+        assert len(snapshot(opened._opened.store)["learner"]) == 4  # one of them is the same as another
 
 
 def test_several_processes_may_make_a_new_store_at_once(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_nobody_is_locked_out_while_a_source_waits(tmp_path: Path, before: list[
         waited.append(True)
 
     def script(_cursor: Cursor | None, _context: Context) -> Iterator[Message]:
-        time.sleep(0.02)  # as a network does
+        time.sleep(0.05)  # as a network does
         yield from before
         another_writes()
         yield from records(90_000, 2)
@@ -108,7 +108,7 @@ def test_a_run_that_lost_its_lock_stops_and_the_next_one_carries_on(
     last = scripted_college(tmp_path, address, *records(0, 6))
     report = last.sync()
     assert (stream(report, "ilp").new, stream(report, "ilp").unchanged) == (4, 2)
-    with last.open() as opened, opened.store.reading() as connection:
+    with last.open() as opened, opened._opened.store.reading() as connection:
         keys = list(connection.scalars(sa.select(schema.source_activity.c.key)))
     assert sorted(keys) == [f"k{number:05}" for number in range(6)]
 

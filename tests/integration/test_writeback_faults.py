@@ -280,7 +280,7 @@ def check(night: Night, ilp: Ilp) -> None:
     """Compare the pages with the gaps: one open item for each learner with gaps, saying these, and no other."""
     college = night.open()
     gaps = college.gaps().gaps
-    criteria = {one.id: one for one in college.framework.criteria}
+    criteria = {one.id: one for one in college._opened.framework.criteria}
     wanted: dict[str, set[str]] = {}
     for gap in gaps:
         words = criteria[gap.criterion].words

@@ -267,7 +267,7 @@ def test_a_keyring_reference(load: Callable[[str], Configuration], monkeypatch: 
     monkeypatch.setitem(sys.modules, "keyring", cast("Any", keyring))
     loaded = load(COLLEGE + ACME + 'token = { keyring = "college/ilp/careers" }\n')
     assert cast("Any", loaded.instances[0].config).token == SecretStr("swordfish")
-    with pytest.raises(ConfigError, match="holds no password for user other of service college/ilp"):
+    with pytest.raises(ConfigError, match="has no password for user other of service college/ilp"):
         load(COLLEGE + ACME + 'token = { keyring = "college/ilp/other" }\n')
 
 
@@ -336,7 +336,7 @@ def test_a_database_address_is_a_secret(
         (COLLEGE + "[allerts]", "There is no table or key 'allerts'. Did you mean 'alerts'?"),
         (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
         (COLLEGE + "[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
-        ('careers_leader = "x"' + COLLEGE, "stands outside its table; put it below the line [alerts]."),
+        ('careers_leader = "x"' + COLLEGE, "is outside its table; put it below the line [alerts]."),
         (
             "[alerts]",
             "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it.",
@@ -445,7 +445,7 @@ def test_nothing_is_registered_from_a_wrong_file(
 
 
 def test_a_constructor_that_fails_is_the_vendors_matter(load: Callable[[str], Configuration]) -> None:
-    with pytest.raises(ContractError, match="'acme' failed while it was set up") as caught:
+    with pytest.raises(ContractError, match="'acme' failed during set-up") as caught:
         load(COLLEGE + ACME + "mode = 'crash'\n")
     assert caught.value.detail == "RuntimeError"
 

@@ -264,7 +264,7 @@ def test_an_unknown_type_names_the_nearest_and_the_broken(site: Site) -> None:
         host.connector_class("acmee")
     assert "Did you mean 'acme'?" in near.value.message
     assert "broken (broken-dist 3.1)" in near.value.message
-    with pytest.raises(ContractError, match=r"'broken' is not there because .*tried to end the program"):
+    with pytest.raises(ContractError, match=r"'broken' is unavailable because .*tried to end the program"):
         host.connector_class("broken")
 
 
@@ -277,7 +277,7 @@ def test_an_unknown_type_names_the_nearest_and_the_broken(site: Site) -> None:
         ("@hookimpl\ndef connectors", "@hookimpl\ndef connector", ["connector()", "Did you mean 'connectors'?"]),
         ("@hookimpl\ndef connectors", "def connectors", ["connectors()", "not marked", "@hookimpl"]),
         ("@hookimpl\ndef connectors", "def connector", ["connector()", "looks like the hook 'connectors'"]),
-        ("@hookimpl\ndef connectors():", "@hookimpl\ndef connectors(host):", ["'host'", "It is given nothing."]),
+        ("@hookimpl\ndef connectors():", "@hookimpl\ndef connectors(host):", ["'host'", "It takes no arguments."]),
         ("def read_learners", "def read_learner", ["class Acme", "read_learner()", "Did you mean 'read_learners'?"]),
         ("def read_learners", "def read_activity", ["read_activity()", "Did you mean 'read_activities'?"]),
         ("    @hookimpl\n    def read_learners", "    def read_learners", ["read_learners()", "not marked"]),
@@ -287,8 +287,8 @@ def test_an_unknown_type_names_the_nearest_and_the_broken(site: Site) -> None:
             ["readLearners()", "like the hook 'read_learners'"],
         ),
         ("cursor, context", "cursor, contxt", ["'contxt'", "which it is not given. Did you mean 'context'?"]),
-        ("cursor, context", "cursor, context=None", ["never be given 'context'", "without a default"]),
-        ("cursor, context", "cursor, *, context", ["never be given 'context'", "plain argument"]),
+        ("cursor, context", "cursor, context=None", ["never receive 'context'", "without a default"]),
+        ("cursor, context", "cursor, *, context", ["never receive 'context'", "plain argument"]),
         ("def read_learners(self, cursor, context)", "def mappings(self)", ["mappings()", "out of the class"]),
         (
             "def connectors():",
@@ -595,7 +595,7 @@ def test_receipts_are_for_what_was_handed_over(host: Host) -> None:
     [
         ([Receipt("z", "sent")], "not given"),
         ([Receipt("a", "sent"), Receipt("a", "sent")], "two for one"),
-        ([Receipt("a", cast("Any", "delivered"))], "none of the four"),
+        ([Receipt("a", cast("Any", "delivered"))], "unknown status"),
         ([("a", "sent")], "may yield only Receipt"),
     ],
 )
@@ -646,8 +646,8 @@ class Unmarked(Reader):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (Undeclared, "has the hook read_activities and does not declare the stream 'activities'"),
-        (Unimplemented, "declares the stream 'destinations' and lacks the hook read_destinations"),
+        (Undeclared, "has the hook read_activities but does not declare the stream 'activities'"),
+        (Unimplemented, "declares the stream 'destinations' but lacks the hook read_destinations"),
         (Twice, "'learners' twice"),
         (Invented, "Did you mean 'learners'?"),
         (Words, "tuple of StreamSpec"),

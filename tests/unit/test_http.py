@@ -303,7 +303,7 @@ def test_what_is_no_web_address_is_a_configuration_error(http: Http, url: str) -
 
 
 def test_an_unencrypted_address_is_refused(http: Http) -> None:
-    with pytest.raises(ConfigError, match=r"ilp\.example\.ac\.uk would be asked without encryption"):
+    with pytest.raises(ConfigError, match=r"ilp\.example\.ac\.uk would be contacted without encryption"):
         http.get("http://ilp.example.ac.uk/a")
 
 
@@ -336,7 +336,7 @@ def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.Requ
         ("//login.example.com/", r"another host \(login\.example\.com\)"),
         (f"{HOST}:8443/a", "another host"),
         ("http://login.example.com/a", r"another host \(login\.example\.com\)"),
-        ("http://ilp.example.ac.uk:8080/a", "unencrypted address.*ask whoever runs it"),
+        ("http://ilp.example.ac.uk:8080/a", "unencrypted address.*ask its operator"),
         ("file:///etc/passwd", "cannot be read"),
         ("https://[bad/", "cannot be read"),
         (r"https://evil.example\@ilp.example.ac.uk/n", "cannot be read"),
@@ -483,7 +483,7 @@ def test_a_circle_of_pages_ends(http: Http, web: responses.RequestsMock) -> None
     web.get(f"{HOST}/a", json={"next": "/b"})
     pages = http.pages(f"{HOST}/a", next_link)
     assert [next(pages).url, next(pages).url] == [f"{HOST}/a", f"{HOST}/b"]
-    with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk points back to a page that was read already"):
+    with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk points back to a page already read"):
         next(pages)
 
 

@@ -322,8 +322,8 @@ def test_a_title_that_a_service_may_list_that_could_not_be_asked_is_not_called_u
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
-        (True, "could not be asked; what it said before is shown with its date."),
-        (False, "has nothing now where it had something before; that is shown with its date."),
+        (True, "could not be reached; earlier answers are shown with their dates."),
+        (False, "no longer has what it had before; the earlier answers are shown with their dates."),
     ],
 )
 def test_why_an_old_answer_is_shown_is_told(college: SmallCollege, gone: bool, said: str) -> None:
@@ -369,7 +369,7 @@ def test_a_region_that_no_service_knows_is_told(college: SmallCollege, facts: li
     Service(college, {"2010:5241": facts})
     college.tables["labour_market"]["region"] = "West Midland"
     warnings = ask(college, "5241").warnings
-    said = "[labour_market] region: no service knows one that is called 'West Midland'. Did you mean 'West Midlands'?"
+    said = "[labour_market] region: no service knows a region called 'West Midland'. Did you mean 'West Midlands'?"
     assert warnings == ((said,) if warned else ())
 
 
@@ -390,4 +390,4 @@ def test_offline_not_even_a_connector_that_goes_its_own_ways_reaches_the_network
         offline = opened._services.market(offline=True).report(Occupation("5241", 2010, "Electricians"))
     assert (len(asked.facts), calls) == (1, 1)
     assert (offline.facts, len(responses.calls)) == ((), 1)
-    assert offline.warnings == ("bureau: No service is asked now.",)
+    assert offline.warnings == ("bureau: Services cannot be asked while offline.",)

@@ -183,10 +183,7 @@ def test_a_crosswalk_is_read(tmp_path: Path) -> None:
         ("occupation,soc\nSparky,524\n", "line 2"),
         ("occupation,soc\nSparky,0249\n", "line 2"),
         ("occupation,soc\n,5249\n", "line 2"),
-        (
-            "occupation,soc\nSparky,5249\nSPARKY,5241\n",
-            "line 3: this occupation is on an earlier line with another code",
-        ),
+        ("occupation,soc\nSparky,5249\nSPARKY,5241\n", "line 3: an earlier line has this occupation with another code"),
     ],
 )
 def test_a_wrong_crosswalk_is_refused_with_its_line_and_without_its_words(tmp_path: Path, text: str, said: str) -> None:

@@ -81,7 +81,7 @@ WHOLE: dict[str, Any] = {"title": "T", "table": {"id": "a"}}
     ("change", "sentence"),
     [
         ({"titel": "T"}, "There is no table or key 'titel'. Did you mean 'title'?"),
-        ({"of": []}, "The key 'of' stands outside its table; put it below the line [table]."),
+        ({"of": []}, "The key 'of' is outside its table; put it below the line [table]."),
         ({"title": None}, "title must be text in quotes."),
         ({"title": ...}, "The key title is missing: what it is called."),
         ({"table": ...}, "The table [table] is missing: write [table] on a line of its own, and id below it."),

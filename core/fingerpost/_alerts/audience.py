@@ -23,12 +23,12 @@ class Audience:
     person: Person
     role: Literal["tutor", "cover", "careers_leader"]
     learners: dict[int, str | None] = field(default_factory=dict)
-    # Those among the learners whom nobody tutors: they are here because the person is the careers leader.
+    # Learners without a tutor: they are here because the person is the careers leader.
     untutored: frozenset[int] = frozenset()
 
 
 class TutorRow(NamedTuple):
-    """Who tutors a learner or a group, by which source."""
+    """Who tutors a learner or a group, and which source says so."""
 
     connector: int
     group: str | None
@@ -38,14 +38,14 @@ class TutorRow(NamedTuple):
 
 
 def allowed(address: str, domains: Sequence[str]) -> bool:
-    """Say whether an address may be written to: its domain is on the list, or below one that is."""
+    """Say whether messages may go to an address: its domain, or one above it, is on the list."""
     _, _, domain = address.rpartition("@")
     domain = domain.casefold()
     return any(domain == one.casefold() or domain.endswith("." + one.casefold()) for one in domains)
 
 
 class Audiences:
-    """Know who is notified about whom on a day."""
+    """Decide who is notified about whom on a day."""
 
     def __init__(self, connection: sa.Connection, opened: Opened, as_of: date) -> None:
         self.connection = connection
@@ -61,9 +61,9 @@ class Audiences:
     def __iter__(self) -> Iterator[Audience]:
         """Yield every recipient with their learners on the day, in order of address.
 
-        For each learner the most trusted source that names a tutor decides. While somebody covers, the digest goes to
-        them. Learners without any tutor go to the careers leader, who gets one message also where they tutor
-        themselves. Addresses that differ in case alone are one person's.
+        For each learner the most trusted source with a tutor decides. While somebody covers, the digest goes to them.
+        Learners without a tutor go to the careers leader, who gets a single message even if they tutor too. Addresses
+        that differ only in case belong to one person.
         """
         found: dict[str, Audience] = {}
         owned: set[int] = set()
@@ -104,7 +104,7 @@ class Audiences:
         )
 
     def _tutors(self) -> Iterator[tuple[int, str | None, list[tuple[Person, Literal["tutor", "cover"]]]]]:
-        """Return for each learner that has one: group, and who is told about them today."""
+        """Yield, for each learner with a tutor, the group and who is notified about them today."""
         rank = self._tutor_rank()
         by_group: dict[str | None, list[TutorRow]] = defaultdict(list)
         table = schema.source_assignment
@@ -140,7 +140,7 @@ class Audiences:
     def _tutors_of(
         self, rows: Sequence[TutorRow], rank: Mapping[int, tuple[int, int]]
     ) -> tuple[str | None, list[tuple[Person, Literal["tutor", "cover"]]]]:
-        """Return the group of one learner and who is told: whom the most trusted source names for them or the group."""
+        """Return one learner's group and who is notified: those whom the most trusted source gives for either."""
         best = min(rank[row.connector] for row in rows)
         trusted = [row for row in rows if rank[row.connector] == best]
         role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"

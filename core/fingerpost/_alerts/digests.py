@@ -1,8 +1,8 @@
-"""Plan what each tutor is sent: one digest at most in a week, only when there is news, frozen in the outbox.
+"""Plan what each tutor is sent: at most one digest a week, only when there is news, frozen in the outbox.
 
-A gap is news when the person was never notified of this episode of it, when what is said of it has changed, or, once,
-when it was sent and is now settled. What was sent is a log of gap key and content hash for each recipient and channel;
-a digest that was dropped undelivered counts as never sent.
+A gap is news if this episode of it was never sent to the person, if what it says has changed or, once, if it was sent
+and is now settled. A log holds the gap keys and content hashes sent to each recipient on each channel; a digest that
+was dropped undelivered counts as never sent.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from fingerpost._words.errors import FingerpostError
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _NOT_SENT = ("failed", "expired")
-"""Outbox states in which a digest reached nobody, as far as we know: what it said is still to be told."""
+"""Outbox states in which a digest reached nobody, as far as we know: its content still has to be sent."""
 
 
 MAY_HAVE_ARRIVED = "may_have_arrived"
-"""Why an expired digest still counts as the one of its week."""
+"""Why an expired digest still counts as its week's."""
 
 
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
-"""Why a digest is held: its recipient's domain is none that may be written to."""
+"""Why a digest is held: its recipient's domain is not allowed."""
 
 
 def iso_week(day: date) -> str:
-    """Return the week that a digest counts for, such as ``2026-W10``."""
+    """Return the week that a digest belongs to, such as ``2026-W10``."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
 
 
 class Planner:
-    """Build digests from what is stored; planning and preview use the same."""
+    """Build digests from what is stored, for planning and preview alike."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Planner:
         self._connectors = {name: number for number, name in opened.store.connector_names(connection).items()}
 
     def digest(self, audience: Audience, channel: str, *, news_only: bool = True) -> Digest | None:
-        """Return what a recipient is to be told now, or None where there is no news.
+        """Return what to send to a recipient now, or None if there is no news.
 
-        With `news_only` false, everything that is open is told, as a preview shows it.
+        With `news_only` false it contains everything that is open, for a preview.
         """
         told = self._told(channel, audience.person.email)
         listed = self.alerts.learners_per_digest
@@ -98,7 +98,7 @@ class Planner:
                 listing = DigestLearner(learner.name, learner.reference, group, lines, learner.link, learner.in_mind)
                 learners.append(listing)
                 news = news or any(line.change in ("new", "changed") for line in lines)
-                if len(learners) > listed + 500:  # a whole college may be the careers leader's
+                if len(learners) > listed + 500:  # the careers leader may have a whole college
                     learners.sort(key=_urgency)
                     not_listed += len(learners) - listed
                     del learners[listed:]
@@ -127,7 +127,7 @@ class Planner:
         )
 
     def lines(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
-        """Return one line for each thing to do; a criterion that is told with another shares its line."""
+        """Return one line for each thing to do; criteria that are reported together share one."""
         gaps = {row.criterion: (row, episode) for row, episode in learner.gaps}
         lines = []
         for line in needs_together(self.known.open_for(learner)):
@@ -149,7 +149,7 @@ class Planner:
         return tuple(lines)
 
     def _settled(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
-        """Return what was told as missing and is settled now; each is told once."""
+        """Return what was reported as missing and is settled now, each once."""
         lines = []
         for row, episode in learner.settled:
             said = told.get(episode.gap_key)
@@ -162,7 +162,7 @@ class Planner:
         return tuple(lines)
 
     def _told(self, channel: str, recipient: str) -> dict[str, tuple[str, str]]:
-        """Return what this person was last told, by gap key: content hash and how it was told."""
+        """Return what this person was last sent, by gap key: content hash and kind of change."""
         told, outbox = schema.told, schema.outbox
         return {
             row.gap_key: (row.content_hash, row.change)
@@ -175,7 +175,7 @@ class Planner:
         }
 
     def _booked(self, reference: str | None) -> str | None:
-        """Say which planned activity would settle it."""
+        """Describe the planned activity that would settle it."""
         if reference is None:
             return None
         name, _, key = reference.partition(":")
@@ -192,7 +192,7 @@ class Planner:
         return f"{what}, {say_day(date.fromisoformat(row.starts_on))}"
 
     def _sources(self) -> tuple[DigestSource, ...]:
-        """Say of when each source is, in college time, and whether that is too long ago."""
+        """Return each source's date, in college time, and whether it is stale."""
         state, names = schema.stream_state, schema.connector
         zone = ZoneInfo(self.config.settings.college.timezone)
         newest: dict[str, str] = {}
@@ -225,9 +225,9 @@ def _change(episodes: Sequence[Any], told: Mapping[str, tuple[str, str]]) -> Cha
 
 
 def _urgency(learner: DigestLearner) -> tuple[Any, ...]:
-    """Order learners: news, then what is overdue, then what is due first, then who needs most.
+    """Order learners: news first, then overdue, then the earliest due date, then those who need most.
 
-    News comes first so that who did not fit this week is listed next week.
+    News comes first so that a learner left out this week for lack of room is listed next week.
     """
     first = min((line.due or date.max for line in learner.lines), default=date.max)
     return (
@@ -241,14 +241,14 @@ def _urgency(learner: DigestLearner) -> tuple[Any, ...]:
 
 
 def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) -> None:
-    """Plan this week's digests for one channel, a recipient a transaction."""
+    """Plan this week's digests for one channel, one recipient per transaction."""
     if planner.as_of.weekday() < _WEEKDAYS.index(planner.alerts.weekday):
         return
     week = iso_week(planner.as_of)
     table = schema.outbox
     with run.unit.transaction() as connection:
-        # What certainly reached nobody in time leaves the week open. What was refused waits for the next week: an
-        # address that does not exist today will not exist tomorrow.
+        # A digest that certainly reached nobody in time leaves the week open. A refused one waits for the next week:
+        # an address that does not exist today will not exist tomorrow.
         served = set(
             connection.scalars(
                 sa.select(table.c.recipient).where(
@@ -276,13 +276,13 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
 
 
 def render(run: Run, channel: Instance, context: HookContext, item: Item) -> Payload | None:
-    """Return the frozen message, or None and a word to IT: one that cannot be made must not keep the others back."""
+    """Return the frozen message, or report to IT and return None: a failure must not hold up the others."""
     try:
         return channel.render(item, cast("Any", context))
     except FingerpostError as error:
         said = f"Channel {channel.name}: {error.message}"
     except Exception as error:
-        said = f"Channel {channel.name} broke while making a message ({type(error).__name__})."
+        said = f"Channel {channel.name} crashed while making a message ({type(error).__name__})."
         run.log.debug("render_broke_details", exc_info=True)
     run.log.error("message_not_made", channel=channel.name, message=said)
     if said not in run.report.messages:
@@ -293,9 +293,9 @@ def render(run: Run, channel: Instance, context: HookContext, item: Item) -> Pay
 def _store(
     run: Run, connection: sa.Connection, channel: str, digest: Digest, payload: Payload, week: str, *, held: bool
 ) -> None:
-    """Freeze one digest in the outbox, with the log of what it tells, in one transaction."""
+    """Freeze one digest in the outbox, with a log of the gaps in it, in one transaction."""
     outbox, told = schema.outbox, schema.told
-    # A digest of the same week that reached nobody makes way for this one.
+    # Replaces a digest for the same week that reached nobody.
     old = connection.scalar(sa.select(outbox.c.id).where(outbox.c.channel == channel, outbox.c.key == payload.key))
     if old is not None:
         connection.execute(sa.delete(told).where(told.c.outbox_id == old))
@@ -314,7 +314,7 @@ def _store(
 
 
 def told_rows(number: int, lines: Iterable[DigestLine]) -> list[tuple[Any, ...]]:
-    """Return the log of what one message tells: a row for each gap."""
+    """Return the log of the gaps in one message, a row each."""
     return [
         (number, gap, said, line.change)
         for line in lines

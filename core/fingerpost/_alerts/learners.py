@@ -1,4 +1,4 @@
-"""What a message needs to know of each learner: name, link, open gaps, what was answered, what is settled."""
+"""What a message needs to know about each learner: name, link, open gaps, tutors' answers and what is settled."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fingerpost._market.in_mind import InMind
 from fingerpost._store import schema
 
 SNOOZE = timedelta(days=14)
-"""How long "not now" holds where no day was named."""
+"""How long "not now" lasts if no date was given."""
 
 
 LONGEST_SNOOZE = timedelta(weeks=6)
-"""How long it holds at most: what is put off for longer is forgotten."""
+"""How long it lasts at most: what is put off for longer is forgotten."""
 
 
 @dataclass(slots=True)
 class Known:
-    """What a digest or an item needs to know of one learner.
+    """What a digest or an item needs to know about one learner.
 
-    A silent one has a gap that was open and cannot be judged for now. `answer` is what a tutor last answered.
+    A silent learner has an open gap that cannot be judged for now. `answer` is a tutor's latest answer.
     """
 
     name: str = field(repr=False)
@@ -45,21 +45,21 @@ class Known:
 
 
 class _Answer(NamedTuple):
-    """What a tutor answered in the ILP: it speaks of what was so before the run that first read it."""
+    """What a tutor answered in the ILP, about how things were before the run that first read it."""
 
     response: str
     run: int
     until: date | None
 
     def hushes(self, verdict: Any, episode: Any, as_of: date) -> bool:
-        """Say whether a gap is not to be listed: known and unchanged since, or put off to a later day."""
+        """Say whether a gap should be left out: acknowledged and unchanged since, or put off to a later day."""
         if self.response == "acknowledged":
             return bool(episode.opened_run < self.run and verdict.changed_run < self.run)
         return self.until is not None and as_of <= self.until and bool(episode.opened_run < self.run)
 
 
 class KnownLearners:
-    """Look up learners, some at a time, with what is open and settled for each."""
+    """Look up learners in batches, with what is open and settled for each."""
 
     def __init__(
         self, connection: sa.Connection, opened: Opened, as_of: date, occupations: Mapping[InMind, str]
@@ -71,7 +71,7 @@ class KnownLearners:
         self._occupations = occupations
 
     def with_open_episodes(self) -> list[int]:
-        """Return the learners of whom a gap is open."""
+        """Return the learners with an open gap."""
         episode = schema.episode
         return list(
             self.connection.scalars(
@@ -83,7 +83,7 @@ class KnownLearners:
         )
 
     def of(self, numbers: Sequence[int]) -> Iterator[tuple[int, Known]]:
-        """Return what is known of the live ones among these learners, some at a time."""
+        """Yield what is known about the live ones among these learners, in batches."""
         learner, episode, verdict = schema.learner, schema.episode, schema.verdict
         for start in range(0, len(numbers), 500):
             some = numbers[start : start + 500]
@@ -134,7 +134,7 @@ class KnownLearners:
             yield from known.items()
 
     def _answers(self, numbers: Sequence[int]) -> dict[int, _Answer]:
-        """Return what was last answered about each of these learners, where it still means anything."""
+        """Return the latest answer about each of these learners, if it still applies."""
         table, runs = schema.source_response, schema.run
         found = {}
         rows = self.connection.execute(
@@ -152,7 +152,7 @@ class KnownLearners:
         return found
 
     def _link(self, row: Any) -> str | None:
-        """Return the address of the learner's page in the ILP; nothing that the ILP says can change its host."""
+        """Return the address of the learner's page in the ILP; nothing from the ILP can change its host."""
         pattern = self._alerts.learner_page
         if pattern is None or ("{token}" in pattern and not row.page_token):
             return None
@@ -160,7 +160,7 @@ class KnownLearners:
         return pattern.replace("{token}", token).replace("{reference}", reference)
 
     def without_answered(self, learner: Known) -> Known:
-        """Leave out the gaps of which the tutor has said that they know, or not now."""
+        """Leave out the gaps that the tutor has acknowledged or put off."""
         answer = learner.answer
         if answer is None or not learner.gaps:
             return learner
@@ -168,7 +168,7 @@ class KnownLearners:
 
     @staticmethod
     def _take(learner: Known, row: Any, episodes: Mapping[tuple[int, str, str], Any]) -> None:
-        """Sort one stored verdict into what a digest says."""
+        """Add one stored verdict to what a digest says."""
         if row.status in ("not_applicable", "lapsed"):
             return
         learner.in_scope = True
@@ -206,6 +206,6 @@ def _as_verdict(row: Any) -> Verdict:
 
 
 def _when_answered(row: Any) -> tuple[int, int, int]:
-    """Order answers; those read in one run by number, where the source numbers them, else as they came."""
+    """Order answers; those read in one run by number if the source numbers them, otherwise as they arrived."""
     key: str = row.key
     return row.answered_run, int(key) if key.isascii() and key.isdecimal() and len(key) < 20 else -1, row.id

@@ -1,4 +1,4 @@
-"""Notify people at the end of a run: settle what waits, plan what is news, deliver it."""
+"""Notify people at the end of a run: settle what is waiting, plan what is news, and deliver it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fingerpost._sync.run import Run, SyncOptions
 
 
 def notify(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) -> None:
-    """Plan what every channel says, and deliver it where this run may."""
+    """Plan what every channel sends, and deliver it if this run may."""
     delivers = options.deliver and not options.dry_run
     with contextlib.ExitStack() as stack:
         channels = [
@@ -30,5 +30,5 @@ def notify(run: Run, options: SyncOptions, occupations: Mapping[InMind, str]) ->
         with run.phase("deliver"):
             for channel, context in channels if delivers else ():
                 deliver(run, channel, context)
-            if not options.dry_run:  # what a dry run planned waits for nobody
+            if not options.dry_run:  # what a dry run planned is not kept
                 count_waiting(run)

@@ -1,8 +1,8 @@
-"""Deliver what waits in the outbox, so that nothing is lost and nothing is seen twice.
+"""Deliver what is waiting in the outbox, so that nothing is lost and nothing arrives twice.
 
-A payload is claimed before it is handed over, and its frozen bytes never change. What is left claimed by a dead run, or
-came back without a clear answer, is *unknown*: it is looked for where the channel can look, else sent again,
-identically and once, else it expires and the next digest carries what it said.
+A payload is claimed before it is sent, and its frozen bytes never change. One left claimed by an interrupted run, or
+without a clear answer, is *unknown*: if the channel can look for it, it does; otherwise the same bytes are sent again,
+once; failing that it expires, and the next digest includes what it said.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from fingerpost._words.days import utc_text
 from fingerpost._words.errors import AuthError, ConfigError, FingerpostError
 
 BATCH = 20
-"""Payloads claimed together: a kill leaves at most so many to look for."""
+"""Payloads claimed together: after a kill, at most this many are unknown."""
 
 RESEND_AFTER = timedelta(minutes=15)
-"""How long an unknown outcome rests before the same bytes are sent once more."""
+"""How long to wait before the same bytes are sent once more after an unknown outcome."""
 
 _outbox = schema.outbox
 
@@ -39,11 +39,11 @@ _outbox = schema.outbox
 def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
     """Settle what earlier runs left in the outbox, before anything new is planned.
 
-    Whoever is told nothing because a digest of theirs waits must be told as soon as it is dropped, so this comes first.
-    Reconciling comes before dropping: what is found has been told, however old it is.
+    A person whose digest is dropped may need a new one, so this comes first. Reconciling comes before dropping: what is
+    found has been delivered, however old it is.
     """
     with run.unit.transaction() as connection:
-        # Claimed by a dead run: it may have gone, and under the lock nobody is sending it now.
+        # Claimed by an interrupted run: it may have been sent, and under the lock nobody is sending it now.
         connection.execute(
             sa.update(_outbox).where(_outbox.c.state == "sending").values(state="unknown", detail="interrupted")
         )
@@ -53,7 +53,7 @@ def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
 
 
 def deliver(run: Run, channel: Instance, context: HookContext) -> None:
-    """Deliver what waits for one channel, items up to its ceiling; what it puts off waits for the next run."""
+    """Deliver what is waiting for one channel, items up to its ceiling; the next run retries what is put off."""
     settings: Any = channel.config
     left = sys.maxsize
     if channel.accepts == "digest":
@@ -61,17 +61,17 @@ def deliver(run: Run, channel: Instance, context: HookContext) -> None:
     elif settings.write:
         left = settings.ceiling  # it may have been lowered since these were planned
     else:
-        return  # it was switched off: what still waits expires
+        return  # it was switched off: what is still waiting expires
     last = 0
     while left and (claimed := _claim(run, channel, last, min(BATCH, left))):
         goes_on = _hand_over(run, channel, context, claimed)
         last, left = max(claimed), left - len(claimed)
         if not goes_on or _all_put_off(run, claimed):
-            break  # the channel is down: the rest would only wait for the same answer
+            break  # the channel is down: the rest would get the same answer
 
 
 def _check_addresses(run: Run, channel: Instance) -> None:
-    """Hold what may not go to its address, and let go what may now."""
+    """Hold digests whose address is not allowed, and release those whose address now is."""
     waiting = (_outbox.c.id, _outbox.c.recipient, _outbox.c.state)
     with run.unit.transaction() as connection:
         rows = connection.execute(
@@ -92,7 +92,7 @@ def _check_addresses(run: Run, channel: Instance) -> None:
 
 
 def _expire(run: Run) -> None:
-    """Drop what is too old to be true, also of a channel that is gone: the next digest carries what it said."""
+    """Drop what is too old to be true, even for a removed channel: the next digest includes what it said."""
     limit = run.now - timedelta(hours=run.config.settings.alerts.max_age_hours)
     with run.unit.transaction() as connection:
         expired = connection.execute(
@@ -108,7 +108,7 @@ def _expire(run: Run) -> None:
 
 
 def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
-    """Look for what may have been delivered; send again, once, what nobody can find out about."""
+    """Look for what may have been delivered; send again, once, what cannot be traced."""
     with run.unit.transaction() as connection:
         rows = connection.execute(
             sa.select(_outbox).where(_outbox.c.channel == channel.name, _outbox.c.state == "unknown")
@@ -135,7 +135,7 @@ def _rested(row: Any, now: datetime) -> bool:
 
 
 def _claim(run: Run, channel: Instance, last: int, most: int) -> dict[int, Any]:
-    """Take the next payloads, and say so in the store before anything leaves."""
+    """Take the next payloads, and record that in the store before anything is sent."""
     with run.unit.transaction() as connection:
         rows = connection.execute(
             sa.select(_outbox)
@@ -154,7 +154,7 @@ def _claim(run: Run, channel: Instance, last: int, most: int) -> dict[int, Any]:
 
 
 def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> bool:
-    """Deliver what was claimed; say whether there is any use in going on before a human has acted."""
+    """Deliver what was claimed; return whether to go on, or stop until a person has acted."""
     goes_on = True
     rows = {row.key: row for row in claimed.values()}
     try:
@@ -170,7 +170,7 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
         run.log.error("delivery_failed", channel=channel.name, message=error.message)
         goes_on = not isinstance(error, AuthError | ConfigError)
     except Exception as error:
-        run.report.messages.append(f"Channel {channel.name} broke while delivering ({type(error).__name__}).")
+        run.report.messages.append(f"Channel {channel.name} crashed while delivering ({type(error).__name__}).")
         run.log.error("delivery_broke", channel=channel.name, error=type(error).__name__)
         run.log.debug("delivery_broke_details", exc_info=True)
     for row in rows.values():
@@ -179,7 +179,7 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
 
 
 def _settle(run: Run, row: Any, receipt: Receipt) -> None:
-    """Write down what became of one payload; its bytes are no longer needed once it is delivered."""
+    """Record the outcome for one payload; its bytes are no longer needed once it is delivered."""
     number = row.id
     _count(run, row.item, receipt)
     if receipt.status == "sent":
@@ -188,14 +188,14 @@ def _settle(run: Run, row: Any, receipt: Receipt) -> None:
     elif receipt.status == "permanent":
         _set(run, number, state="failed", content=None, settled_at=run.now_text, detail=receipt.detail)
     elif receipt.status == "temporary":
-        # It certainly did not go: only attempts that may have reached somebody count.
+        # It was certainly not sent: only attempts that may have reached somebody count.
         _set(run, number, state="pending", attempts=_outbox.c.attempts - 1, detail=receipt.detail)
     else:
         _set(run, number, state="unknown", detail=receipt.detail)
 
 
 def _count(run: Run, item: str, receipt: Receipt) -> None:
-    """Count what is settled; an item that is a tutor's now, or of a learner who is not in the ILP, is no failure."""
+    """Count what is settled; an item edited by a tutor, or for a learner who is not in the ILP, is not a failure."""
     digests, items = run.report.digests, run.report.items
     if receipt.status == "sent":
         if item == "digest":
@@ -225,7 +225,7 @@ def _all_put_off(run: Run, claimed: dict[int, Any]) -> bool:
 
 
 def count_waiting(run: Run) -> None:
-    """Count what waits in the outbox, whoever planned it."""
+    """Count what is waiting in the outbox, from this run and earlier ones."""
     with run.unit.transaction() as connection:
         counts: Counter[tuple[str, str]] = Counter()
         for item, state, count in connection.execute(

@@ -1,9 +1,9 @@
-"""Plan what stands on each learner's page in the ILP: one item while anything is open, and none once nothing is.
+"""Plan what is shown on each learner's page in the ILP: one item while anything is open, and none otherwise.
 
-The item follows the gaps of a learner: opened with the first, updated when what it says changes, closed with the last.
-What the outbox knows of earlier deliveries says what is there now; where an answer never came, the channel is asked
-again for the state that is wanted, since it looks before it writes. What a channel finds in the ILP beside that, as
-after a lost store, is taken in and follows the gaps like the rest.
+The item follows the learner's gaps: opened with the first, updated when its text changes, closed with the last. The
+outbox's record of earlier deliveries shows what is there now; if an answer never arrived, the channel is asked for the
+wanted state again, since it looks before it writes. Anything else that a channel finds in the ILP, such as after a lost
+store, is adopted and follows the gaps like the rest.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from fingerpost._words.days import academic_year_of
 from fingerpost._words.errors import FingerpostError
 
 EDITED = "edited_by_tutor"
-"""A channel's word for an item that somebody changed since: it is theirs now and never overwritten."""
+"""A channel's code for an item that somebody has changed: it is theirs now and never overwritten."""
 
 NO_PAGE = "no_learner_page"
-"""A channel's word for a learner whom the ILP does not know."""
+"""A channel's code for a learner who is not in the ILP."""
 
 RETRY_AFTER = timedelta(days=7)
-"""How long an item that was refused rests before the same is tried again: the learner may be in the ILP by then."""
+"""How long to wait before trying a refused item again: the learner may be in the ILP by then."""
 
 BATCH = 200
 """Items frozen in one transaction."""
 
 CLOSED = "closed"
-"""What an item says once nothing is open any more; and what a page says on which there never was one."""
+"""What an item says once nothing is open any more, and a page that never had one."""
 
 _CLOSED_TEXT = "Careers programme: everything that was listed here is done or no longer needed."
 
 _NEVER_JUDGED = ("not_fed", "not_judged", "apprentice_job")
-"""Reasons of an unknown verdict that never change here: what a college does not judge was never on a page."""
+"""Reasons for an unknown verdict that are permanent: what a college does not judge was never on a page."""
 
 _RANK = {"close": 0, "update": 1, "open": 2}
 _outbox = schema.outbox
@@ -60,9 +60,9 @@ _outbox = schema.outbox
 
 @dataclass(slots=True)
 class _Page:
-    """What the outbox knows of one item: what stands there, what is on its way, and what was refused.
+    """What the outbox knows about one item: what is shown, what is on its way, and what was refused.
 
-    `says` is the hash of its text, or `CLOSED`. An uncertain one was given up without an answer: nobody knows.
+    `says` is the hash of its text, or `CLOSED`. If delivery expired without an answer, it is uncertain.
     """
 
     reference: str
@@ -75,7 +75,7 @@ class _Page:
     refused: Any = None
 
     def take(self, row: Any) -> None:
-        """Learn from the next delivery."""
+        """Apply the next delivery."""
         self.revisions = int(row.key.rpartition(".")[2])
         if row.state == "sent":
             self.says, self.is_uncertain, self.refused = row.content_hash, False, None
@@ -90,7 +90,7 @@ class _Page:
             self.in_flight = True
 
     def operation(self, wanted: str, now: datetime) -> Literal["open", "update", "close"] | None:
-        """Return what must be done so that the item says what is wanted; None where nothing can or need be done."""
+        """Return what makes the item say what is wanted; None if nothing can or need be done."""
         if self.in_flight or (self.says == wanted and not self.is_uncertain) or self._is_refused(wanted, now):
             return None
         if wanted == CLOSED:
@@ -105,7 +105,7 @@ class _Page:
 
 
 class _Wanted(NamedTuple):
-    """One change that is wanted, with what decides its turn."""
+    """One wanted change, with what decides its turn."""
 
     rank: int
     due: date
@@ -116,7 +116,7 @@ class _Wanted(NamedTuple):
 
 
 def plan_items(run: Run, planner: Planner, channel: Instance, context: HookContext) -> None:
-    """Plan the changes of items that one channel is to write, as many as one run may; a dry run lists them."""
+    """Plan the item changes for one channel to write, as many as one run may; a dry run lists them."""
     settings: Any = channel.config
     if not (settings.write or run.report.dry_run):
         return
@@ -128,7 +128,7 @@ def plan_items(run: Run, planner: Planner, channel: Instance, context: HookConte
         _drop_outdated(connection, pages, changes)
         waiting = sum(page.waiting is not None for page in pages.values())
         room = max(0, settings.ceiling - waiting)
-        # At least one is looked for, so that all are counted.
+        # At least one is selected, so that all are counted.
         chosen = heapq.nsmallest(max(room, 1), changes, key=lambda one: one[:3])[:room]
     run.report.items.over_ceiling += changes.count - len(chosen)
     for start in range(0, len(chosen), BATCH):
@@ -140,9 +140,9 @@ def plan_items(run: Run, planner: Planner, channel: Instance, context: HookConte
 
 
 class _Changes:
-    """Go over the changes that are wanted, one at a time, and count them.
+    """Go through the wanted changes one at a time, and count them.
 
-    `found` are the keys of items that only the ILP told of.
+    `found` are the keys of items that were only found in the ILP.
     """
 
     def __init__(self, run: Run, planner: Planner, pages: dict[str, _Page], found: set[str]) -> None:
@@ -168,13 +168,13 @@ class _Changes:
                 yield self._counted(_Wanted(_RANK["close"], date.min, page.reference, item, CLOSED, page.revisions + 1))
 
     def people(self) -> Iterator[tuple[str, Known]]:
-        """Return everybody about whom something is open, or cannot be judged for now, by the key of their item."""
+        """Yield everybody with something open, or not judgeable for now, with the key of their item."""
         for _, learner in self._planner.known.of(self._planner.known.with_open_episodes()):
             if learner.reference and (learner.gaps or learner.is_silent):
                 yield self._key(learner.ukprn, learner.reference), learner
 
     def _not_judged(self, keys: set[str]) -> set[str]:
-        """Return those among the keys whose learners cannot be judged for now: what was open of them is not known."""
+        """Return the keys whose learners cannot be judged for now: what was open for them is unknown."""
         if not keys:
             return set()
         learner, verdict = schema.learner, schema.verdict
@@ -193,7 +193,7 @@ class _Changes:
         return not_judged | {key for key in keys if self._pages[key].reference in rejected}
 
     def _rejected(self, references: set[str]) -> set[str]:
-        """Return those among the references that a rejected record of a learner holds: they are not gone."""
+        """Return the references that appear in a rejected learner record: those learners have not left."""
         table, found = schema.quarantine, set()
         raw = sa.select(table.c.raw).where(table.c.stream == "learners").execution_options(yield_per=5_000)
         for text in self._planner.connection.scalars(raw):
@@ -204,7 +204,7 @@ class _Changes:
         return item_key(ukprn or self._planner.config.settings.college.ukprn, reference)
 
     def text(self, learner: Known) -> str:
-        """Return what a learner's item is to say."""
+        """Return the text for a learner's item."""
         return page_text(self._planner.known.open_for(learner), academic_year_of(self._run.as_of))
 
     def _open(self, key: str, page: _Page, learner: Known) -> _Wanted | None:
@@ -223,7 +223,7 @@ class _Changes:
 
 
 def _pages(connection: sa.Connection, channel: str) -> dict[str, _Page]:
-    """Return what the outbox knows of every item of a channel, by the item's key."""
+    """Return what the outbox knows about each of a channel's items, by key."""
     pages: dict[str, _Page] = {}
     columns = ("id", "key", "message_id", "operation", "recipient", "state", "content_hash", "external_ref", "detail",
                "settled_at")  # fmt: skip
@@ -236,17 +236,17 @@ def _pages(connection: sa.Connection, channel: str) -> dict[str, _Page]:
 
 
 def _knows_everybody(run: Run) -> bool:
-    """Say whether this run read every stream to its end: only then is somebody whom no source names not there."""
+    """Say whether this run read every stream to its end: only then has somebody in no source really left."""
     read = {(one.connector, one.stream) for one in run.report.streams if one.state not in ("reading", "failed")}
     wanted = {(instance.name, spec.name) for instance in run.config.instances for spec in instance.streams}
     return not run.config.broken and wanted <= read
 
 
 def _take_in(run: Run, channel: Instance, context: HookContext, pages: dict[str, _Page]) -> set[str]:
-    """Add to `pages` what the channel finds open in the ILP and the outbox does not know of; return their keys.
+    """Add to `pages` the items that are open in the ILP but not in the outbox; return their keys.
 
-    A store that was lost, or a connector of another name, has left items there. Nothing is kept of those that are
-    known, so that a usual night costs no memory; another college's are told by their keys and let be.
+    A lost store, or a connector with another name, may have left them there. Known items are not kept, so that a usual
+    night costs no memory; another college's items are recognised by their keys and left alone.
     """
     ukprns = [int(ukprn) for ukprn in known_providers(run.config)]
     found = set()
@@ -263,14 +263,14 @@ def _take_in(run: Run, channel: Instance, context: HookContext, pages: dict[str,
         run.report.say(f"Channel {channel.name}: {error.message}")
         run.log.error("listing_failed", channel=channel.name, message=error.message)
     except Exception as error:
-        run.report.messages.append(f"Channel {channel.name} broke while listing items ({type(error).__name__}).")
+        run.report.messages.append(f"Channel {channel.name} crashed while listing items ({type(error).__name__}).")
         run.log.error("listing_broke", channel=channel.name, error=type(error).__name__)
         run.log.debug("listing_broke_details", exc_info=True)
     return found
 
 
 def _drop_outdated(connection: sa.Connection, pages: dict[str, _Page], changes: _Changes) -> None:
-    """Take back what waits and is no longer what should be said; it certainly did not go."""
+    """Withdraw waiting items that are no longer right; they have certainly not been sent."""
     waiting = {key: page for key, page in pages.items() if page.waiting is not None}
     if not waiting:
         return
@@ -286,7 +286,7 @@ def _drop_outdated(connection: sa.Connection, pages: dict[str, _Page], changes: 
 
 
 def _freeze(run: Run, connection: sa.Connection, channel: Instance, context: HookContext, wanted: _Wanted) -> None:
-    """Freeze one change in the outbox, with the log of what it tells."""
+    """Freeze one change in the outbox, with a log of the gaps in it."""
     item = wanted.item
     payload = render(run, channel, context, item)
     if payload is None:

@@ -1,4 +1,4 @@
-"""The benchmarks: a framework's rules, where a learner stands, what counts, and the words for it.
+"""The benchmarks: a framework's rules, a learner's standing, what counts, and the words for it.
 
-It never knows the store or SQL: it is given facts and answers with verdicts.
+It never uses the store or SQL: it takes facts and returns verdicts.
 """

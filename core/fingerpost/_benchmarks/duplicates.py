@@ -1,4 +1,4 @@
-"""Find the records that several sources hold of one event, so that it counts once."""
+"""Find records of the same event in several sources, so that it counts once."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """Spell a name so that "Acme Ltd." and "ACME Limited" are the same."""
+    """Normalise a name so that "Acme Ltd." and "ACME Limited" are the same."""
     words = _NOT_WORD.sub(" ", name.casefold()).strip()
     return " ".join(_LEGAL_FORM.sub(" ", words).split()) or words
 
 
 def mark_duplicates(evidence: list[Evidence], rank: Mapping[str, int]) -> None:
-    """Mark, in place, which records speak of an event that another record of this learner already stands for.
+    """Mark, in place, the records of an event that another record of this learner already represents.
 
-    `rank` gives each connector's place in the order of trust, the most trusted lowest. In this order:
+    `rank` is each connector's place in the order of trust, the most trusted lowest. In this order:
 
-    * A learner's own ``missed`` or ``cancelled`` beats what a group or programme record says: the record with the same
-      `event_key`, or with the same kind and day and the same organisation (or, where one of them names none, the same
-      title), takes that state.
-    * Records of one kind with the same `event_key` are one event, whoever keeps them.
+    * A learner's own ``missed`` or ``cancelled`` beats a group or programme record: the one with the same `event_key`,
+      or the same kind, day and organisation (or, if one of them has none, title), takes that state.
+    * Records of one kind with the same `event_key` are one event, whatever their connectors.
     * Records of the same kind, day and organisation from different connectors are one event. Two in one connector are
-      two: a morning talk and an afternoon visit. If one connector has two and another three of them, there were three.
+      two: a morning talk and an afternoon visit. If one connector has two and another three, there were three.
 
-    The surest record stays: attended before planned before missed, then the one with more attributes, then the more
-    trusted connector. Others get its `ref` as `duplicate_of`. Marking again changes nothing.
+    The surest record stays: attended before planned before missed, then more attributes, then the more trusted
+    connector. The others get its `ref` as `duplicate_of`. Marking again changes nothing.
     """
     for item in evidence:
         item.duplicate_of = None
@@ -98,7 +97,7 @@ def organisation_of(item: Evidence) -> str | None:
 
 
 def _match_across_connectors(order: Iterable[Evidence]) -> dict[str, str]:
-    """Return the `ref` of each further record of an event and that of the record that stands for it."""
+    """Return the `ref` of each duplicate and that of the record that represents the event."""
     places: defaultdict[tuple[date, str, str], list[Evidence]] = defaultdict(list)
     for item in order:
         name = organisation_of(item)
@@ -106,7 +105,7 @@ def _match_across_connectors(order: Iterable[Evidence]) -> dict[str, str]:
             places[item.starts_on, item.kind, name].append(item)
     stands_for: dict[str, str] = {}
     for items in places.values():
-        # The surest of one connector is matched with the surest of each other one, then the second surest, and so on.
+        # Match the surest record of each connector, then the second surest, and so on.
         seen: defaultdict[str, int] = defaultdict(int)
         events: list[str] = []
         for item in items:

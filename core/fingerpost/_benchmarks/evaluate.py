@@ -1,9 +1,9 @@
 """The evaluator: what a framework says about one learner on one day. Pure Python, without a clock and without I/O.
 
-The nightly pass and `explain` both call `evaluate`, so that what is told and what is explained cannot differ. It
-answers in two steps. `_stand` places the learner: their current spell of study, whether they are meant at all, and by
-when things are due. `_judge` then looks at each record of the kinds that a criterion asks for, sorts it into sure,
-possible or rejected, and decides. `docs/benchmarks.md` explains the rules to a careers leader.
+The nightly pass and `explain` both call `evaluate`, so that they cannot differ. It works in two steps. `stand` places
+the learner: their current spell of study, whether they are covered at all, and when things are due. `_judge` then sorts
+each record of a criterion's kinds into sure, possible or rejected, and decides. `docs/benchmarks.md` explains the rules
+to a careers leader.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ UseReason: TypeAlias = Literal[
     "provider_type",
     "organisation",
 ]
-"""Why a record did not count, or did so only possibly (then the reason names what is not recorded).
+"""Why a record did not count, or only possibly did (then the reason names what is not recorded).
 
 ``not_meaningful`` may be followed by a colon and the element of the checklist that was missing.
 """
 
 _SURE, _UNJUDGED, _UNRECORDED, _OUT = range(4)
-"""How good a record is: it counts; only its quality is not recorded; something else is not recorded; it does not."""
+"""A record's grade: it counts; only its quality is not recorded; something else is not recorded; it does not count."""
 
 
 class _Rules:
-    """A framework in the shape in which many learners are judged quickly."""
+    """A framework in a shape that judges many learners quickly."""
 
     def __init__(self, framework: Framework) -> None:
         self.scope = framework.scope
@@ -64,14 +64,14 @@ class _Rules:
         for place, (criterion, kinds) in enumerate(framework.rules):
             for kind in kinds if criterion.enabled_by_default else ():
                 self.serves.setdefault(kind, []).append(place)
-        # Learners of one intake share their dates, so that hardly any window is computed twice.
+        # Learners of one intake share dates, so few windows are computed twice.
         self.windows = lru_cache(maxsize=512)(self._windows)
 
     def _windows(self, spell_start: date | None, planned_end: date | None, as_of: date) -> list[Window]:
         return [window_of(criterion, spell_start, planned_end, as_of) for criterion in self.criteria]
 
     def candidates(self, evidence: Iterable[Evidence]) -> list[list[Evidence]]:
-        """Hand each criterion the records of its kinds, in order of time."""
+        """Give each criterion the records of its kinds, in date order."""
         found: list[list[Evidence]] = [[] for _ in self.criteria]
         for item in sorted(evidence, key=_IN_TIME):
             for place in self.serves.get(item.kind, ()):
@@ -87,11 +87,11 @@ _IN_TIME = attrgetter("starts_on", "ref")
 def evaluate(
     framework: Framework, facts: LearnerFacts, as_of: date, *, meaningful_unrecorded: Literal["count", "unknown"]
 ) -> list[Verdict]:
-    """Judge every criterion that is judged from records, for one learner on one day.
+    """Judge every criterion of scope ``learner``, for one learner on one day.
 
-    The order of the verdicts is that of the framework. Call `mark_duplicates` on the evidence first. `as_of` decides
-    what is past; nothing dated later counts. `meaningful_unrecorded` is the college's choice of that name. The verdict
-    holds until its `next_change` unless data, settings or the freshness of a source change.
+    Verdicts are in the order of the framework. Call `mark_duplicates` on the evidence first. `as_of` decides what is
+    past; nothing dated later counts. `meaningful_unrecorded` is the college's setting. A verdict holds until its
+    `next_change` unless data, settings or the freshness of a source change.
     """
     rules = _rules_of(framework)
     standing = stand(rules.scope, facts, as_of)
@@ -139,7 +139,7 @@ def _judge(
         days.append(next(item.starts_on for item in items if item.starts_on > as_of))
     for item, look in zip(items, looks, strict=True):
         if look[1] == "planned" and (item.ends_on or item.starts_on) >= as_of:
-            days.append((item.ends_on or item.starts_on) + ONE_DAY)  # then it is no longer what `next_booked` answers
+            days.append((item.ends_on or item.starts_on) + ONE_DAY)  # then `next_booked` no longer returns it
     return Verdict(
         criterion=criterion.id,
         period=window.period,
@@ -160,7 +160,7 @@ def _judge(
 _OUTCOMES: tuple[Literal["counted", "possible", "rejected"], ...] = ("counted", "possible", "possible", "rejected")
 
 _Look: TypeAlias = tuple[int, str | None, str | None]
-"""What one record is worth to one criterion: its grade, a reason, and what a distinct criterion tells it apart by."""
+"""One record under one criterion: its grade, a reason, and the value that a distinct criterion counts."""
 
 
 _COUNTS: _Look = (_SURE, None, None)
@@ -195,7 +195,7 @@ def _look(criterion: Criterion, item: Evidence, window: Window, as_of: date, as_
 
 
 def _no_evidence(criterion: Criterion, item: Evidence, window: Window, as_of: date) -> str | None:
-    """Say why a record is no evidence for the period, whatever its attributes say."""
+    """Say why a record is not evidence for the period, whatever its attributes."""
     if item.kind in criterion.never_kinds:
         return criterion.never_kinds[item.kind]
     if item.duplicate_of is not None:
@@ -209,10 +209,10 @@ def _no_evidence(criterion: Criterion, item: Evidence, window: Window, as_of: da
 
 
 def _meaningful(criterion: Criterion, attributes: Mapping[str, object]) -> bool | str | None:
-    """Say whether it was meaningful, or which element was missing; None where nobody recorded enough.
+    """Say whether it was meaningful, or which element was missing; None if too little was recorded.
 
-    A recorded judgement wins. Without one it is meaningful if every element of the checklist is recorded as there, and
-    is not if one of them is recorded as missing.
+    A recorded judgement wins. Without one it is meaningful if every element of the checklist is recorded as present,
+    and not if any is recorded as missing.
     """
     said = attributes.get("meaningful")
     if said is not None:
@@ -254,9 +254,9 @@ def _remark(criterion: Criterion, attributes: Mapping[str, object]) -> UseReason
 
 
 class _Tally(NamedTuple):
-    """How many records of one criterion there are of a grade or better, each event or value once.
+    """How many records of a grade or better one criterion has, each event or value once.
 
-    `in_person` is the best grade of a record that was not online, `unrecorded` the first attribute that is missing.
+    `in_person` is the best grade among records not online, `unrecorded` the first missing attribute.
     """
 
     sure: int
@@ -271,8 +271,8 @@ _NOTHING = _Tally(0, 0, 0, _OUT, None, frozenset())
 
 
 def _tally(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> _Tally:
-    """Count; `looks` is changed where a record turns out to add nothing."""
-    # Taken before anything is dropped for adding nothing, so that one more record can never make things worse.
+    """Count; change `looks` where a record turns out to add nothing."""
+    # Before any are dropped, so that one more record can never make things worse.
     in_person = _OUT
     for item, look in zip(items, looks, strict=True):
         if look[0] < in_person and item.attributes.get("mode") != "virtual":
@@ -283,7 +283,7 @@ def _tally(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> _
     for look in looks:
         counts[look[0]] += 1
     most = [counts[_SURE], counts[_SURE] + counts[_UNJUDGED], sum(counts[:_OUT])]
-    if criterion.virtual == "not_alone":  # then one of those needed must not be online
+    if criterion.virtual == "not_alone":  # then at least one must not be online
         most = [min(n, criterion.need - 1) if in_person > grade else n for grade, n in enumerate(most)]
     attribute = next((look[1] for look in looks if look[0] == _UNRECORDED), None) if counts[_UNRECORDED] else None
     values = frozenset() if criterion.distinct is None else frozenset(look[2] for look in looks if look[0] != _OUT)
@@ -291,9 +291,9 @@ def _tally(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> _
 
 
 def _count_once(criterion: Criterion, items: list[Evidence], looks: list[_Look]) -> None:
-    """Reject what adds nothing: a second record of one event, or of one value where different ones are counted.
+    """Reject what adds nothing: a second record of one event, or of one value if different ones are counted.
 
-    The better recorded one stays. Where different values are counted, one event may serve several of them.
+    The better recorded one stays. If different values are counted, one event may serve several.
     """
     distinct = criterion.distinct is not None
     keys = [look[2] if distinct else item.event_key for item, look in zip(items, looks, strict=True)]
@@ -342,9 +342,9 @@ def _too_short(criterion: Criterion, standing: Standing) -> bool:
 
 
 def _feed(criterion: Criterion, tally: _Tally, fed: _Fed) -> VerdictReason | None:
-    """Say why nothing can be concluded from the absence of records, or None where it can.
+    """Say why missing records prove nothing, or None if they do.
 
-    One of the kinds is enough, except where one of each is needed: then every kind that is missing must be fed.
+    One kind is enough, unless one of each is needed: then every missing kind must be fed.
     """
     if criterion.distinct == "kind":
         states = [fed.get(kind) for kind in criterion.kinds if kind not in tally.values]
@@ -358,7 +358,7 @@ def _feed(criterion: Criterion, tally: _Tally, fed: _Fed) -> VerdictReason | Non
 
 
 def next_booked(verdict: Verdict, evidence: Iterable[Evidence], as_of: date) -> Evidence | None:
-    """Return the earliest planned activity, today or later, that would count for a verdict once it is attended."""
+    """Return the earliest planned activity, today or later, that would count for a verdict once attended."""
     planned = {use.ref for use in verdict.uses if use.reason == "planned"}
     coming = [item for item in evidence if item.ref in planned and (item.ends_on or item.starts_on) >= as_of]
     return min(coming, key=_IN_TIME, default=None)

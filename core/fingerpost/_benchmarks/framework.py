@@ -1,7 +1,7 @@
-"""Frameworks: versioned rule packs as data, read from TOML, overlaid, and set up as the college decides.
+"""Frameworks: versioned rule packs as data, read from TOML, overlaid, and set as the college decides.
 
-A framework says for each criterion what counts, how much of it is needed, by when and in what words a tutor is told.
-How those rules are applied is in `evaluate`.
+A framework says for each criterion what counts, how much is needed, by when, and the words for a tutor. `evaluate`
+applies those rules.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import Library
 
 RULES_VERSION = 1
-"""Raised when the evaluator judges the same file differently, so that every learner is judged again."""
+"""Raised when the evaluator changes, so that every learner is judged again."""
 
 _Kind: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 _Id: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$")]
@@ -34,14 +34,14 @@ _Value: TypeAlias = int | str
 
 
 def _only(*allowed: str) -> AfterValidator:
-    """Make a check that a text has none but these placeholders in braces."""
+    """Make a check that a text has only these placeholders in braces."""
     names = " and ".join(f"{{{name}}}" for name in allowed)
 
     def check(text: str) -> str:
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError as error:
-            raise ValueError(f"has a brace without its partner; the placeholders are {names}") from error
+            raise ValueError(f"has an unmatched brace; the placeholders are {names}") from error
         if any(name is not None and (name not in allowed or spec or conversion) for _, name, spec, conversion in parts):
             raise ValueError(f"has an unknown placeholder; write {names} and nothing else in braces")
         return text
@@ -59,12 +59,12 @@ class _Table(BaseModel):
 
 
 class Words(_Table):
-    """What a tutor is told about one criterion, in plain words.
+    """The plain words for a tutor about one criterion.
 
     `needs` may use ``{have}`` and ``{need}``, `closes` only ``{need}``; a text ending in ``_none`` takes its place
-    while nothing counts yet. `done` says what was achieved, once it is. `together` follows the sentence of the
-    criterion that this one is told with, ``{first}``. `learner` says the same to the learner, on their page in the ILP,
-    where a parent may read it too; without it they read what the tutor reads.
+    while nothing counts yet. `done` says what was achieved. `together` joins this one to the sentence ``{first}`` of
+    the criterion in `told_with`. `learner` says the same to the learner, on their page in the ILP, where a parent may
+    read it too; without it they see the tutor's words.
     """
 
     needs: _Counting
@@ -81,8 +81,8 @@ class Words(_Table):
 class Criterion(_Table):
     """One numbered rule of a framework.
 
-    A criterion of scope ``institution`` is a `question` that the college answers about itself; it never becomes a
-    percentage of learners. The other keys describe one of scope ``learner``; `docs/benchmarks.md` explains them.
+    One of scope ``institution`` is a `question` that the college answers about itself, never a percentage of learners.
+    The other keys are for scope ``learner``; `docs/benchmarks.md` explains them.
     """
 
     id: _Id
@@ -90,16 +90,16 @@ class Criterion(_Table):
     scope: Literal["learner", "institution"] = Field(description="Judged from records, or answered by the college.")
     mark: Literal["C", "U", "I"] = Field(description="Confirmed, unconfirmed or inferred; the weakest of its parts.")
     source: _Text = Field(description="Where the rule was found.")
-    note: _Text | None = Field(default=None, description="What a careers leader should know about it.")
+    note: _Text | None = Field(default=None, description="A note for the careers leader.")
     question: _Text | None = Field(default=None, description="What the college answers about itself.")
 
     enabled_by_default: bool = Field(
-        default=True, description="False: it is not judged, as its wording is unconfirmed; an overlay may turn it on."
+        default=True, description="False: not judged, as its wording is unconfirmed; an overlay may turn it on."
     )
     advisory: bool = Field(default=False, description="Shown, but nothing is ever missing because of it.")
-    priority: int = Field(default=50, ge=0, le=1000, description="Smaller comes first where two are equally urgent.")
-    told_with: _Id | None = Field(default=None, description="The criterion with which it is told in one sentence.")
-    words: Words | None = Field(default=None, description="What a tutor is told.")
+    priority: int = Field(default=50, ge=0, le=1000, description="The smaller comes first if two are equally urgent.")
+    told_with: _Id | None = Field(default=None, description="The criterion that shares its sentence.")
+    words: Words | None = Field(default=None, description="The words for a tutor.")
 
     kinds: tuple[_Kind, ...] = Field(default=(), description="The activity kinds that count.")
     never_kinds: dict[_Kind, Literal["part_time_job"]] = Field(
@@ -107,15 +107,15 @@ class Criterion(_Table):
     )
     need: int = Field(default=1, ge=1, le=100, description="How many are needed.")
     distinct: Literal["kind", "provider_type", "organisation"] | None = Field(
-        default=None, description="Count different ones of this, not records."
+        default=None, description="Count different values of this, not records."
     )
     distinct_values: dict[str, str] = Field(
         default_factory=dict, description="The values that count, and as which; empty means every value as itself."
     )
     period: Literal["academic_year", "programme"] = Field(
-        default="programme", description="The stretch of time in which it is counted."
+        default="programme", description="The period in which it is counted."
     )
-    early_weeks: int = Field(default=0, ge=0, le=52, description="Weeks before the period that count for it as well.")
+    early_weeks: int = Field(default=0, ge=0, le=52, description="Weeks before the period that also count.")
 
     requires: tuple[Literal["via_curriculum", "stem"], ...] = Field(
         default=(), description="What must be recorded as true of an activity."
@@ -123,9 +123,9 @@ class Criterion(_Table):
     never_modes: tuple[Literal["simulated", "virtual"], ...] = Field(
         default=(), description="Modes in which an activity never counts."
     )
-    meaningful: bool = Field(default=False, description="Whether an activity has to be meaningful.")
+    meaningful: bool = Field(default=False, description="Whether an activity must be meaningful.")
     checklist: tuple[str, ...] = Field(
-        default=(), description="What makes it meaningful where nobody recorded a judgement: all of these."
+        default=(), description="What makes it meaningful without a recorded judgement: all of these."
     )
     virtual: Literal["count_if_meaningful", "not_alone", "never"] = Field(
         default="count_if_meaningful", description="How an online activity counts."
@@ -135,16 +135,16 @@ class Criterion(_Table):
     )
 
     min_programme_weeks: int = Field(
-        default=0, ge=0, le=520, description="Studies planned shorter than this are not judged."
+        default=0, ge=0, le=520, description="Programmes planned to be shorter are not judged."
     )
     apprentice_job_counts: Literal["ask", "yes", "no"] = Field(
-        default="no", description="Whether an apprentice's own job meets it; `ask` leaves apprentices at unknown."
+        default="no", description="Whether an apprentice's own job meets it; `ask` leaves apprentices unknown."
     )
     due_weeks_after_start: int | None = Field(
-        default=None, ge=1, le=520, description="Due so many weeks after the start, not at the end of the programme."
+        default=None, ge=1, le=520, description="Due this many weeks after the start, not at the end of the programme."
     )
     final_year_due_month: int | None = Field(
-        default=None, ge=1, le=12, description="Due at the end of this month in the year in which the studies end."
+        default=None, ge=1, le=12, description="Due at the end of this month in the final year."
     )
     due_soon_weeks: int = Field(
         default=26, ge=0, le=104, description="Weeks before the last day from which it is due soon."
@@ -152,7 +152,7 @@ class Criterion(_Table):
 
     @cached_property
     def reads_attributes(self) -> bool:
-        """Say whether more than the kind, day and state of an activity decides if it counts."""
+        """Say whether anything but kind, day and state decides if an activity counts."""
         asks = self.meaningful or self.distinct or self.requires or self.never_modes or self.adviser_level
         return bool(asks) or self.virtual == "never"
 
@@ -168,21 +168,21 @@ class Criterion(_Table):
     def _whole(self) -> Self:
         if self.scope == "institution":
             if self.question is None or self.kinds or self.words is not None:
-                raise ValueError("a criterion of scope institution has a question, and neither kinds nor words")
+                raise ValueError("a criterion of scope institution needs a question, and neither kinds nor words")
             return self
         if not self.kinds or self.words is None or self.question is not None:
-            raise ValueError("a criterion of scope learner has kinds and words, and no question")
+            raise ValueError("a criterion of scope learner needs kinds and words, and not a question")
         if self.checklist and not self.meaningful:
-            raise ValueError("a checklist says what is meaningful; write meaningful = true beside it")
+            raise ValueError("a checklist says what is meaningful; write meaningful = true as well")
         if self.distinct == "kind" and self.need > len(self.kinds):
-            raise ValueError("need is more than there are kinds, so nobody could meet it")
+            raise ValueError("need is more than the number of kinds, so nobody could meet it")
         if self.told_with is not None and self.words.together is None:
             raise ValueError("told_with needs the words `together`")
         return self
 
 
 class Setting(_Table):
-    """One number or choice that the framework leaves to the college, by default as in the file."""
+    """One number or choice that the framework leaves to the college, with its default."""
 
     type: Literal["integer", "choice"]
     default: _Value
@@ -209,7 +209,7 @@ class Setting(_Table):
 
     @property
     def allowed(self) -> str:
-        """Say in words what may be written."""
+        """Describe the allowed values."""
         if self.type == "choice":
             return "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
         if self.minimum is not None and self.maximum is not None:
@@ -220,16 +220,16 @@ class Setting(_Table):
 
 
 class CountsAs(_Table):
-    """Let one kind of activity serve criteria that ask for another; `assume` fills what its records leave open."""
+    """Let one kind of activity count as another; `assume` fills what its records leave open."""
 
     kinds: tuple[_Kind, ...] = Field(min_length=1)
     assume: dict[str, str | bool] = Field(default_factory=dict)
 
 
 class Scope(_Table):
-    """Say which learners are meant, by age in years on 31 August of the academic year.
+    """Which learners are covered, by age on 31 August of the academic year.
 
-    Learners without a date of birth are taken to be in scope on the programme types of `types_without_age`.
+    Learners without a date of birth are in scope on the programme types in `types_without_age`.
     """
 
     max_age: int = Field(ge=10, le=120)
@@ -238,7 +238,7 @@ class Scope(_Table):
 
 
 class _Row(BaseModel):
-    """A criterion of which nothing but its name is known yet."""
+    """A criterion of which only the name is known yet."""
 
     model_config = ConfigDict(extra="allow", strict=True, hide_input_in_errors=True)
 
@@ -246,7 +246,7 @@ class _Row(BaseModel):
 
 
 class _Overlay(BaseModel):
-    """The lists in a file that is laid over another."""
+    """The lists in an overlay."""
 
     model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
@@ -255,9 +255,9 @@ class _Overlay(BaseModel):
 
 
 class _File(_Table):
-    """A framework file after its overlays are applied, with references to settings still in the criteria."""
+    """A framework file with its overlays, and with references to settings still in the criteria."""
 
-    extends: None = Field(default=None, description="The framework to lay this one over; taken out beforehand.")
+    extends: None = Field(default=None, description="The framework to lay this over; taken out beforehand.")
     schema_version: Literal[1]
     title: _Text
     description: _Text
@@ -275,14 +275,14 @@ _HINTS = {
     r"^[a-z][a-z0-9_]{0,39}$": "a kind of up to 40 small letters, digits and _",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$": "up to 20 letters, digits, dots, - and _",
 }
-"""What a value must be, by the pattern that it does not match."""
+"""What a value must be, by the pattern it should match."""
 
 
 @dataclass(frozen=True, eq=False)
 class Framework:
-    """A rule pack, ready to judge by: every setting has its value.
+    """A rule pack, ready to use: every setting has its value.
 
-    `values` are the settings in force, `fingerprint` changes whenever a verdict could.
+    `values` are the settings in force; `fingerprint` changes whenever a verdict could.
     """
 
     name: str
@@ -299,7 +299,7 @@ class Framework:
     _raw: Mapping[str, Any] = field(repr=False)
 
     def criterion(self, criterion_id: str) -> Criterion:
-        """Return one criterion; raise `ConfigError` with the nearest spelling where there is none."""
+        """Return one criterion; raise `ConfigError` with the nearest spelling if it does not exist."""
         for criterion in self.criteria:
             if criterion.id == criterion_id:
                 return criterion
@@ -307,9 +307,9 @@ class Framework:
         raise ConfigError(f"Framework {self.name} has no criterion '{criterion_id}'.{did_you_mean(criterion_id, ids)}")
 
     def configure(self, given: Mapping[str, Any]) -> Framework:
-        """Return this framework with the college's own numbers in place, by the names of its settings.
+        """Return this framework with the college's own values, by the names of its settings.
 
-        Raises `ConfigError` for a setting that the framework does not have or a value that it does not allow.
+        Raises `ConfigError` for an unknown setting or a value that is not allowed.
         """
         for name, value in given.items():
             spec = self.settings.get(name)
@@ -322,7 +322,7 @@ class Framework:
 
     @cached_property
     def rules(self) -> tuple[tuple[Criterion, tuple[str, ...]], ...]:
-        """The criteria that are judged from records, each with every kind that it has to look at."""
+        """The criteria of scope ``learner``, each with every kind it looks at."""
         return tuple(
             (criterion, self._kinds_of(criterion)) for criterion in self.criteria if criterion.scope == "learner"
         )
@@ -333,14 +333,14 @@ class Framework:
 
 
 class FrameworkLibrary(Library):
-    """Every framework that installed plugins ship, and those that a college keeps beside its configuration."""
+    """The frameworks of installed plugins, and a college's own beside its configuration."""
 
     what, folder = "framework", "frameworks"
 
     def load(self, name: str, base_dir: Path | None = None) -> Framework:
         """Read a framework with the defaults of its settings; see `Library.read` for names.
 
-        Raises `ConfigError` where the framework is unknown, unreadable or wrong.
+        Raises `ConfigError` if the framework is unknown, unreadable or wrong.
         """
         path, raw = self.read(name, base_dir)
         return _build(path.stem, path, raw, {})
@@ -424,7 +424,7 @@ def _check_together(criteria: tuple[Criterion, ...], label: str | Path) -> None:
 
 def _validate(model: type[_M], raw: Mapping[str, Any], file: str | Path, place: str = "") -> _M:
     with explained(file, model, raw, place, _HINTS):
-        return model.model_validate_json(_json(raw))  # as JSON: strict about types, while a list may fill a tuple
+        return model.model_validate_json(_json(raw))  # as JSON: strict about types, but a list may fill a tuple
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Where a learner stands on a day: their spell of study, whether a framework covers them, when things are due."""
+"""A learner's standing on a day: their spell of study, whether a framework covers them, when things are due."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ VerdictReason: TypeAlias = Literal[
     "advisory",
     "virtual_only",
 ]
-"""Why a verdict is what it is. ``attribute_not_recorded`` is followed by a colon and the attribute's name."""
+"""The reason for a verdict. ``attribute_not_recorded`` is followed by a colon and the attribute's name."""
 
 SUMMER = timedelta(days=62)
-"""Two programmes with a longer gap between them are two spells of study; a shorter one is a summer."""
+"""A longer gap between programmes makes two spells of study; a shorter one is a summer."""
 
 ONE_DAY = timedelta(days=1)
 
@@ -55,8 +55,8 @@ def year_of(day: date) -> AcademicYear:
 def lapse(period: str, as_of: date) -> bool:
     """Say whether a stored period is over on a day, so that its open verdicts become ``lapsed``.
 
-    An academic year is over once 31 July has passed. A programme's period is over only when the learner has left, which
-    `evaluate` says as ``not_applicable``, or when a new spell begins, which it says by answering with another period.
+    An academic year is over once 31 July has passed. A programme's period is over only when the learner has left
+    (`evaluate` returns ``not_applicable``) or a new spell begins (it returns another period).
     """
     return not period.startswith("programme:") and period < academic_year_of(as_of)
 
@@ -65,7 +65,7 @@ def lapse(period: str, as_of: date) -> bool:
 
 
 class _Enrolment(NamedTuple):
-    """A programme as it stands on the day: `end` is the last day on which it is taken to run."""
+    """A programme on the day: `end` is the last day on which it is taken to run."""
 
     programme: ProgrammeFacts
     state: Literal["future", "active", "on_break", "ended"]
@@ -74,10 +74,10 @@ class _Enrolment(NamedTuple):
 
 @dataclass(slots=True)
 class Standing:
-    """What all criteria share for one learner on one day.
+    """What all criteria share about one learner on one day.
 
-    `status` and `reason` are set where nothing else matters. `planned_end` is None where no programme of the spell says
-    when it ends. `next_change` is the first later day on which any of this may differ.
+    `status` and `reason` are set if nothing else matters. `planned_end` is None if no programme of the spell has one.
+    `next_change` is the first later day on which any of this may differ.
     """
 
     as_of: date
@@ -104,7 +104,7 @@ def stand(scope: Scope, facts: LearnerFacts, as_of: date) -> Standing:
 
 
 def _next_boundary(programmes: Iterable[ProgrammeFacts], as_of: date, year: AcademicYear) -> date:
-    """Return the first later day on which a programme begins or ends, comes within a summer, or the year is over."""
+    """Return the first later day on which a programme begins, ends or is a summer away, or the year is over."""
     days = [year.end + ONE_DAY]
     for programme in programmes:
         if programme.starts_on > as_of:
@@ -126,7 +126,7 @@ def _enrolment(programme: ProgrammeFacts, as_of: date) -> _Enrolment:
         return _Enrolment(programme, "on_break" if programme.status == "on_break" else "ended", max(start, actual))
     if programme.status == "on_break":
         return _Enrolment(programme, "on_break", max(start, planned or start))
-    # A source that reports no status cannot say that somebody stayed on: its planned end is the end.
+    # Without a status, nobody can be said to have stayed on: the planned end is the end.
     over = programme.status is None and planned is not None and planned < as_of
     if over or programme.status in ("completed", "withdrawn"):
         return _Enrolment(programme, "ended", max(start, planned or start))
@@ -134,7 +134,7 @@ def _enrolment(programme: ProgrammeFacts, as_of: date) -> _Enrolment:
 
 
 def _spells(enrolments: list[_Enrolment]) -> list[list[_Enrolment]]:
-    """Join programmes that overlap or lie at most a summer apart, in order of time."""
+    """Join programmes that overlap or are at most a summer apart, in date order."""
     spells: list[list[_Enrolment]] = []
     end = date.min
     for enrolment in sorted(enrolments, key=lambda one: (one.programme.starts_on, one.programme.key)):
@@ -148,7 +148,7 @@ def _spells(enrolments: list[_Enrolment]) -> list[list[_Enrolment]]:
 
 
 def _find_spell(standing: Standing, enrolments: list[_Enrolment]) -> None:
-    """Find the current spell of study, or say why there is none."""
+    """Find the current spell of study, or the reason why there is not one."""
     spells = _spells(enrolments)
     begun = [one for one in enrolments if one.state != "future"]
     latest = max(begun, key=lambda one: (one.end, one.programme.starts_on, one.programme.key), default=None)
@@ -156,7 +156,7 @@ def _find_spell(standing: Standing, enrolments: list[_Enrolment]) -> None:
     if spell is None and latest is not None and latest.state == "on_break":
         standing.status, standing.reason = "not_applicable", "on_break"
     elif spell is None:
-        # Between two programmes of one spell, a learner who is enrolled for after the summer has not left.
+        # Between two programmes of one spell, a learner enrolled for after the summer has not left.
         spell = next((one for one in spells if _resumes(one, standing.as_of)), None)
         if spell is None and len(begun) < len(enrolments):
             standing.status, standing.reason = "not_due", "not_started"
@@ -188,7 +188,7 @@ def _weight(enrolment: _Enrolment) -> tuple[int, int, str]:
 
 
 def _apply_scope(standing: Standing, scope: Scope, facts: LearnerFacts) -> None:
-    """Leave out whom the framework does not mean; an age outranks what `_place` found."""
+    """Leave out learners whom the framework does not cover; age outranks what `_place` found."""
     born = facts.date_of_birth
     if born is not None:
         age = standing.year.start.year - born.year - ((born.month, born.day) > (8, 31))
@@ -207,9 +207,9 @@ def _apply_scope(standing: Standing, scope: Scope, facts: LearnerFacts) -> None:
 
 
 class Window(NamedTuple):
-    """The days of evidence that belong to a period, its name, and the last day by which it is due.
+    """The days of evidence of a period, its name, and the day by which it is due.
 
-    `status` is that of a learner who lacks something, `next_change` the first later day on which it is another.
+    `status` is that of a learner who lacks something, `next_change` the first later day on which it differs.
     """
 
     period: str

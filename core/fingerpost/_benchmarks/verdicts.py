@@ -1,4 +1,4 @@
-"""What the evaluator is given about one learner and what it answers."""
+"""What the evaluator takes about one learner, and what it returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status: TypeAlias = Literal[
 ]
 
 GAP: frozenset[str] = frozenset({"not_met", "at_risk"})
-"""The statuses that are a gap."""
+"""The statuses that make a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class ProgrammeFacts:
 class Evidence:
     """One activity that names the learner: directly, through a group or through a programme.
 
-    `ref` is "connector:key" of the source row. `attributes` holds the recorded (non-null) fields of `Activity` that a
-    rule may ask for: meaningful, the checklist, via_curriculum, mode, provider_type, organisation, organisation_id,
-    sector, size, stem, adviser_level, hours. A destination becomes evidence of kind `destination_actual` or
+    `ref` is "connector:key" of the source row. `attributes` holds the recorded (non-null) fields of `Activity` that
+    rules use: meaningful, the checklist, via_curriculum, mode, provider_type, organisation, organisation_id, sector,
+    size, stem, adviser_level, hours. A destination becomes evidence of kind `destination_actual` or
     `destination_intended`; an intended destination of the learner becomes `destination_intended` too.
     """
 
@@ -55,10 +55,10 @@ class Evidence:
 
 @dataclass(slots=True)
 class LearnerFacts:
-    """Everything that the evaluator may know about one learner.
+    """Everything that the evaluator knows about one learner.
 
-    `fed` maps an activity kind to how its sources stand for this learner: ``fresh`` or ``stale`` (a kind that no
-    source feeds for this learner is absent).
+    `fed` maps an activity kind to the state of its sources for this learner: ``fresh`` or ``stale`` (absent if no
+    source feeds it).
     """
 
     learner_id: int
@@ -70,7 +70,7 @@ class LearnerFacts:
 
 
 class EvidenceUse(NamedTuple):
-    """Say what became of one piece of evidence for one criterion.
+    """The outcome of one piece of evidence for one criterion.
 
     `outcome` is ``counted`` (sure), ``possible`` (an attribute is not recorded) or ``rejected``; `reason` is a code:
     planned, missed, cancelled, future, outside_period, simulated, not_meaningful, not_via_curriculum, part_time_job,
@@ -84,12 +84,12 @@ class EvidenceUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Judge one criterion for one learner in one period.
+    """The verdict on one criterion for one learner in one period.
 
     `period` is an academic year (``2025/26``) or ``programme:2025/26``, the spell of study that began in that year.
-    `have` counts sure and, where the setting says so, possible evidence. `quality_not_recorded` says that the verdict
-    stands on possible evidence. `due` is the last day; `next_change` is the first later day on which the verdict may
-    change although no data does. `reason` is a code.
+    `have` counts sure and, if so set, possible evidence. `quality_not_recorded`: the verdict rests on possible
+    evidence. `due` is the last day; `next_change` is the first later day on which the verdict may change without new
+    data. `reason` is a code.
     """
 
     criterion: str

@@ -1,6 +1,6 @@
-"""Plain words: what a tutor is told of a verdict, and what `explain` says of a reason code.
+"""Plain words for verdicts and reason codes: a tutor's, and those of `explain`.
 
-The words about a criterion are data of the framework; the sentences about reasons belong to the evaluator's codes.
+The words for a criterion are data of the framework; the sentences for reasons belong to the evaluator's codes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fingerpost._benchmarks.verdicts import Verdict
 from fingerpost._words.days import say_day
 
 REASONS: dict[str, str] = {
-    # why a verdict is what it is
+    # the reason for a verdict
     "outside_scope_19_plus": "The learner was 19 or over on 31 August and has no education, health and care plan on "
     "record (or is over 25), so the framework does not cover them.",
     "age_not_recorded": "No date of birth is on record, so we cannot tell whether the framework covers the learner.",
@@ -21,9 +21,9 @@ REASONS: dict[str, str] = {
     "left": "The learner has completed or left every programme on record.",
     "on_break": "The learner is on a break from their programme.",
     "not_started": "The learner's programme has not started yet.",
-    "short_programme": "The learner's studies are planned shorter than the least length that the college has set.",
-    "apprentice_job": "The learner is an apprentice; whether their own job counts is the college's setting.",
-    "not_judged": "The official wording of this criterion is unconfirmed, so nothing is said to be missing unless the "
+    "short_programme": "The learner's programme is shorter than the minimum that the college has set.",
+    "apprentice_job": "The learner is an apprentice; the college decides whether their own job counts.",
+    "not_judged": "The official wording of this criterion is unconfirmed, so it is not judged unless the "
     "college turns it on.",
     "not_fed": "No source is known to hold every such record for this learner, so a missing record proves nothing.",
     "stale": "The sources of such records are out of date, so a missing record proves nothing for now.",
@@ -35,16 +35,16 @@ REASONS: dict[str, str] = {
     "planned": "Planned: it counts once it is recorded as attended.",
     "missed": "The learner missed it.",
     "cancelled": "It was cancelled.",
-    "future": "It is dated later than the day we judge.",
-    "outside_period": "It was not in the period that is judged.",
+    "future": "It is dated after the day being judged.",
+    "outside_period": "It was not in the period being judged.",
     "simulated": "It was simulated, not at a real workplace.",
-    "virtual": "It was online, and the college has set that online activities do not count.",
+    "virtual": "It was online, and the college does not count online activities.",
     "not_meaningful": "It is recorded as not meaningful",
     "not_via_curriculum": "It was not part of the learner's course.",
     "not_stem": "It was not about science, technology, engineering or maths.",
     "part_time_job": "A part-time job never counts.",
-    "duplicate": "It is the same event as another record that is already considered.",
-    "not_distinct": "It was with the same employer or kind of place, or of the same kind, as one that already counted.",
+    "duplicate": "It is the same event as another record.",
+    "not_distinct": "It was with an employer or kind of place, or of a kind, that had already counted.",
     "not_a_listed_value": "It was with a kind of place that does not count here.",
     # what a record that counts only possibly, or with a remark, leaves open
     "adviser_level": "It counts, but the adviser's qualification is below level 6.",
@@ -54,7 +54,7 @@ REASONS: dict[str, str] = {
     "provider_type": "Nobody recorded what kind of provider it was.",
     "organisation": "Nobody recorded which employer it was.",
 }
-"""A sentence for every reason code of a verdict and of a record; a code with a detail goes on after a colon."""
+"""A sentence for every reason code of a verdict or record; a code with a detail continues after a colon."""
 
 _DETAILS: dict[str, str] = {
     "via_curriculum": "whether they were part of the learner's course",
@@ -63,13 +63,13 @@ _DETAILS: dict[str, str] = {
     "organisation": "which employer it was",
     "purpose": "there was no clear purpose",
     "outcomes": "there were no learning outcomes that fit the learner",
-    "two_way": "learner and host did not speak with each other",
+    "two_way": "learner and host did not talk to each other",
     "range_of_people": "the learner did not meet a range of people",
-    "task": "the learner did no task set by the host",
+    "task": "the learner did not do a task set by the host",
     "feedback": "the host gave no feedback",
     "reflection": "there was no time to reflect",
-    "met_staff": "the learner met no staff",
-    "met_learners": "the learner met no learners there",
+    "met_staff": "the learner did not meet staff",
+    "met_learners": "the learner did not meet learners there",
 }
 
 
@@ -82,7 +82,7 @@ def needs(criterion: Criterion, verdict: Verdict) -> str:
 def closes(criterion: Criterion, verdict: Verdict | None = None) -> str:
     """Say to a tutor what would settle it, such as "One more talk, visit or project with an employer".
 
-    Without a verdict the words for a learner who has something already are used.
+    Without a verdict, use the words for a learner who already has something.
     """
     words = _words(criterion)
     nothing_yet = verdict is not None and verdict.have == 0
@@ -96,23 +96,23 @@ def done(criterion: Criterion) -> str:
 
 
 class TutorLine(NamedTuple):
-    """One line for a tutor and the verdicts that it speaks of, the leading one first."""
+    """One line for a tutor and the verdicts it covers, the leading one first."""
 
     verdicts: tuple[Verdict, ...]
     needs: str
     closes: str
 
 
-def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]:
-    """Say what is missing and what would settle it for all of one learner's open verdicts, one line for each subject.
+def needs_together(pairs: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]:
+    """Say what is missing and what would settle it for one learner's open verdicts, one line for each subject.
 
-    A criterion that is `told_with` another one that is open too becomes part of its sentence, so that a tutor does not
-    read about the same thing twice. The lines come in the order of `told`.
+    A criterion `told_with` another open one becomes part of its sentence, so that a tutor does not read about the same
+    thing twice. Lines are in the order of `pairs`.
     """
-    open_ = {criterion.id for criterion, _ in told}
-    joined = {criterion.told_with: (criterion, verdict) for criterion, verdict in told if criterion.told_with in open_}
+    open_ = {criterion.id for criterion, _ in pairs}
+    joined = {criterion.told_with: (criterion, verdict) for criterion, verdict in pairs if criterion.told_with in open_}
     lines = []
-    for criterion, verdict in told:
+    for criterion, verdict in pairs:
         if criterion.told_with in open_:
             continue
         first = needs(criterion, verdict)
@@ -127,14 +127,14 @@ def needs_together(told: Sequence[tuple[Criterion, Verdict]]) -> list[TutorLine]
     return lines
 
 
-def page_text(told: Sequence[tuple[Criterion, Verdict]], academic_year: str) -> str:
-    """Say to a learner, and to a parent who may look, what is still open: a heading, a line for each, and what to do.
+def page_text(pairs: Sequence[tuple[Criterion, Verdict]], academic_year: str) -> str:
+    """Say to a learner, and a parent who may look, what is still open: a heading, a line for each, and what to do.
 
-    It speaks of no day but the last one for each thing, so that the text changes only when something has changed, or a
-    new academic year begins.
+    The only dates are last days, so that the text changes only when something has changed or a new academic year
+    begins.
     """
     lines = [f"Careers programme {academic_year}: still to do"]
-    for criterion, verdict in told:
+    for criterion, verdict in pairs:
         words = _words(criterion)
         text = words.learner_none if verdict.have == 0 and words.learner_none else words.learner
         said = _fill(text, verdict) if text else f"{needs(criterion, verdict)}. {closes(criterion, verdict)}"

@@ -1,4 +1,4 @@
-"""The configuration: its settings, how `fingerpost.toml` is read, and a college that is opened.
+"""The configuration: its settings, the reader of `fingerpost.toml`, and an opened college.
 
-It never knows the run.
+It never knows about runs.
 """

@@ -25,10 +25,9 @@ class Configuration:
     """A checked configuration, with its connectors registered in the host.
 
     Paths in `settings` are absolute; the fields of its ``[precedence]`` are spelt without ``learner.``. `instances` are
-    the sources and `channels` the channels, each in the order of the file; one connector may be both. `broken` are the
-    connectors whose plugin did not load, `order` the names of all, the most trusted first. `store_url` is
-    the address of the database where one is configured, with its secret in place. `secrets` are the values that a log
-    must never show.
+    the sources and `channels` the channels, each in the order of the file; a connector may be both. `broken` are the
+    connectors whose plugin did not load, `order` the names of all, the most trusted first. `store_url` is the
+    database's address, if configured, with its secret in place. `secrets` are the values that a log must never show.
     """
 
     path: Path
@@ -43,12 +42,12 @@ class Configuration:
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def rank(self, connector: str) -> int:
-        """Return how much a connector is trusted: its place in the file; one that is not there comes last."""
+        """Return how far a connector is trusted: its place in the file; one not in it comes last."""
         return self.order.index(connector) if connector in self.order else len(self.order)
 
     @property
     def allowed_domains(self) -> tuple[str, ...]:
-        """The domains that may be written to, in small letters: by default the careers leader's own."""
+        """The domains that may get messages, in small letters: by default the careers leader's own."""
         alerts = self.settings.alerts
         named = alerts.allowed_domains or ((alerts.careers_leader.rpartition("@")[2],) if alerts.careers_leader else ())
         return tuple(domain.removeprefix("@").casefold() for domain in named)

@@ -1,4 +1,4 @@
-"""A college that is opened: its configuration, plugins, rules and store, as views and runs are given them."""
+"""An opened college: the configuration, plugins, rules and store that views and runs use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Opened:
-    """Everything that a question about a college, or a run, needs to know of it; `clock` is the only source of time."""
+    """Everything that a view or a run needs to know of a college; `clock` is the only source of time."""
 
     host: Host
     config: Configuration
@@ -48,7 +48,7 @@ class Opened:
 
     @property
     def store(self) -> Store:
-        """The store, opened, and made or migrated where necessary, when first asked for."""
+        """The store, opened when first asked for, and created or migrated if necessary."""
         if self._store is None:
             self._store = Store.open(self.config.store_url or self.config.settings.store.path)
         return self._store
@@ -69,11 +69,11 @@ class Opened:
         return ZoneInfo(self.config.settings.college.timezone)
 
     def today(self, as_of: date | None = None) -> date:
-        """Return the day that is judged: the one asked for, the configured one, or today in the college's zone."""
+        """Return the day to judge: the one asked for, the configured one, or today in the college's zone."""
         return as_of or self.config.settings.college.as_of or self.now().astimezone(self.timezone).date()
 
     def source(self, name: str) -> Instance:
-        """Return a configured source by name; raise `ConfigError` listing them where there is none."""
+        """Return a configured source by name, or raise `ConfigError` listing them."""
         for instance in self.config.instances:
             if instance.name == name:
                 return instance
@@ -88,7 +88,7 @@ class Opened:
         now: datetime | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> HookContext:
-        """Return what an instance's hooks are given: in a run the start of it as `now`, and its log."""
+        """Return the context of an instance's hooks: in a run, with its start as `now` and its log."""
         bound: FilteringBoundLogger = (log or structlog.get_logger("fingerpost")).bind(connector=instance.name)
         key = key_columns(instance.config, mapping.key) if mapping is not None else ()
         return HookContext(
@@ -106,10 +106,9 @@ class Opened:
 
 
 def _make_http(config: Configuration, settings: ConnectorConfig, log: FilteringBoundLogger) -> Http:
-    """Make the HTTP helper that ``[network]`` describes; its libraries take a while to import.
+    """Make the HTTP helper that ``[network]`` describes; its libraries are slow to import.
 
-    Only hosts that stand in the connector's own settings may be asked; where none stands there, the connector knows
-    its service itself.
+    Only hosts in the connector's own settings may be asked; without any, the connector knows its service itself.
     """
     from fingerpost._web.http import Http
 
@@ -126,7 +125,7 @@ def _make_http(config: Configuration, settings: ConnectorConfig, log: FilteringB
 
 
 def compile_mappings(host: Host, config: Configuration, problems: list[str]) -> dict[tuple[str, str], CompiledMapping]:
-    """Compile the mapping of every stream of every source; what is wrong with them is added to `problems`."""
+    """Compile the mapping of every stream of every source; what is wrong is added to `problems`."""
     library = MappingLibrary(host.mapping_files())
     never = config.settings.privacy.never_ingest
     options: Any = {
@@ -142,7 +141,7 @@ def compile_mappings(host: Host, config: Configuration, problems: list[str]) -> 
             where = f'Connector "{instance.name}", stream {spec.name}'
             if not isinstance(name, str):
                 known = ", ".join(library.names())
-                problems.append(f'{where}: say which mapping to use: mapping = "NAME". There are: {known}.')
+                problems.append(f'{where}: say which mapping to use: mapping = "NAME". Choose from: {known}.')
                 continue
             try:
                 document = library.load(name, config.base_dir)
@@ -150,7 +149,7 @@ def compile_mappings(host: Host, config: Configuration, problems: list[str]) -> 
                     problems.append(f'{where}: the mapping "{name}" is for {document.stream}, not for {spec.name}.')
                     continue
                 problems += [
-                    f'{where}: key names the column "{column}", which [privacy] never_ingest keeps out; take it out of '
+                    f'{where}: key names the column "{column}", which [privacy] never_ingest keeps out; remove it from '
                     "one of the two."
                     for column in key_columns(instance.config, document.key)
                     if column in never

@@ -1,8 +1,8 @@
-"""`fingerpost.toml`: read it, check every word of it, and say in plain sentences what to write instead.
+"""`fingerpost.toml`: read it, check every value, and say in plain sentences what to write instead.
 
-Two passes. The first checks the tables that every college has (`_settings`); the second hands each ``[[connector]]`` to
-the `Config` of the class that the host found for its type, so that a vendor's connector is configured like ours.
-Problems are collected and told together, and none of them shows a value: it might be a secret or a person.
+Two passes. The first checks the tables that every college has (`_settings`); the second passes each ``[[connector]]``
+to the `Config` of the class that the host found for its type, so that a vendor's connector is configured like ours.
+Problems are reported together, and none shows a value: it might be a secret or personal.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from fingerpost._words.packaged import read_document
 _ADVICE = " `fingerpost init` writes one; FINGERPOST_CONFIG may name another."
 
 _HINTS = {r"^[a-z0-9][a-z0-9_-]{0,39}$": "up to 40 small letters, digits, - and _"}
-"""What a value must be, by the pattern that it does not match."""
+"""What a value must be, by the pattern it should match."""
 
 _OUTBOX = {"type": "email", "name": "outbox"}
-"""The channel of a college that configures none: messages are written to files and nothing is sent."""
+"""The channel used if none is configured: messages are written to files and nothing is sent."""
 
 
 def load_config(path: Path, host: Host) -> Configuration:
     """Read and check a configuration, and register its connectors in `host`.
 
-    Raises `ConfigError` with every problem at once, one a line; nothing is registered then. Raises `ContractError`
-    where a connector breaks the plugin contract.
+    Raises `ConfigError` with every problem, one a line, and registers nothing. Raises `ContractError` if a connector
+    breaks the plugin contract.
     """
     path = path.absolute()
     return _Reader(path, host).read(read_document(path, "configuration file", _ADVICE))
@@ -67,7 +67,7 @@ class _Reader:
         store_url = self._store(settings) if settings else None
         tables = self._tables(document)
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
-        # What did not load may have been the channel: then nothing is written to files in its place.
+        # A connector that did not load may have been the channel: do not write files instead.
         if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
             connectors += self._default_outbox({str(table.get("name")) for _, table in tables})
         if settings:
@@ -114,7 +114,7 @@ class _Reader:
         return settings.model_copy(update=tables)
 
     def _without_prefix(self, precedence: dict[str, Any]) -> dict[str, Any]:
-        """Take ``learner.email`` in any spelling that TOML has for it, and drop the prefix."""
+        """Accept every TOML spelling of ``learner.email``, and drop the prefix."""
         nested = precedence.get("learner")
         pairs = [(key, value) for key, value in precedence.items() if key != "learner" or not isinstance(value, dict)]
         pairs += nested.items() if isinstance(nested, dict) else []
@@ -169,10 +169,10 @@ class _Reader:
     # The second pass: each connector by its own class
 
     def _tables(self, document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """Return the connectors' tables, each with the words that an error uses for it."""
+        """Return the connectors' tables, each with its label for errors."""
         tables = document.get("connector", [])
         if not isinstance(tables, list):
-            return []  # the first pass has said so
+            return []  # already reported by the first pass
         labelled = [(_label(n, table), table) for n, table in enumerate(tables, start=1) if isinstance(table, dict)]
         names = Counter(table["name"] for _, table in labelled if isinstance(table.get("name"), str))
         self.problems += [
@@ -218,7 +218,7 @@ class _Reader:
         except FingerpostError:
             raise
         except Exception as error:
-            message = f"The connector type '{config.type}' failed while it was set up; its vendor must act."
+            message = f"The connector type '{config.type}' failed during set-up; contact its vendor."
             raise ContractError(message, detail=type(error).__name__) from error
 
     def _default_outbox(self, taken: set[str]) -> list[Connector]:
@@ -238,7 +238,7 @@ class _Reader:
     # Secrets
 
     def _with_secrets(self, annotation: Any, value: Any, where: str) -> Any:
-        """Put the secret in place of its reference wherever the type has a `SecretStr`."""
+        """Replace each reference with its secret wherever the type has a `SecretStr`."""
         if SecretStr in union_members(annotation):
             return self._secret(where, value) or "unresolved"
         if isinstance(value, dict):
@@ -276,7 +276,7 @@ def _label(number: int, table: dict[str, Any]) -> str:
 
 
 def _url_secrets(url: str | None) -> list[str]:
-    """Return what a log must not show of an address that holds a password."""
+    """Return what a log must not show of an address with a password."""
     try:
         password = urlsplit(url or "").password
     except ValueError:

@@ -1,4 +1,4 @@
-"""What `fingerpost.toml` may say: one model for each table, with its defaults.
+"""The settings of `fingerpost.toml`: one model for each table, with its defaults.
 
 The connectors' own tables are validated by the class that the host found for them; see `reader`.
 """
@@ -19,14 +19,14 @@ class _Table(BaseModel):
 
 
 class CollegeSettings(_Table):
-    """``[college]``: who the college is."""
+    """``[college]``: the college itself."""
 
     name: str = Field(min_length=1, description="The college's name, as digests show it.")
     ukprn: int = Field(ge=10000000, le=99999999, description="The UK provider reference number, eight digits.")
     former_ukprns: tuple[int, ...] = Field(
         default=(), description="Numbers of colleges that merged into this one: the crosswalk may name their learners."
     )
-    timezone: str = Field(default="Europe/London", description="The zone of source times that name none.")
+    timezone: str = Field(default="Europe/London", description="The zone of source times without one.")
     as_of: date | None = Field(
         default=None, description="Judge every run as of this day instead of today. For demonstrations and tests."
     )
@@ -52,17 +52,17 @@ class StoreSettings(_Table):
 
 
 class NetworkSettings(_Table):
-    """``[network]``: how the outside is reached. Certificates are always verified."""
+    """``[network]``: the way out to the web. Certificates are always verified."""
 
     proxy: str | None = Field(default=None, description="http://host:port of the web proxy.")
     ca_file: Path | None = Field(
-        default=None, description="A PEM file of extra certificate authorities, beside the operating system's own."
+        default=None, description="A PEM file of extra certificate authorities, besides the operating system's own."
     )
-    timeout: float = Field(default=30.0, gt=0, le=600, description="Seconds that one request may take.")
+    timeout: float = Field(default=30.0, gt=0, le=600, description="The most seconds that one request may take.")
 
 
 class IdentitySettings(_Table):
-    """``[identity]``: how learners of several systems are recognised as one."""
+    """``[identity]``: how one learner is recognised in several systems."""
 
     crosswalk: Path | None = Field(
         default=None, description="A CSV file with the columns ukprn, learner_ref, same_as_ukprn, same_as_learner_ref."
@@ -70,45 +70,43 @@ class IdentitySettings(_Table):
 
 
 class BenchmarkSettings(_Table):
-    """``[benchmarks]``: which framework judges, and what the college decides for itself."""
+    """``[benchmarks]``: the framework, and what the college decides for itself."""
 
     framework: str = Field(default="gatsby-colleges-2025", description="The name of a framework.")
     meaningful_unrecorded: Literal["count", "unknown"] = Field(
         default="count",
-        description="Whether an activity of which nobody recorded how meaningful it was counts, marked as such, or "
-        "leaves the learner at unknown.",
+        description="Whether an activity counts, marked as such, if nobody recorded how meaningful it was, or "
+        "leaves the learner unknown.",
     )
     settings: dict[str, Any] = Field(
-        default_factory=dict, description="Numbers that the framework leaves to the college, by their names there."
+        default_factory=dict, description="Numbers that the framework leaves to the college, by name."
     )
 
 
 class AlertSettings(_Table):
-    """``[alerts]``: who is told, where and how often."""
+    """``[alerts]``: who gets digests, where and how often."""
 
     careers_leader: str | None = Field(
         default=None, description="The careers leader's e-mail address; learners without a tutor go there."
     )
-    careers_leader_name: str = Field(default="Careers leader", description="How the careers leader is addressed.")
+    careers_leader_name: str = Field(default="Careers leader", description="How digests address the careers leader.")
     allowed_domains: tuple[str, ...] = Field(
-        default=(),
-        description="Addresses in these domains may be written to. Empty means the domain of `careers_leader`.",
+        default=(), description="Domains that may get messages. Empty means the domain of `careers_leader`."
     )
     weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday"] = Field(
-        default="monday", description="The day from which a week's digest may go out; at most one a week goes."
+        default="monday", description="The day from which a week's digest may go out; at most one a week."
     )
     learners_per_digest: int = Field(default=25, ge=1, le=200, description="Learners listed in full; more are counted.")
     show_names: Literal["full", "first_and_initial", "reference"] = Field(
         default="first_and_initial", description="How a digest names a learner."
     )
     record_where: str | None = Field(
-        default=None,
-        description='What tutors are told about where to record, such as "the careers page in ProMonitor".',
+        default=None, description='Where tutors should record activities, such as "the careers page in ProMonitor".'
     )
     learner_page: str | None = Field(
         default=None,
-        description="The address of a learner's page in the ILP, with {token} (what the ILP calls the page) or "
-        "{reference} where it belongs; digests link to it.",
+        description="The address of a learner's page in the ILP, with {token} (the ILP's name for the page) or "
+        "{reference} in its place; digests link to it.",
     )
     max_age_hours: float = Field(default=48.0, gt=0, description="Hours after which an undelivered digest is dropped.")
 
@@ -137,32 +135,31 @@ class AlertSettings(_Table):
 
 
 class LabourMarketSettings(_Table):
-    """``[labour_market]``: what services say about the occupations that learners have in mind."""
+    """``[labour_market]``: facts about the occupations that learners have in mind."""
 
     cache: Path = Field(
         default=Path("labour-market.db"), description="The file in which the services' answers are remembered."
     )
     region: str | None = Field(
-        default=None, description='The region that figures are shown for, by its name: "West Midlands". Empty: the UK.'
+        default=None, description='The region of the figures shown, by name: "West Midlands". Empty: the UK.'
     )
     soc_version: Literal[2010, 2020] = Field(
-        default=2020, description="The edition of the SOC that the codes of learners and of the crosswalk belong to."
+        default=2020, description="The SOC edition of the codes of learners and the crosswalk."
     )
     crosswalk: Path | None = Field(
         default=None, description="A CSV file with the columns occupation and soc: what learners write, and its code."
     )
     keep_days: dict[str, int] = Field(
-        default_factory=dict,
-        description="Days after which a kind of fact is asked for again: { pay = 90, vacancy = 1 }.",
+        default_factory=dict, description="Days after which a kind of fact is fetched again: { pay = 90, vacancy = 1 }."
     )
     in_digests: bool = Field(default=True, description="Whether digests show a line about the occupation in mind.")
 
 
 class PrivacySettings(_Table):
-    """``[privacy]``: what is never taken in and how long things are kept."""
+    """``[privacy]``: what is never read and how long things are kept."""
 
     never_ingest: tuple[str, ...] = Field(
-        default=(), description="Source columns that are never taken in: a mapping or key that reads one is refused."
+        default=(), description="Source columns that are never read: a mapping or key that uses one is refused."
     )
     quarantine_days: int = Field(default=30, ge=1, le=365, description="Days that a rejected record is kept.")
 
@@ -175,7 +172,7 @@ class LoggingSettings(_Table):
 
 
 class Settings(_Table):
-    """A whole `fingerpost.toml`, but for the connectors' own keys."""
+    """A whole `fingerpost.toml`, except for the connectors' own keys."""
 
     college: CollegeSettings
     store: StoreSettings = StoreSettings()

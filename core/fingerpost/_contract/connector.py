@@ -1,6 +1,6 @@
-"""The base classes of connectors, and what the host hands to them.
+"""The base classes of connectors, and what the host gives them.
 
-A base class and not a protocol: what a later release adds then has a default to fall back on.
+Base classes rather than protocols: what a later release adds then has a default.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 API_VERSION = 1
-"""The version of the plugin contract: an integer of its own, apart from the release version."""
+"""The version of the plugin contract: an integer, separate from the release version."""
 
 hookimpl = pluggy.HookimplMarker("fingerpost")
 """Mark a function or method as the implementation of a Fingerpost hook."""
@@ -33,7 +33,7 @@ hookimpl = pluggy.HookimplMarker("fingerpost")
 class ConnectorConfig(BaseModel):
     """The keys that every ``[[connector]]`` table may hold; a connector's own `Config` adds to them.
 
-    Unknown keys are refused and a bad value is never printed.
+    Unknown keys are refused, and a bad value is never printed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -58,29 +58,27 @@ class SourceConfig(ConnectorConfig):
         default=(), description="The curriculum areas for which `feeds` holds; empty means the whole college."
     )
     fresh_for: float | None = Field(
-        default=None, gt=0, description="Days after which what this source last delivered counts as stale."
+        default=None, gt=0, description="Days after which the last delivery of this source counts as stale."
     )
-    full_every: float = Field(default=7.0, gt=0, description="Days between two whole reads of an incremental stream.")
-    lookback: float | None = Field(
-        default=None, ge=0, description="Days of the past that each incremental read takes again."
-    )
+    full_every: float = Field(default=7.0, gt=0, description="Days between full reads of an incremental stream.")
+    lookback: float | None = Field(default=None, ge=0, description="Days that each incremental read goes back.")
 
 
 class ItemChannelConfig(ConnectorConfig):
-    """The keys that every channel holds that writes items onto learners' pages (``accepts = "gap_item"``)."""
+    """The keys of every channel that writes items onto learners' pages (``accepts = "gap_item"``)."""
 
     write: bool = Field(
         default=False,
-        description="Nothing is written until this is true; `fingerpost sync --dry-run` shows what would be.",
+        description="Nothing is written until this is true; `fingerpost sync --dry-run` shows what it would be.",
     )
     ceiling: int = Field(
-        default=500, ge=1, le=100_000, description="Items that one run may write; what is more waits for the next run."
+        default=500, ge=1, le=100_000, description="Items that one run may write; the rest wait for the next run."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of what `check` found out: `level` is ``ok``, ``warning`` or ``error``; `hint` is the next step."""
+    """One finding of `check`: `level` is ``ok``, ``warning`` or ``error``; `hint` is the next step."""
 
     level: Literal["ok", "warning", "error"]
     message: str
@@ -88,7 +86,7 @@ class Finding:
 
 
 class Context(Protocol):
-    """What the host hands to every hook of a configured connector."""
+    """What the host gives every hook of a configured connector."""
 
     @property
     def name(self) -> str:
@@ -107,12 +105,12 @@ class Context(Protocol):
 
     @property
     def as_of(self) -> date:
-        """The day that the college is looked at: today there, unless the configuration names another one."""
+        """The day on which the college is judged: today there, unless the configuration names another."""
         ...
 
     @property
     def timezone(self) -> ZoneInfo:
-        """The college's time zone, for source times that name none."""
+        """The college's time zone, for source times without one."""
         ...
 
     @property
@@ -127,34 +125,34 @@ class Context(Protocol):
 
     @property
     def log(self) -> FilteringBoundLogger:
-        """A logger that knows the run and the instance. Log keys, counts and codes, never a person's data."""
+        """A logger that knows the run and the instance. Log keys, counts and codes, never personal data."""
         ...
 
     @property
     def http(self) -> Http:
-        """The host's HTTP helper: time limits, retries and redaction are its business."""
+        """The host's HTTP helper, which takes care of time limits, retries and redaction."""
         ...
 
     def warn(self, code: str, *, key: str = "", field: str = "", where: str = "") -> None:
-        """Report a fault in the data that costs no record: counted, listed for the MIS team, never fatal."""
+        """Report a fault that loses no record: it is counted and listed for the MIS team, never fatal."""
 
     def unchanged(self, digests: Mapping[str, str]) -> bool:
-        """Say whether these inputs are byte for byte what the last complete read of this stream saw.
+        """Say whether these inputs are byte for byte those of the last complete read of this stream.
 
-        `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding:
-        the host treats the stream as read completely, with nothing changed.
+        `digests` maps each input's name to a digest of its content. If the answer is true, return without yielding: the
+        host treats the stream as completely read and unchanged.
         """
         ...
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
-        """Show the fields that a file or table offers, once each time one is opened.
+        """Show the fields of a file or table, once each time one is opened.
 
-        Fields that nothing reads are listed for IT. Raises `ConfigError`, before anything is written, when a field is
-        missing that the mapping cannot do without.
+        Unread fields are listed for IT. Raises `ConfigError`, before anything is written, if a field that the mapping
+        needs is missing.
         """
 
     def data_from(self, instant: datetime) -> None:
-        """Tell how old the data is (a file's modification time); it counts where `fresh_for` is configured."""
+        """Report how old the data is (a file's modification time), for `fresh_for`."""
 
 
 class Connector:
@@ -165,10 +163,10 @@ class Connector:
     """
 
     name: ClassVar[str]
-    """What ``type = "..."`` says in the configuration; the same as the entry point's name."""
+    """The connector's ``type = "..."`` in the configuration; the same as the entry point's name."""
 
     api: ClassVar[int] = API_VERSION
-    """The contract that the connector was written for."""
+    """The contract version that the connector was written for."""
 
     Config: ClassVar[type[ConnectorConfig]] = ConnectorConfig
 
@@ -177,7 +175,7 @@ class Connector:
 
 
 class Source(Connector):
-    """A connector that is read: it offers one `read_<stream>` hook for each of its `streams`."""
+    """A connector to read from: it offers one `read_<stream>` hook for each of its `streams`."""
 
     Config: ClassVar[type[ConnectorConfig]] = SourceConfig
     streams: tuple[StreamSpec, ...] = ()
@@ -193,11 +191,11 @@ class Source(Connector):
 
 
 class Enricher(Connector):
-    """A connector that adds facts which are not about a learner, such as labour market information."""
+    """A connector that adds facts not about a learner, such as labour market information."""
 
 
 class Channel(Connector):
-    """A connector that delivers: it offers `render`, `deliver` and, where it can look, `reconcile`."""
+    """A connector that delivers: it offers `render`, `deliver` and, if it can check, `reconcile`."""
 
     accepts: ClassVar[Literal["digest", "gap_item"]] = "digest"
     """The kind of item that this channel delivers."""

@@ -2,7 +2,7 @@
 
 Two layers. *Discovery hooks* are implemented by an installed plugin, at module level; the host collects what they
 return. *Data hooks* are implemented by a configured connector instance, which the host registers as a plugin under its
-configured name and calls alone, inside its own guard: an exception fails that stream or channel and nothing else.
+configured name and calls alone, inside a guard: an exception fails that stream or channel and nothing else.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class DataHooks:
     def read_learners(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:  # type: ignore[empty-body]
         """Yield learners. Read everything when `cursor` is None, else what changed at or after it.
 
-        Called once a run for each source that declares the stream. The generator is closed when the host has had
-        enough. An exception fails this stream only; what was committed at a checkpoint stays.
+        Called once a run for each source that declares the stream. The host may close the generator early. An exception
+        fails this stream only; what was committed at a checkpoint stays.
 
         .. versionadded:: 0.1
         """
@@ -107,7 +107,7 @@ class DataHooks:
 
     @hookspec
     def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:  # type: ignore[empty-body]
-        """Yield what tutors answered in the ILP to what stands there; otherwise as `read_learners`.
+        """Yield tutors' answers to our items in the ILP; otherwise as `read_learners`.
 
         .. versionadded:: 0.1
         """
@@ -116,10 +116,10 @@ class DataHooks:
     def labour_market(
         self, question: LabourMarketQuestion, reference: Reference, context: Context
     ) -> Iterator[Fact | NoData]:
-        """Yield what is known about the occupations of a question, or that there is nothing.
+        """Yield facts about the occupations of a question, or that there are none.
 
-        Ask the service through `reference`, which remembers answers and keeps limits. An exception loses what
-        this connector would still have said, and nothing else.
+        Ask the service through `reference`, which remembers answers and keeps limits. An exception loses only what this
+        connector had yet to yield.
 
         .. versionadded:: 0.1
         """
@@ -127,7 +127,7 @@ class DataHooks:
 
     @hookspec
     def find_occupations(self, words: str, reference: Reference, context: Context) -> Iterator[Occupation]:  # type: ignore[empty-body]
-        """Yield occupations that `words` may mean, the likeliest first; a person chooses.
+        """Yield occupations that `words` may mean, the likeliest first, for a person to choose from.
 
         Called only with words that somebody typed for this purpose, never with what a learner wrote.
 
@@ -138,7 +138,7 @@ class DataHooks:
     def list_occupations(self, reference: Reference, context: Context) -> Iterator[Occupation]:  # type: ignore[empty-body]
         """Yield every occupation that the service lists, one for each title: its own and its alternative ones.
 
-        What a learner wrote is compared with them here, so that it never leaves the building.
+        Learners' words are compared with them here, so that they never leave the building.
 
         .. versionadded:: 0.1
         """
@@ -147,9 +147,9 @@ class DataHooks:
     def convert_occupation(
         self, occupation: Occupation, reference: Reference, context: Context
     ) -> Iterator[Occupation]:
-        """Yield the codes of an occupation in the other edition of the SOC, where the service says so.
+        """Yield the codes of an occupation in the other edition of the SOC, if the service has them.
 
-        Several codes mean that the occupation was split: the host then knows that it cannot tell.
+        Several codes mean that the occupation was split: the host then leaves it open.
 
         .. versionadded:: 0.1
         """
@@ -175,59 +175,59 @@ class DataHooks:
 
     @hookspec
     def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:  # type: ignore[empty-body]
-        """Find out what became of payloads whose outcome is unknown, without delivering them again.
+        """Find out whether payloads of unknown outcome arrived, without delivering them again.
 
-        Answer ``sent`` where the payload is found, ``temporary`` where it certainly is not there, and ``unknown``
-        where the channel cannot tell. A channel without this hook can never tell.
+        Answer ``sent`` if the payload is found, ``temporary`` if it is certainly not there, and ``unknown`` if the
+        channel cannot tell. A channel without this hook never can.
 
         .. versionadded:: 0.1
         """
 
     @hookspec
     def list_items(self, context: Context) -> Iterator[ListedItem]:  # type: ignore[empty-body]
-        """Yield the open items of ours that stand on learners' pages, found by their marks alone.
+        """Yield our open items on learners' pages, found by their marks alone.
 
-        Called once a run, before anything is planned, so that items are closed of which a new or renamed store knows
-        nothing. Leave out what is closed and what is not intact. Read as a stream, and write nothing. A channel
-        without this hook closes only what its own deliveries opened.
+        Called once a run, before anything is planned, to close items that a new or renamed store does not know. Leave
+        out those that are closed or not intact. Read as a stream, and write nothing. A channel without this hook closes
+        only what its own deliveries opened.
 
         .. versionadded:: 0.1
         """
 
 
 class ResolverHooks:
-    """Hooks of which the first implementation that knows the answer gives it."""
+    """Hooks where the first implementation with an answer wins."""
 
     @hookspec(firstresult=True)
     def resolve_secret(self, reference: Mapping[str, str]) -> str | None:
         """Return the secret that `reference` names (``{"env": "SMTP_PASSWORD"}``), or None if it is not yours.
 
-        Raise `ConfigError` if it is yours and not there. The value is never logged.
+        Raise `ConfigError` if it is yours and missing. The value is never logged.
 
         .. versionadded:: 0.1
         """
 
 
 class EventHooks:
-    """Hooks that tell of a run; their results are ignored, their exceptions logged and never fatal."""
+    """Hooks that follow a run; their results are ignored, their exceptions logged and never fatal."""
 
     @hookspec
     def run_started(self, run: int, as_of: str) -> None:
-        """Learn that a run has started, under the lock.
+        """Take note that a run has started, under the lock.
 
         .. versionadded:: 0.1
         """
 
     @hookspec
     def record_quarantined(self, connector: str, stream: str, reason: str, field: str) -> None:
-        """Learn that a record was newly put into quarantine; only codes are told.
+        """Take note that a record was newly quarantined; only codes are given.
 
         .. versionadded:: 0.1
         """
 
     @hookspec
     def run_finished(self, run: int, summary: Mapping[str, Any]) -> None:
-        """Learn how a run ended; `summary` is what ``fingerpost sync --json`` prints, less what is said about learners.
+        """Take note of how a run ended; `summary` is what ``fingerpost sync --json`` prints, without learners.
 
         .. versionadded:: 0.1
         """

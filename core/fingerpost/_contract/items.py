@@ -1,4 +1,4 @@
-"""What a channel is given to deliver, and what it answers.
+"""What a channel delivers, and what it answers.
 
 A channel gets items, never strings: a `Digest` for a person or a `GapItem` for a learner's page in the ILP. It renders
 an item once to a `Payload` whose bytes are frozen in the outbox, and delivers payloads against receipts.
@@ -11,20 +11,20 @@ from datetime import date
 from typing import Literal, NamedTuple, TypeAlias
 
 Change: TypeAlias = Literal["new", "changed", "open", "reminder", "closed"]
-"""Why a line is told: it is new, it changed, it is listed for completeness, it is due again, or it is done."""
+"""Why a line is sent: it is new, changed, listed for completeness, due again, or done."""
 
 ReceiptStatus: TypeAlias = Literal["sent", "temporary", "permanent", "unknown"]
-"""What became of a payload: it went, try again, never try again, or nobody can tell."""
+"""The outcome of a payload: it went, try again, never try again, or unknown."""
 
 
 class Person(NamedTuple):
-    """Name a member of staff who is written to."""
+    """A member of staff who gets messages."""
 
     name: str
     email: str
 
     def __repr__(self) -> str:
-        """Show nobody's name or address."""
+        """Hide the name and address."""
         return "Person(...)"
 
 
@@ -34,7 +34,7 @@ class DigestLine:
 
     `needs` says what is missing ("1 of 2 meetings with employers this year"), `closes` what would settle it ("A talk,
     visit or project with one more employer"), `booked` the next planned activity that would count, `due` the last day,
-    `overdue` whether that day has passed. `gap_key` and `content_hash` identify what was told; they are not shown.
+    `overdue` whether it has passed. `gap_key` and `content_hash` identify what was sent; they are not shown.
     """
 
     gap_key: str
@@ -52,7 +52,7 @@ class DigestLine:
 class DigestLearner:
     """One learner in a digest, with every line about them, most urgent first.
 
-    `link` is the learner's page in the ILP, `in_mind` a line about the occupation that they have in mind, with year and
+    `link` is the learner's page in the ILP, `in_mind` a line about the occupation they have in mind, with year and
     source.
     """
 
@@ -66,7 +66,7 @@ class DigestLearner:
 
 @dataclass(frozen=True, slots=True)
 class DigestSource:
-    """Say how fresh one source was when the digest was made; `as_of` is in college time."""
+    """How fresh one source was when the digest was made; `as_of` is in college time."""
 
     name: str
     as_of: str
@@ -79,8 +79,8 @@ class Digest:
 
     `key` is stable: the same digest planned again has the same key. `on_track` of `group_size` learners need nothing
     now; `cannot_tell` counts learners for whom no system records something we need, so that nothing is claimed about
-    them; `not_listed` counts learners who need something and did not fit, and who come next week. `role` is
-    ``tutor``, or ``careers_leader`` for learners who have no tutor on record.
+    them; `not_listed` counts learners who need something but did not fit; they come next week. `role` is ``tutor``, or
+    ``careers_leader`` for learners without a tutor on record.
     """
 
     key: str
@@ -104,9 +104,9 @@ class Digest:
 class GapItem:
     """One learner's open gaps as one item on the learner's page in the ILP.
 
-    `key` is the item's own and stays the same through its life; `operation` says what becomes of it, and
-    `external_ref` what the ILP calls it, if an earlier delivery told. `text` is what the learner, and a parent who may
-    look, is to read: plain lines without a mark (`mark_item` puts it in front). `lines` are the same gaps one by one.
+    `key` stays the same for the item's life; `operation` says what to do with it, and `external_ref` what the ILP calls
+    it, if an earlier delivery found out. `text` is for the learner, and a parent who may look: plain lines without a
+    mark (`mark_item` puts it in front). `lines` are the same gaps one by one.
     """
 
     key: str
@@ -119,13 +119,13 @@ class GapItem:
 
 
 class ListedItem(NamedTuple):
-    """Name one open item that a channel found in the ILP, by its mark: its key, and the learner on whose page it is."""
+    """One open item that a channel found in the ILP by its mark: its key, and the learner whose page it is on."""
 
     key: str
     learner_reference: str
 
     def __repr__(self) -> str:
-        """Show nobody's reference."""
+        """Hide the learner's reference."""
         return f"ListedItem(key={self.key!r})"
 
 
@@ -138,7 +138,7 @@ class Payload:
     """The frozen bytes of one item: rendered once, stored, delivered, and resent unchanged.
 
     `message_id` identifies the delivery outside (an e-mail's Message-ID); `recipient` is the one address or reference
-    that it goes to; `subject` holds no personal name.
+    it goes to; `subject` contains no personal name.
     """
 
     key: str
@@ -150,10 +150,10 @@ class Payload:
 
 
 class Receipt(NamedTuple):
-    """Answer what became of one payload.
+    """Report the outcome of one payload.
 
-    ``sent`` and ``permanent`` are final; ``temporary`` is tried again; ``unknown`` means that the other side may have
-    taken it: it is reconciled or resent identically once. `detail` is a code or sentence without personal data.
+    ``sent`` and ``permanent`` are final; ``temporary`` is tried again; ``unknown`` means that it may have arrived: it
+    is reconciled, or resent unchanged once. `detail` is a code or sentence without personal data.
     """
 
     key: str

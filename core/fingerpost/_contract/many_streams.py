@@ -1,4 +1,4 @@
-"""The base of sources that read whichever streams their configuration names, all in one way."""
+"""The base of sources that read the streams their configuration names, all in one way."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fingerpost._contract.messages import Cursor, Message, StreamName
 
 
 class ManyStreamSource(Source):
-    """A source whose streams differ in name alone: it writes `read_stream`, and has the hooks of all streams.
+    """A source whose streams differ in name alone: it implements `read_stream` and gets the hooks of all.
 
-    Its `__init__` sets `streams` to those that its configuration chose; the host calls the hooks of no other.
+    Its `__init__` sets `streams` to those that its configuration names; the host calls only their hooks.
     """
 
     def read_stream(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
@@ -45,5 +45,5 @@ class ManyStreamSource(Source):
 
     @hookimpl
     def read_responses(self, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield what tutors answered in the ILP."""
+        """Yield tutors' answers in the ILP."""
         return self.read_stream("responses", cursor, context)

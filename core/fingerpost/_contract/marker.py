@@ -1,8 +1,7 @@
-"""Mark what is written into an ILP: it is found again, never read back as an activity, and left alone once edited.
+"""Mark items written into an ILP: they are found again, never read back as activities, and left alone once edited.
 
-The mark is the only memory that a crash, a lost store or a second machine cannot take away: it stands in the text of
-the item itself. It names the item and holds a check of the text that follows, so whoever finds the item can tell
-whether somebody has changed a word of it since.
+The mark survives a crash, a lost store and a second machine, because it is in the text of the item itself. It names the
+item and holds a checksum of the text that follows, which shows whether a word has been changed since.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from typing import Final, NamedTuple
 import xxhash
 
 MARK_PATTERN: Final = "%Fingerpost ________-________%"
-"""A pattern of SQL's LIKE that every marked text matches; it needs no escape in any dialect."""
+"""A pattern of SQL's LIKE that every marked text matches; no dialect needs an escape."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's digits: no letter that is mistaken for another when somebody reads a key out over the telephone."""
+"""Crockford's digits: no two are confused when a key is read out over the telephone."""
 
 _MARK: Final = re.compile(r"\[Fingerpost ([0-9A-HJKMNP-TV-Z]{8})-([0-9A-HJKMNP-TV-Z]{8})( closed)?\]")
 
 
 class ItemMark(NamedTuple):
-    """What the mark of a text says.
+    """The contents of a mark.
 
-    `key` names the item, `closed` says whether it was closed, and `intact` whether the text is as it was written.
+    `key` names the item, `closed` says whether it was closed, `intact` whether the text is unchanged.
     """
 
     key: str
@@ -34,7 +33,7 @@ class ItemMark(NamedTuple):
 
 
 def item_key(ukprn: int, reference: str) -> str:
-    """Return the key of a learner's item: always the same, and without the reference nobody can tell whose it is."""
+    """Return the key of a learner's item: always the same, and anonymous without the reference."""
     return _digits(f"{ukprn}\x1f{reference.strip()}")
 
 
@@ -44,9 +43,9 @@ def mark_item(key: str, text: str, *, closed: bool = False) -> str:
 
 
 def read_mark(text: str) -> ItemMark | None:
-    """Return what the mark in a text of the ILP says, or None where there is none.
+    """Return the mark in a text of the ILP, or None.
 
-    Blanks and line ends may have been changed by the ILP; anything else that was changed makes the text not intact.
+    The ILP may change spaces and line ends; after any other change the text is not intact.
     """
     match = _MARK.search(text)
     if match is None:
@@ -62,6 +61,6 @@ def _check(key: str, text: str, *, closed: bool) -> str:
 
 
 def _digits(text: str) -> str:
-    """Return eight of Crockford's digits: 40 bits, so that a college's items do not meet by chance."""
+    """Return eight of Crockford's digits: 40 bits, so that a college's items do not collide."""
     number = xxhash.xxh3_64_intdigest(text.encode()) >> 24
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(35, -5, -5))

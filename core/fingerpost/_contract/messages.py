@@ -1,6 +1,6 @@
 """The four messages that a read hook yields, and the streams they belong to.
 
-They are named tuples: immutable, typed, and the cheapest thing Python can make a million of.
+They are named tuples: immutable, typed, and the cheapest objects to make by the million.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 StreamName: TypeAlias = Literal["learners", "programmes", "assignments", "activities", "destinations", "responses"]
-"""The name of a stream: what its records are about."""
+"""The name of a stream."""
 
 STREAMS: tuple[StreamName, ...] = (
     "learners", "programmes", "assignments", "activities", "destinations", "responses",
@@ -18,15 +18,15 @@ STREAMS: tuple[StreamName, ...] = (
 """Every stream, in the order in which one run reads them."""
 
 Cursor: TypeAlias = str | int
-"""How far an incremental read has come: an ISO instant or date, or a growing integer. It is stored as JSON."""
+"""How far an incremental read has got: an ISO instant or date, or a growing integer. It is stored as JSON."""
 
 
 class Record(NamedTuple):
-    """Hand over one record as the source gave it; the host maps and validates.
+    """Hand over one record as the source has it; the host maps and validates it.
 
-    `key` is the source's own key: stable, unique in the stream, never empty. `data` is a plain mapping of source
-    field to value. `part` names the partition of the stream, for sources that are kept in parts of which only some
-    are read (an ILR has one per academic year): a sweep removes only from parts that were read.
+    `key` is the source's own key: stable, unique in the stream, never empty. `data` is a plain mapping of source field
+    to value. `part` names the partition of the stream, for sources kept in parts that are not all read (an ILR has one
+    per academic year): a sweep removes only from parts that were read.
     """
 
     key: str
@@ -34,21 +34,21 @@ class Record(NamedTuple):
     part: str = ""
 
     def __repr__(self) -> str:
-        """Show which record it is, and nothing of what it says."""
+        """Show which record it is, but not its contents."""
         return f"Record(key={self.key!r}, part={self.part!r}, {len(self.data)} fields)"
 
 
 class Deleted(NamedTuple):
-    """Say that the source no longer holds the record with this key."""
+    """Report that the source no longer holds the record with this key."""
 
     key: str
 
 
 class Rejected(NamedTuple):
-    """Hand over a record that could not be read at all; the host quarantines it and goes on.
+    """Hand over a record that could not be read at all; the host quarantines it and continues.
 
     `reason` is a short code such as ``ragged_row``, `where` a place a person can find (``activities.csv line 17``),
-    `raw` what could be read. None of a person's data belongs in `reason` or `where`.
+    `raw` what could be read. No personal data belongs in `reason` or `where`.
     """
 
     key: str
@@ -57,14 +57,14 @@ class Rejected(NamedTuple):
     raw: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
-        """Show what is wrong and where, and nothing of what the record says: its key may be a part of that."""
+        """Show what is wrong and where, but not the record's contents: its key may be among them."""
         return f"Rejected(reason={self.reason!r}, where={self.where!r}, {len(self.raw)} fields)"
 
 
 class Checkpoint(NamedTuple):
     """Promise that everything yielded before may be committed.
 
-    `cursor` is how far the read has come (None where the stream has no cursor).
+    `cursor` is how far the read has got (None if the stream has no cursor).
     """
 
     cursor: Cursor | None = None
@@ -78,13 +78,13 @@ Message: TypeAlias = Record | Deleted | Rejected | Checkpoint
 class StreamSpec:
     """Declare how one stream of a source behaves.
 
-    * `cursor`: what the cursor is, or None where the stream can only be read whole.
+    * `cursor`: the type of the cursor, or None if the stream can only be read whole.
     * `ordered`: records come in cursor order, so that the cursor may move at every checkpoint. An unordered stream
       moves it only at the end.
-    * `lookback_days`: how much of the past each incremental read takes again, for entries that arrive late.
-    * `mode`: ``snapshot`` (a whole read that lacks a record means that the record is gone) or ``append``.
-    * `mapping`: the mapping used when the configuration names none.
-    * `feeds`: the activity kinds that this stream can vouch for when the configuration says nothing.
+    * `lookback_days`: how far back each incremental read goes, for late entries.
+    * `mode`: ``snapshot`` (a record missing from a whole read is gone) or ``append``.
+    * `mapping`: the mapping used if the configuration names none.
+    * `feeds`: the activity kinds that this stream vouches for unless configured.
     """
 
     name: StreamName

@@ -16,7 +16,7 @@ from fingerpost._record.parsers import BadValue, fold
 from fingerpost._words.errors import ConfigError
 
 _MEMO_LIMIT = 10_000
-"""Distinct values of one column that are remembered; real files repeat their dates and codes far below it."""
+"""Distinct values remembered for one column; the dates and codes of real files are far fewer."""
 
 
 # -- columns and chunks -----------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def _functions(node: Mapping[str, Any]) -> set[str]:
 
 
 class Column:
-    """One source column, or a path into nested JSON where the name reads as one and no plain key has it."""
+    """One source column, or a path into nested JSON if the name reads as one and is not a plain key."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Column:
             try:
                 path = jmespath.compile(name)
             except JMESPathError:
-                return  # just a column with a blank or a hyphen in its name
+                return  # just a column with a space or a hyphen in its name
             if _functions(path.parsed) <= Functions.FUNCTION_TABLE.keys():  # "Employer (name)" calls no function
                 self.path = path
                 self.reads |= _roots(path.parsed)
@@ -67,7 +67,7 @@ class Column:
 
 
 class Chunk:
-    """Rows turned into columns, each of which is taken once."""
+    """Rows turned into columns, each taken once."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.rows = rows
@@ -79,7 +79,7 @@ class Chunk:
             self._columns = dict(zip(shapes.pop(), cells, strict=True))
 
     def take(self, column: Column) -> Sequence[Any] | None:
-        """Return the values of a column, or None where no row has it."""
+        """Return the values of a column, or None if no row has it."""
         if column.name not in self._columns:
             if not column.is_in(self._names):
                 return None
@@ -88,7 +88,7 @@ class Chunk:
 
 
 class BadCell(NamedTuple):
-    """Stands in a column where a value was bad."""
+    """Takes the place of a bad value in a column."""
 
     code: str
     fatal: bool
@@ -99,7 +99,7 @@ _V = TypeVar("_V")
 
 
 class Memo(dict[Any, _V], Generic[_V]):
-    """Remember what a function made of the texts it saw, up to a limit."""
+    """Remember what a function returned for texts, up to a limit."""
 
     def __init__(self, function: Callable[[Any], _V]) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Memo(dict[Any, _V], Generic[_V]):
     def over(self, column: Sequence[Any]) -> list[_V]:
         try:
             return list(map(self.__getitem__, column))
-        except TypeError:  # lists and objects of nested JSON are no keys
+        except TypeError:  # lists and objects of nested JSON cannot be keys
             return [self[raw] if type(raw) is str else self._function(raw) for raw in column]
 
 
@@ -152,7 +152,7 @@ class CompiledCondition:
             value = clean_cell(raw, self._nulls)
             try:
                 return value is not None and accepts(fold(value))
-            except BadValue:  # a list or an object equals no text
+            except BadValue:  # a list or an object never equals text
                 return False
 
         return test
@@ -168,7 +168,7 @@ class CompiledConditions:
         return all(test.accepts(test.column.get(row)) for test in self.tests)
 
     def mask(self, chunk: Chunk) -> list[bool] | None:
-        """Return for each row whether all hold; None where they hold nowhere."""
+        """Return for each row whether all hold; None if they hold nowhere."""
         masks: list[list[bool]] = []
         for test in self.tests:
             column = chunk.take(test.column)
@@ -186,7 +186,7 @@ class CompiledConditions:
 
 
 def clean_cell(raw: Any, nulls: frozenset[str]) -> Any:
-    """Strip a text and turn what means nothing into None."""
+    """Strip a text, and return None for one that means nothing."""
     if type(raw) is str:
         text = raw.strip()
         return None if text in nulls else text

@@ -1,4 +1,4 @@
-"""A compiled mapping: apply it to chunks of rows, or explain what it makes of one row."""
+"""A compiled mapping: apply it to chunks of rows, or explain the outcome for one row."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from fingerpost._record.models import TEMPORARY_ULN, Activity, Assignment, Canon
 
 
 class Reject(NamedTuple):
-    """Say why a row gave no record: a reason code and the canonical field it is about."""
+    """Why a row yielded no record: a reason code and the canonical field."""
 
     reason: str
     field: str
 
 
 class Issue(NamedTuple):
-    """Say that a field of a record was lost: the row's index in the chunk, the canonical field, a reason code."""
+    """A lost field of a record: the row's index in the chunk, the canonical field, a reason code."""
 
-    index: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs here
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name, unused here
     field: str
     code: str
 
 
 class Mapped(NamedTuple):
-    """What became of a chunk: one entry for each row (None where it is no record), and the fields lost.
+    """The outcome for a chunk: one entry for each row (None if it is not a record), and the fields lost.
 
-    `passed_over` names the fields whose unknown code made a row no record (``otherwise = "skip"``).
+    `passed_over` names the fields whose unknown code made a row be skipped (``otherwise = "skip"``).
     """
 
     records: list[CanonicalRecord | Reject | None]
@@ -61,11 +61,11 @@ NEEDED_PARTY: dict[StreamName, tuple[tuple[str, ...], ...]] = {
     "destinations": (_PERSON,),
     "responses": (_PERSON,),
 }
-"""For each stream, sets of fields of which a record needs at least one."""
+"""For each stream, sets of fields; a record needs at least one of each."""
 
 
 def _missing_party(record: CanonicalRecord) -> str | None:
-    """Return the field without which the record is about nobody, if it is."""
+    """Return the missing field that would say whom the record is about, if it does not."""
     # The temporary ULN identifies nobody.
     known = record.learner_ref is not None or (record.uln is not None and record.uln != TEMPORARY_ULN)
     if isinstance(record, Activity) and record.subject != "learner":
@@ -105,7 +105,7 @@ class _Losses:
 
 
 def _check_parties(records: Sequence[CanonicalRecord], losses: _Losses) -> None:
-    """Refuse records that are about nobody; if a bad value is the reason, its code says so."""
+    """Refuse records that name nobody; if a bad value is the cause, use its code."""
     for index, record in enumerate(records):
         if index not in losses.rejects and (name := _missing_party(record)) is not None:
             code = losses.codes.get((index, name), "missing_required")
@@ -121,20 +121,20 @@ class CompiledMapping:
     key: tuple[str, ...]
     feeds: tuple[str, ...]
     columns: frozenset[str]
-    """The source columns that it reads; of nested JSON, the top-level keys too."""
+    """The source columns that it reads, including the top-level keys of nested JSON."""
     fingerprint: str
-    """Changes whenever the same row could become another record."""
+    """Changes whenever the same row could become a different record."""
     _model: type[CanonicalRecord] = dataclasses.field(repr=False)
     _plans: tuple[FieldPlan, ...] = dataclasses.field(repr=False)
     _skips: tuple[CompiledConditions, ...] = dataclasses.field(repr=False)
 
     @property
     def fields(self) -> frozenset[str]:
-        """The canonical fields that it fills; every other field keeps the model's default."""
+        """The canonical fields that it fills; the others keep the model's default."""
         return frozenset(plan.name for plan in self._plans)
 
     def apply(self, rows: Sequence[Mapping[str, Any]]) -> Mapped:
-        """Map and validate a chunk of rows; about 1,000 are best. The outcome does not depend on where it is cut."""
+        """Map and validate a chunk of rows; about 1,000 are best. How they are cut makes no difference."""
         skipped = self._skipped(rows)
         if not skipped:
             return self._map(rows) if rows else Mapped([], [])
@@ -149,7 +149,7 @@ class CompiledMapping:
         return Mapped(records, issues, tuple(issue._replace(index=live[issue.index]) for issue in mapped.passed_over))
 
     def explain(self, row: Mapping[str, Any]) -> tuple[FieldTrace, ...]:
-        """Tell for one row what became of each field, in the order of the canonical model."""
+        """Explain for one row how each field was made, in the order of the canonical model."""
         ((outcome,), issues, passed_over) = self._map([row])
         problems = {issue.field: issue.code for issue in (*issues, *passed_over)}
         if isinstance(outcome, Reject):
@@ -170,7 +170,7 @@ class CompiledMapping:
         return tuple(traces)
 
     def given(self, field: str, row: Mapping[str, Any]) -> str:
-        """Return what a row gives for a canonical field before the mapping reads it, as text; for ``map check``."""
+        """Return what a row has for a canonical field before mapping, as text; for ``map check``."""
         plan = next(plan for plan in self._plans if plan.name == field)
         values = [column.get(row) for column in plan.columns]
         if plan.gather == "first_of":
@@ -178,14 +178,14 @@ class CompiledMapping:
         return " ".join(str(value).strip() for value in values if value is not None)
 
     def skips(self, row: Mapping[str, Any]) -> bool:
-        """Say whether a row is no record at all by the mapping's ``[[skip]]`` tables."""
+        """Say whether the mapping's ``[[skip]]`` tables leave a row out."""
         return any(tests.hold(row) for tests in self._skips)
 
     def missing(self, columns: Collection[str]) -> tuple[str, ...]:
-        """Return the columns without which every row of a source with these `columns` would be refused.
+        """Return the columns missing from `columns` without which every row would be refused.
 
-        Where one of several would do, the entry reads ``date or activity_date``. A stream with missing columns must
-        stop before anything is written.
+        If one of several would do, the entry reads ``date or activity_date``. A stream with missing columns must stop
+        before anything is written.
         """
         by_name = {plan.name: plan for plan in self._plans}
         groups = [
@@ -204,7 +204,7 @@ class CompiledMapping:
 
     @cached_property
     def _template(self) -> dict[str, Any]:
-        """What a record holds where no column says otherwise, in the order of the model."""
+        """The default values of a record, in the order of the model."""
         values = {name: None if info.is_required() else info.default for name, info in self._model.model_fields.items()}
         return {**values, **{plan.name: plan.default for plan in self._plans}}
 
@@ -228,12 +228,12 @@ class CompiledMapping:
         records: list[CanonicalRecord | Reject | None] = [*built]
         for index, reject in losses.rejects.items():
             records[index] = reject
-        for index in losses.skips:  # what is no record cannot be a bad one
+        for index in losses.skips:  # a row that is not a record cannot be a bad one
             records[index] = None
         return Mapped(records, losses.issues(), tuple(losses.skips[index] for index in sorted(losses.skips)))
 
     def _settle(self, plan: FieldPlan, columns: dict[str, list[Any]], losses: _Losses, count: int) -> None:
-        """Take the problems out of a column and note them; note what is required and empty."""
+        """Take the problems out of a column and note them, and note required values that are empty."""
         column = columns.get(plan.name)
         if column is None:
             if plan.required and plan.default is None:
@@ -251,7 +251,7 @@ class CompiledMapping:
                     losses.add(index, plan.name, BadCell("missing_required", fatal=True))
 
     def _sure_of_learner(self, columns: Mapping[str, list[Any]]) -> bool:
-        """Say whether every record names a learner and needs nothing else; most chunks do."""
+        """Say whether every record names a learner and needs nothing else, as in most chunks."""
         references = columns.get("learner_ref")
         return (
             self.stream != "assignments"
@@ -261,7 +261,7 @@ class CompiledMapping:
         )
 
     def _check_periods(self, columns: dict[str, list[Any]], losses: _Losses) -> None:
-        """Drop an end that lies before its start: one of the two is wrong, and the start is what counts."""
+        """Drop an end before its start: one of the two is wrong, and the start matters more."""
         starts = columns.get("starts_on")
         fatal = {plan.name for plan in self._plans if plan.required}
         for name in _PERIODS.get(self.stream, ()):
@@ -274,9 +274,9 @@ class CompiledMapping:
                     ends[index] = None
 
     def _build(self, columns: dict[str, list[Any]], count: int) -> list[CanonicalRecord]:
-        """Make the records out of columns that are already validated, as `model_construct` would but many times faster.
+        """Make records from validated columns, as `model_construct` would but many times faster.
 
-        Every value has passed the type of its field, and the models have no rules beyond those (a test compares).
+        Every value has passed the type of its field, and the models have no other rules (a test compares).
         """
         model, template = self._model, self._template
         new, put = model.__new__, object.__setattr__

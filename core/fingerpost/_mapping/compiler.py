@@ -1,8 +1,8 @@
 """Mappings: what the fields of a source mean.
 
 A mapping is a TOML file with a closed set of operations. It is compiled once and then applied column by column to
-chunks of rows: each distinct value is worked out once and looked up afterwards, and the fields are validated as whole
-columns against the types of the canonical models. Nothing interprets the file while rows pass.
+chunks of rows: each distinct value is worked out once and then looked up, and fields are validated as whole columns
+against the types of the canonical models. The file is never interpreted row by row.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _CODES = {
     "date_from_datetime_inexact": "bad_date",
     "literal_error": "unmatched_code",
 }
-"""What pydantic's error types are called in a list of warnings; anything else is a bad_value."""
+"""Reason codes for pydantic's error types; any other is a bad_value."""
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "text": parse_text,
@@ -85,12 +85,12 @@ _SHAPE_TYPES: dict[str, tuple[str, ...]] = {
     "academic_year": ("academic_year",),
     "str": ("text", "postcode"),
 }
-"""The types that suit each shape of canonical field; the first is meant where a mapping names none."""
+"""The types that suit each shape of canonical field; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the model says about one canonical field."""
+    """One canonical field in the model."""
 
     name: str
     shape: str
@@ -103,7 +103,7 @@ class _Target:
 
 @cache
 def _target(model: type[CanonicalRecord], name: str) -> _Target:
-    """Return what a model says about a field; making its adapters takes half of the time of compiling a mapping."""
+    """Return a field of a model; making its adapters takes half the time of compiling a mapping."""
     info = model.model_fields[name]
     options = get_args(info.annotation)
     nullable = NoneType in options
@@ -147,7 +147,7 @@ class _Compiler:
                 raise self.refuse(f"[fields.{name}]", sentence, did_you_mean(name, known))
         for name, info in known.items():
             if info.is_required() and name not in self.document.fields:
-                raise self.refuse(f"[fields.{name}]", "this table is missing, and no record can do without it")
+                raise self.refuse(f"[fields.{name}]", "this table is missing, and every record needs it")
         for needed in NEEDED_PARTY[self.document.stream]:
             if not set(needed) & set(self.document.fields):
                 raise self.refuse("[fields]", f"the mapping needs at least one of {', '.join(needed)}")
@@ -174,7 +174,7 @@ class _Compiler:
             (self.tests(when.if_, nulls, place), self.literal(f"{place} when", when.value, target))
             for when in said.when
         )
-        default, words = target.default, "it is empty, and the record says then"
+        default, words = target.default, "it is empty, so the record has"
         if said.const is not None:
             default, words = self.literal(f"{place} const", said.const, target), "it is always"
         elif said.default is not None:
@@ -201,14 +201,14 @@ class _Compiler:
             raise self.refuse(place, f"{sorted(idle)[0]} has nothing to work on; it needs from, first_of or join")
         for operation, needs in (("sep", "join"), ("index", "split"), ("split", "from")):
             if operation in given and needs not in given:
-                raise self.refuse(place, f"{operation} needs {needs} beside it")
+                raise self.refuse(place, f"{operation} needs {needs} as well")
         if "const" in given and "default" in given:
-            raise self.refuse(place, "default has no effect beside const; remove one")
+            raise self.refuse(place, "default has no effect with const; remove one")
 
     def steps(
         self, place: str, said: FieldDocument, target: _Target, nulls: frozenset[str]
     ) -> tuple[tuple[Step, ...], bool]:
-        """Return the steps from what the source gave to a valid value, and whether the field is plain text."""
+        """Return the steps from the source's value to a valid one, and whether the field is plain text."""
         steps: list[Step] = []
         if said.join is not None:
             steps.append(_join_step(" " if said.sep is None else said.sep, nulls))
@@ -240,7 +240,7 @@ class _Compiler:
         return said.type
 
     def codes(self, place: str, said: FieldDocument, target: _Target, kind_of_value: str) -> Step | None:
-        """Return the step of a code list: the mapping's own, and the words of the model where it has a closed set."""
+        """Return the step of a code list: the mapping's own, and the model's choices if it has a closed set."""
         own: Collection[str] = ()
         if said.convert is None:
             own = self.kinds if kind_of_value == "kind" else target.choices
@@ -309,7 +309,7 @@ class _Compiler:
         def convert(value: Any) -> Any:
             try:
                 return converter(value)
-            except Exception as error:  # a converter is a plugin's code: its fault costs the field, not the stream
+            except Exception as error:  # a plugin's code: its fault costs the field, not the stream
                 raise BadValue("convert_failed") from error
 
         return Step(f'convert it with "{name}"', convert)
@@ -329,7 +329,7 @@ class _Compiler:
         return Step("check it against the careers record", check)
 
     def literal(self, place: str, value: Any, target: _Target) -> Any:
-        """Return a value that the mapping itself gives, or refuse it where the record cannot hold it."""
+        """Return a value given by the mapping itself, or refuse one that the record cannot hold."""
         if target.shape == "kind" and value not in self.kinds:
             raise self.refuse(place, f"'{value}' is not a kind of activity", did_you_mean(str(value), self.kinds))
         try:
@@ -341,7 +341,7 @@ class _Compiler:
             raise self.refuse(place, f"{target.name} cannot be '{value}'", meant)
         example = {"date": "a date without quotes, such as 2025-09-01", "bool": "true or false, without quotes",
                    "float": "a number without quotes", "int": "a whole number without quotes"}  # fmt: skip
-        hint = example.get(target.shape, "a text that fits the field")
+        hint = example.get(target.shape, "text that fits the field")
         raise self.refuse(place, f"{target.name} cannot hold this value; write {hint}")
 
     def fingerprint(self) -> str:
@@ -357,7 +357,7 @@ class _Compiler:
 
 
 def _identity(converter: Converter) -> list[str]:
-    """Return what changes when a converter does: its name and, where Python can find it, its source."""
+    """Return what changes when a converter does: its name and, if Python can find it, its source."""
     try:
         source = inspect.getsource(converter)
     except (OSError, TypeError):
@@ -416,10 +416,11 @@ def compile_mapping(
     never_ingest: Collection[str] = (),
     timezone: ZoneInfo,
 ) -> CompiledMapping:
-    """Check a mapping against the careers record and make it ready to be applied.
+    """Check a mapping against the careers record and make it ready to apply.
 
     `kinds` are the keys of the kinds of activity, `never_ingest` the columns that privacy keeps out, `timezone` the
-    zone of instants that name none. ConfigError names the file, the field and the operation, and what to write instead.
+    zone of instants without one. ConfigError names the file, the field and the operation, and says what to write
+    instead.
     """
     compiler = _Compiler(document, converters, kinds, timezone)
     plans, skips = compiler.plans(), compiler.skips()
@@ -433,7 +434,7 @@ def compile_mapping(
     for place, column in read:
         if column.is_in(never_ingest):
             raise compiler.refuse(place, f'reads the column "{column.name}", which [privacy] never_ingest keeps out; '
-                                         "take it out of one of the two")  # fmt: skip
+                                          "remove it from one of the two")  # fmt: skip
     return CompiledMapping(
         name=document.name,
         stream=document.stream,

@@ -1,4 +1,4 @@
-"""Mapping files: their grammar, how they are found, and the kinds of activity that they may name."""
+"""Mapping files: their grammar and how they are found."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Condition(_Part):
 
 
 class When(_Part):
-    """One ``[[fields.X.when]]``: where all conditions hold, the field has this value."""
+    """One ``[[fields.X.when]]``: if all conditions hold, the field has this value."""
 
     if_: list[Condition] = Field(alias="if", min_length=1)
     value: _Scalar
 
 
 class Skip(_Part):
-    """One ``[[skip]]``: where all conditions hold, the row is not a record."""
+    """One ``[[skip]]``: if all conditions hold, the row is not a record."""
 
     if_: list[Condition] = Field(alias="if", min_length=1)
 
 
 class Fallback(_Part):
-    """``otherwise = { value = ... }``: what a code that is not in the list becomes."""
+    """``otherwise = { value = ... }``: the value of a code that is not in the list."""
 
     value: _Scalar
 
@@ -77,7 +77,7 @@ class FieldDocument(_Part):
 
 
 class MappingFile(_Part):
-    """What a mapping file may say; `extends` is taken out before the rest is read."""
+    """The contents of a mapping file; `extends` is taken out beforehand."""
 
     schema_version: Literal[1] = Field(description="Write schema_version = 1.")
     extends: str | None = Field(default=None, exclude=True)
@@ -91,7 +91,7 @@ class MappingFile(_Part):
 
 
 class MappingDocument(MappingFile):
-    """A mapping with what it extends already laid underneath, its name and the file that says it."""
+    """A mapping laid over the one it extends, with its name and file."""
 
     name: str
     file: str = Field(exclude=True)
@@ -115,9 +115,9 @@ class MappingLibrary(Library):
     what, folder = "mapping", "mappings"
 
     def load(self, name: str, base_dir: Path) -> MappingDocument:
-        """Return the mapping called `name`, with what it extends laid underneath; see `Library.read` for names.
+        """Return the mapping called `name`, laid over the one it extends; see `Library.read` for names.
 
-        Raises `ConfigError` where there is no such mapping or where it is wrong.
+        Raises `ConfigError` if it does not exist or is wrong.
         """
         path, data = self.read(name, base_dir)
         with explained(path, MappingFile, data, hints=_HINTS):
@@ -125,17 +125,17 @@ class MappingLibrary(Library):
         return MappingDocument(**dict(said), name=path.stem, file=str(path))
 
     def overlay(self, base: dict[str, Any], top: dict[str, Any], *, files: tuple[Path, Path]) -> dict[str, Any]:
-        """Let the fields of `top` replace those of the same name, and its other keys those of the base.
+        """Let the fields and other keys of `top` replace those of the base.
 
-        A field that gives nothing but codes adds them to those of the base: a college has a word or two of its own.
+        A field with nothing but codes adds them to those of the base: a college has a few of its own.
         """
         if top.get("stream", base.get("stream")) != base.get("stream"):
             raise ConfigError(f"{files[1]}: stream differs from that of the mapping it extends; remove the line.")
         below, above = base.get("fields", {}), top.get("fields", {})
         if not isinstance(below, dict) or not isinstance(above, dict):
-            return {**base, **top, "fields": None}  # refused as any other mistake
+            return {**base, **top, "fields": None}  # refused like any other mistake
         merged = {**below, **{name: _field(below.get(name), table) for name, table in above.items()}}
-        # An empty table takes a field out: there is no other way to stop reading a column.
+        # An empty table takes a field out: no other way to stop reading a column.
         return {**base, **top, "fields": {name: table for name, table in merged.items() if table != {}}}
 
 

@@ -13,15 +13,15 @@ from fingerpost._mapping.columns import BadCell, Chunk, Column, CompiledConditio
 from fingerpost._record.parsers import BadValue, fold_controls, text_of
 
 _SAMPLE = 64
-"""Texts that are looked at to see whether a column repeats itself."""
+"""How many texts show whether a column repeats itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTrace:
-    """Tell how one canonical field came about, for ``map explain``.
+    """How one canonical field was made, for ``map explain``.
 
-    `raw` holds what the source gave in each of `columns`. Values are shown to whoever asked about this row; they stay
-    out of the `repr`, so that a log cannot pick them up.
+    `raw` holds the source's values in `columns`. They are shown to whoever asked about this row, but stay out of the
+    `repr`, so that they cannot reach a log.
     """
 
     field: str
@@ -52,7 +52,7 @@ class FieldPlan:
     required: bool
     fatal: bool
     texts: TypeAdapter[list[Any]] | None
-    """Set where the field is plain text: then whole columns take a shorter way with the same outcome."""
+    """Set if the field is plain text: whole columns then take a shorter way to the same outcome."""
 
     memo: Memo[Any] = dataclasses.field(init=False, repr=False)
 
@@ -65,7 +65,7 @@ class FieldPlan:
         return tuple({column.name: column for column in (*self.columns, *tested)}.values())
 
     def read(self, raw: Any, trace: list[str] | None = None) -> Any:
-        """Work out one value; a `_Problem` where it is bad. `trace` takes what happened, in words."""
+        """Work out one value; a `_Problem` if it is bad. `trace` collects what happened, in words."""
         value = raw
         for step in self.steps:
             if value is None:
@@ -91,7 +91,7 @@ class FieldPlan:
         return next((raw for raw in raws if clean_cell(raw, self.nulls) is not None), None)
 
     def column(self, chunk: Chunk) -> list[Any] | None:
-        """Return the field's values for a chunk; None where all have the default."""
+        """Return the field's values for a chunk; None if all have the default."""
         made = self._sourced(chunk)
         for tests, value in reversed(self.whens):
             mask = tests.mask(chunk)
@@ -114,14 +114,14 @@ class FieldPlan:
     def _texts(self, raw: Sequence[Any], adapter: TypeAdapter[list[Any]]) -> list[Any]:
         nulls = self.nulls
         try:
-            # Where texts repeat, as the names of employers do, looking them up is quicker.
+            # If texts repeat, as the names of employers do, looking them up is quicker.
             if len(set(raw[:_SAMPLE])) <= _SAMPLE // 2 < len(raw):
                 return self.memo.over(raw)
             texts = [
                 None if (text := cell.strip()) in nulls else text if text.isprintable() else fold_controls(text) or None
                 for cell in (raw if None not in raw else ["" if cell is None else cell for cell in raw])
             ]
-        except (AttributeError, TypeError):  # not all are texts
+        except (AttributeError, TypeError):  # not all are text
             return [self.read(cell) for cell in raw]
         made = self._validated(texts, raw, adapter)
         return [self.default if text is None else text for text in made] if self.default is not None else made

@@ -1,4 +1,4 @@
-"""Labour market information: what services said, remembered; the occupations that learners have in mind.
+"""Labour market information: remembered answers of services, and the occupations that learners have in mind.
 
-It never knows who is told, and no learner leaves it.
+It never knows who is notified, and nothing about a learner leaves it.
 """

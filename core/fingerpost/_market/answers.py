@@ -1,7 +1,7 @@
 """Ask services about occupations, each no more often than it allows, and remember what they said.
 
-A service is asked once for each question within its time to live, by all threads and processes together. When it is
-down or gone, or has nothing where it had something, what it last said is served with its date.
+All threads and processes together ask a service each question once within its time to live. When it is down or gone,
+or no longer has what it had, its last answer is served with its date.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEEP_DAYS: Final[Mapping[str, int]] = {
     "codes": 180,  # code lists and filters change with an edition of a classification
     "occupation": 365,  # titles and tasks change with the classification itself, every ten years
     "pay": 90, "hours": 90, "annual_change": 90, "employment": 90, "replacement": 90, "unemployment": 90,
-    "shortage": 90,  # published once a year: the new figures are there within a term
+    "shortage": 90,  # published once a year: new figures arrive within a term
     "skill": 180, "course": 180,  # revised once or twice a year
     "vacancy": 1,  # an advert may close on any day
     "profile": 30,  # edited by hand all year round
@@ -35,22 +35,22 @@ KEEP_DAYS: Final[Mapping[str, int]] = {
 NOTHING_DAYS: Final = 7
 """Days after which a service that had nothing is asked again, however long the kind is kept.
 
-A service that is being rebuilt may have nothing for an afternoon, and that must not count for a year.
+A service that is being rebuilt may have nothing for an afternoon, which must not be believed for a year.
 """
 
 REST_SECONDS: Final = 600.0
-"""How long a service that did not answer twice in a row is left alone.
+"""How long a service is left alone after failing to answer twice in a row.
 
-Once may be the fault of one question: that is not asked again, and all others are.
+A single failure may be due to the question: that one is not asked again, but all others are.
 """
 
 REST_LIMITED_SECONDS: Final = 300.0
-"""How long a service that asked us to slow down is left alone where it did not say how long."""
+"""How long a service that asked us to slow down is left alone if it did not say for how long."""
 
 SAME_QUESTION_SECONDS: Final = 120.0
-"""How long to wait for somebody else's answer to the same question.
+"""How long to wait for another thread's or process's answer to the same question.
 
-A call that takes longer may be made a second time by whoever waits for it, and is counted a second time.
+If a call takes longer, a waiting caller may make it again, and it is counted again.
 """
 
 
@@ -66,14 +66,14 @@ class _Question(NamedTuple):
 class Answers(Cache):
     """The remembered answers of all services of one college: the `Reference` that enrichers are given.
 
-    `keep_days` stands in for `KEEP_DAYS`, kind by kind; 0 always asks. `offline` never asks; `refresh` asks once for
-    everything that is fetched, however fresh. `max_wait` is in seconds: how long a call may wait for room in a
-    service's limit, with `sleep`. Raises `ConfigError` as `Cache` does, and where `keep_days` names a kind that does
-    not exist.
+    `keep_days` overrides `KEEP_DAYS`, kind by kind; 0 always asks. `offline` never asks; `refresh` asks once for
+    everything that is fetched, however fresh. `max_wait` is how many seconds a call may wait, with `sleep`, until a
+    service's limit allows it. Raises `ConfigError` as `Cache` does, and if `keep_days` names a kind that does not
+    exist.
 
-    It may be used by several threads, and its file by several processes. `asked` counts the calls of each service in
-    this process; `failures` says for each service what first went wrong in it: ``unavailable``, ``rate_limited`` or
-    ``auth``, whoever met it. `met` counts the questions that met each of the three.
+    Several threads may use it, and several processes its file. `asked` counts this process's calls to each service;
+    `failures` holds the first thing that went wrong with each service in this process: ``unavailable``,
+    ``rate_limited`` or ``auth``. `met` counts the questions that ran into each of the three.
     """
 
     _: KW_ONLY
@@ -108,7 +108,7 @@ class Answers(Cache):
         if kind not in KEEP_DAYS:
             raise ContractError(f"{service} asks for the kind of fact '{kind}', which does not exist.")
         if limit is not None and not (limit[0] >= 1 and 0 < limit[1] < DAY):
-            raise ContractError(f"{service} names a limit that is not a number of calls and seconds of up to a day.")
+            raise ContractError(f"{service} sets a limit that is not a number of calls and seconds of up to a day.")
         if not remember:
             key = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         question = _Question(service, key, kind, limit, remember)
@@ -116,7 +116,7 @@ class Answers(Cache):
         if answer is not None and (self.offline or self._is_fresh(question, answer)):
             return answer.reply(stale=self.offline and self._is_old(answer, kind))
         if self.offline:
-            raise SourceUnavailable(f"{service} cannot be asked now, and was not asked this question before.")
+            raise SourceUnavailable(f"{service} cannot be asked now, and has not been asked this question before.")
         try:
             return self._ask_in_turn(question, answer, ask).reply()
         except (AuthError, SourceUnavailable) as error:
@@ -129,7 +129,7 @@ class Answers(Cache):
             return answer.reply(stale=True)
 
     def _ask_in_turn(self, question: _Question, before: Answer | None, ask: Callable[[], Any]) -> Answer:
-        """Ask when it is our turn, or take the answer that somebody else was given meanwhile."""
+        """Ask when it is our turn, or take the answer that another thread or process got in the meantime."""
         service, key = question.service, question.key
         waited = 0.0
         while True:
@@ -143,8 +143,8 @@ class Answers(Cache):
                     return self._ask(question, call, ask)
             if waited + wait > self.max_wait:
                 raise RateLimited(
-                    f"{service} has been asked as often as it allows; it can be asked again in {math.ceil(wait)} "
-                    "seconds.", retry_after=wait,
+                    f"The request limit of {service} is used up; it can be asked again in {math.ceil(wait)} seconds.",
+                    retry_after=wait,
                 )  # fmt: skip
             waited += wait
             self.sleep(wait)
@@ -183,16 +183,16 @@ class Answers(Cache):
             self._faltering.add(service)
 
     def _refuse(self, question: _Question) -> None:
-        """Raise where the service is left alone, or the question failed before."""
+        """Raise if the service is being left alone, or the question failed before."""
         service = question.service
         if service in self._refused:
             raise AuthError(self._refused[service])
         code, left = self.rest(service) or ("", 0.0)
         if code == "rate_limited":
-            message = f"{service} asked us to slow down a moment ago and is left alone for {_minutes(left)}."
+            message = f"{service} asked us to slow down just now; it will be left alone for {_minutes(left)}."
             raise RateLimited(message, retry_after=left)
         if code:
-            raise SourceUnavailable(f"{service} did not answer a moment ago and is left alone for {_minutes(left)}.")
+            raise SourceUnavailable(f"{service} did not answer just now; it will be left alone for {_minutes(left)}.")
         if (service, question.key) in self._failed:
             raise SourceUnavailable(self._failed[service, question.key])
 
@@ -235,4 +235,4 @@ def _as_json(service: str, value: Any) -> str:
     try:
         return json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ContractError(f"The connector of {service} handed over an answer that is not JSON.") from error
+        raise ContractError(f"The connector for {service} returned an answer that is not JSON.") from error

@@ -1,7 +1,7 @@
-"""The file in which the answers of services are kept, with how often each service was asked, and which ones rest.
+"""The file that keeps services' answers, how often each service was asked, and which ones are being left alone.
 
-It is a SQLite file of its own that holds no learner, shared by all threads and processes of one college. Nothing here
-is logged, and no error names a question or an answer: a key is the business of the connector that made it.
+It is a separate SQLite file without learners, shared by all threads and processes of one college. Nothing here is
+logged, and no error quotes a question or an answer: a key is a matter for the connector that made it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from fingerpost._store.disks import make_private, refuse_network_share
 from fingerpost._words.errors import ConfigError
 
 OUTLIVES_NOTHING_DAYS: Final = 365
-"""Days for which what a service said goes on counting, with its date, where the same service now has nothing.
+"""Days for which a service's answer remains valid, with its date, when the same service now has nothing.
 
-A service that is shut often goes on to answer every question with nothing. After that time nothing is believed.
+A service that has closed often answers every question with nothing. After that time the nothing is believed.
 """
 
 DAY: Final = 86_400.0
-"""Seconds of a day: no limit and no rest is longer, so what lies further ahead is the fault of a clock."""
+"""Seconds in a day: no limit and no rest lasts longer, so anything further ahead is due to a wrong clock."""
 
 _VERSION = 2
 _APPLICATION = 0x46504C4D
-"""What marks a SQLite file as ours ("FPLM"), so that we never write into another program's file."""
+"""Marks a SQLite file as ours ("FPLM"), so that we never write to another program's file."""
 _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS answer (
         service TEXT, key TEXT, kind TEXT NOT NULL, value TEXT NOT NULL, retrieved TEXT NOT NULL, emptied TEXT,
@@ -48,28 +48,28 @@ _SCHEMA = f"""
     PRAGMA application_id={_APPLICATION};
     PRAGMA user_version={_VERSION}
 """
-"""Makes a new file, and brings an older one up to date: version 1 kept in `claim` who was asking what."""
+"""Creates a new file, or brings an older one up to date: version 1 recorded in `claim` who was asking what."""
 _KEEP = (
     "INSERT INTO answer (service, key, kind, value, retrieved) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (service, key) DO UPDATE SET kind=excluded.kind, value=excluded.value, retrieved=excluded.retrieved, "
     "emptied=NULL"
 )
-# Nothing never takes the place of something. Two answers of one instant are ordered too: whichever file comes first,
-# the outcome is the same.
+# Nothing never replaces something. Two answers from the same instant are ordered too: whichever file is imported
+# first, the outcome is the same.
 _KEEP_NEWER = (
     f"{_KEEP} WHERE (excluded.value <> 'null', excluded.retrieved, excluded.kind, excluded.value)"
     " > (value <> 'null', retrieved, kind, value)"
 )
 
-_LOST = "what was in it is asked for again, or imported anew from an export."
+_LOST = "its contents will be fetched again, or can be imported from an export."
 
 
 def _named(path: Path) -> str:
-    return f"The file {path}, in which labour market information is remembered,"
+    return f"The file {path}, which holds labour market information,"
 
 
 class Answer(NamedTuple):
-    """What a service said, as JSON text; `emptied` is when it last had nothing in its place."""
+    """What a service said, as JSON text; `emptied` is when it last answered with nothing instead."""
 
     kind: str
     text: str
@@ -87,15 +87,15 @@ class Answer(NamedTuple):
         return self.emptied or self.retrieved
 
     def reply(self, *, stale: bool = False) -> Reply:
-        """Return it as a connector gets it."""
+        """Return it as connectors receive it."""
         return Reply(json.loads(self.text), self.retrieved.date(), stale or self.emptied is not None)
 
 
 @dataclass(eq=False, repr=False)
 class Cache:
-    """The file at `path`, which is made when something is first written.
+    """The file at `path`, which is created when something is first written.
 
-    Raises `ConfigError` where it is damaged, another program's, of a newer release or on a network share.
+    Raises `ConfigError` if it is damaged, belongs to another program or a newer release, or is on a network share.
     """
 
     path: Path
@@ -105,7 +105,7 @@ class Cache:
 
     def __post_init__(self) -> None:
         refuse_network_share(self.path, "[labour_market] cache")
-        self._rows("SELECT 1")  # says what is wrong with the file
+        self._rows("SELECT 1")  # raises if something is wrong with the file
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class Cache:
         return None
 
     def keep(self, service: str, key: str, answer: Answer) -> Answer:
-        """Keep an answer and return it; or, where it is nothing in place of something, what was said before."""
+        """Keep an answer and return it; if it is nothing where there was something, return the earlier answer."""
         with self._writing() as db:
             before = self.find(service, key)
             if answer.is_nothing and before is not None and not before.is_nothing:
@@ -145,7 +145,7 @@ class Cache:
             return answer
 
     def entries(self) -> list[tuple[str, str, str, datetime]]:
-        """Return the service, key, kind and UTC instant of everything that is remembered."""
+        """Return the service, key, kind and UTC instant of every remembered answer."""
         select = "SELECT service, key, kind, retrieved FROM answer"
         return [
             (service, key, kind, datetime.fromisoformat(retrieved))
@@ -153,9 +153,9 @@ class Cache:
         ]
 
     def forget(self, service: str | None = None) -> int:
-        """Forget every answer, or those of one service, and that it needs a rest; return how many answers there were.
+        """Forget all answers and rests, or those of one service; return how many answers there were.
 
-        How often a service was asked is kept, since its limit goes on.
+        How often a service was asked is kept, since its limit still applies.
         """
         if not self._is_there():
             return 0
@@ -164,9 +164,9 @@ class Cache:
             return db.execute("DELETE FROM answer WHERE service=coalesce(?, service)", (service,)).rowcount
 
     def export(self, path: Path) -> int:
-        """Write everything that is remembered into one file for another machine; return how many answers.
+        """Write everything that is remembered to one file for another machine; return the number of answers.
 
-        The file is there whole or not at all. Raises `ConfigError` where it cannot be written.
+        The file is written completely or not at all. Raises `ConfigError` if it cannot be written.
         """
         select = "SELECT service, key, kind, retrieved, value FROM answer"
         names = ("service", "key", "kind", "retrieved")
@@ -176,10 +176,10 @@ class Cache:
         return write_export(path, self._now(), answers)
 
     def import_(self, path: Path) -> tuple[int, int]:
-        """Take in an export: the newest answer to each question stays. Return how many were taken, and how many not.
+        """Import an export, keeping the newest answer to each question; return how many were taken, and how many not.
 
-        All of it is taken in, or nothing. Raises `ConfigError` where the file cannot be read, is not an export, is one
-        of a newer release, is packed far more tightly than an export is, or has a line that is wrong.
+        It is imported completely or not at all. Raises `ConfigError` if the file cannot be read, is not an export,
+        comes from a newer release, is compressed far more than an export would be, or has a faulty line.
         """
         taken = older = 0
         latest = self._now() + timedelta(days=1)
@@ -193,15 +193,15 @@ class Cache:
 
     @contextmanager
     def alone(self, service: str, key: str, seconds: float) -> Iterator[None]:
-        """Keep everybody else from asking the same question meanwhile, or go ahead where that takes too long.
+        """Keep everybody else from asking the same question in the meantime, or go ahead if the wait is too long.
 
-        The lock is the operating system's, on a file beside ours that goes with it: a killed process frees it.
-        From 3.24 on, `filelock` starts anew where the file was removed between opening and locking it.
+        The lock is the operating system's, on a file next to ours that is removed with it: a killed process frees it.
+        From 3.24 on, `filelock` tries again if the file was removed between opening and locking it.
         """
         question = hashlib.sha256(f"{service}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
         path = Path(f"{self.path}.{question[:16]}.lock")
         with self._lock, self._usable():
-            self._connection()  # which makes the folder
+            self._connection()  # which creates the folder
         lock = filelock.FileLock(path, timeout=seconds, mode=0o600)
         with self._usable(), suppress(filelock.Timeout):
             lock.acquire()
@@ -209,15 +209,15 @@ class Cache:
             yield
         finally:
             if lock.is_locked:
-                with suppress(OSError):  # Windows removes no file that is open; there the release does it
+                with suppress(OSError):  # Windows does not remove an open file; there the release does it
                     path.unlink()
                 lock.release()
 
     def count_call(self, service: str, limit: tuple[int, float] | None) -> tuple[float, int | None]:
         """Count a call that is about to be made: a process killed in it has still made it.
 
-        Return the seconds until the limit has room for it, and how `end_call` knows it; it is counted only where
-        there is room at once.
+        Return the seconds until the limit allows it, and its number for `end_call`; it is counted only if the limit
+        allows it at once.
         """
         if limit is None:
             return 0.0, None
@@ -234,11 +234,11 @@ class Cache:
             return 0.0, db.execute("INSERT INTO call (service, made) VALUES (?, ?)", (service, now)).lastrowid
 
     def end_call(self, call: int) -> None:
-        """Count a call in full from now on: the service may have counted it at any time until it answered."""
+        """Count a call as made now: the service may have counted it at any time until it answered."""
         self._write("UPDATE call SET made=? WHERE id=?", self._now().timestamp(), call)
 
     def rest(self, service: str) -> tuple[str, float] | None:
-        """Return why a service is left alone, as a code, and for how many seconds more."""
+        """Return why a service is being left alone, as a code, and for how many more seconds."""
         now = self._now().timestamp()
         for code, ends in self._rows("SELECT code, ends FROM rest WHERE service=?", service):
             return (code, ends - now) if 0 < ends - now <= DAY else None
@@ -249,7 +249,7 @@ class Cache:
         self._write("INSERT OR REPLACE INTO rest VALUES (?, ?, ?)", service, code, self._now().timestamp() + seconds)
 
     def end_rest(self, service: str) -> None:
-        """Take note that a service answered."""
+        """Note that a service has answered."""
         self._write("DELETE FROM rest WHERE service=?", service)
 
     # The file
@@ -262,7 +262,7 @@ class Cache:
             return self._db is not None or self.path.exists()
 
     def _rows(self, select: str, *values: object) -> list[Any]:
-        """Return what is found; nothing where there is no file, since only asking makes one."""
+        """Return the rows found; none if there is no file, since only writing creates one."""
         with self._lock, self._usable():
             return self._connection().execute(select, values).fetchall() if self._is_there() else []
 
@@ -272,21 +272,21 @@ class Cache:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside a transaction that no other process writes beside."""
+        """Provide the connection inside a transaction that excludes other writers."""
         with self._lock, self._usable(), self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """Say which file it is that cannot be used, and what to do."""
+        """Say which file cannot be used, and what to do."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise ConfigError(
-                f"{_named(self.path)} cannot be used: {why}. Check that its folder can be written to. A damaged file "
-                f"can be deleted: {_LOST}"
+                f"{_named(self.path)} cannot be used: {why}. Check that its folder is writable. A damaged file can be "
+                f"deleted: {_LOST}"
             ) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -303,22 +303,21 @@ class Cache:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    db.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; a power cut may cost the last answer
+    db.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; a power cut may lose the last answer
     with db:
         db.execute("BEGIN IMMEDIATE")
         application, version = (db.execute(f"PRAGMA {one}").fetchone()[0] for one in ("application_id", "user_version"))
         if application != _APPLICATION and (version or db.execute("SELECT 1 FROM sqlite_master").fetchone()):
             raise ConfigError(
-                f"[labour_market] cache names {path}, which is another program's file. Name one that does not exist "
-                "yet."
+                f"[labour_market] cache is set to {path}, which belongs to another program. Choose a new file name."
             )
         if version > _VERSION:
             raise ConfigError(
-                f"{_named(path)} was written by a newer release of Fingerpost. Install that release again, or delete "
-                f"the file: {_LOST}"
+                f"{_named(path)} was written by a newer release of Fingerpost. Reinstall that release, or delete the "
+                f"file: {_LOST}"
             )
         if version < _VERSION:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
-    with suppress(sqlite3.OperationalError):  # in use just now: it is a property of the file, and the next one sets it
+    with suppress(sqlite3.OperationalError):  # the file is in use: the next process to open it sets this
         db.execute("PRAGMA journal_mode=WAL")

@@ -1,6 +1,6 @@
-"""The file in which remembered answers go from one college to another: gzipped JSON lines, the first a header.
+"""The file that takes remembered answers from one college to another: gzipped JSON lines, the first a header.
 
-It comes from outside, so it is read with care: a file that is packed too tightly, a line that is not an
+It comes from outside, so it is read with care: a file that is compressed too much, a line that is not an
 answer, and a time in the future are refused.
 """
 
@@ -31,14 +31,14 @@ _Columns: TypeAlias = tuple[str, str, str, str, str]
 
 
 def instant_text(moment: datetime) -> str:
-    """Write an instant so that the order of the texts is the order of time."""
+    """Write an instant so that sorting the texts sorts by time."""
     return moment.isoformat(timespec="microseconds")
 
 
 def write_export(path: Path, exported: datetime, answers: Iterable[dict[str, Any]]) -> int:
-    """Write answers into a file that is there whole or not at all; return how many there were.
+    """Write answers to a file, all or nothing; return how many there were.
 
-    Raises `ConfigError` where it cannot be written.
+    Raises `ConfigError` if it cannot be written.
     """
     count = -1  # the header is not an answer
     try:
@@ -57,10 +57,10 @@ def write_export(path: Path, exported: datetime, answers: Iterable[dict[str, Any
 
 @contextmanager
 def read_export(path: Path, *, not_after: datetime) -> Iterator[Iterator[_Columns]]:
-    """Give the answers of an export, one at a time; what is dated later than `not_after` is refused.
+    """Provide the answers in an export, one at a time; any dated later than `not_after` is refused.
 
-    Raises `ConfigError` where the file cannot be read, is not an export, is one of a newer release, is packed far
-    more tightly than an export is, or has a line that is wrong.
+    Raises `ConfigError` if the file cannot be read, is not an export, comes from a newer release, is compressed far
+    more than an export would be, or has a faulty line.
     """
     try:
         size, packed = path.stat().st_size, path.open("rb")
@@ -73,7 +73,7 @@ def read_export(path: Path, *, not_after: datetime) -> Iterator[Iterator[_Column
 
 
 def _lines(unpacked: gzip.GzipFile, path: Path, packed: int) -> Iterator[bytes]:
-    """Yield the lines of an export, and stop at one that is packed far more tightly than an export is."""
+    """Yield the lines of an export, and stop if it is compressed far more than an export would be."""
     total = 0
     most = min(_MAX_BYTES, max(_RATIO_FROM_BYTES, packed * _MAX_RATIO))
     while True:
@@ -86,8 +86,8 @@ def _lines(unpacked: gzip.GzipFile, path: Path, packed: int) -> Iterator[bytes]:
         total += len(line)
         if total > most or len(line) > _MAX_LINE:
             raise ConfigError(
-                f"Reading {path} was stopped after {total >> 20} MiB: it is larger, or packed far more tightly, than "
-                "an export of labour market information would be."
+                f"Stopped reading {path} after {total >> 20} MiB: it is larger, or compressed far more, than an "
+                "export of labour market information would be."
             )
         yield line
 
@@ -105,7 +105,7 @@ def _check_header(path: Path, line: bytes) -> None:
 
 
 def _entry(path: Path, number: int, line: bytes, latest: datetime) -> _Columns:
-    """Return the columns of one line, or say which line is wrong."""
+    """Return the columns of one line, or say which line is faulty."""
     try:
         found = json.loads(line)
         texts = service, key, kind = found["service"], found["key"], found["kind"]
@@ -117,6 +117,6 @@ def _entry(path: Path, number: int, line: bytes, latest: datetime) -> _Columns:
         return service, key, kind, json.dumps(found["value"]), instant_text(retrieved.astimezone(UTC))
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         raise ConfigError(
-            f"{path} line {number} is not an answer with a service, a key, a kind and an instant that has passed. "
-            "Nothing was imported; ask for the export again."
+            f"{path} line {number} is not an answer with a service, a key, a kind and a time in the past. Nothing was "
+            "imported; ask for a new export."
         ) from None

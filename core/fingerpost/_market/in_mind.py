@@ -1,4 +1,4 @@
-"""Say a line about the occupation that each learner has in mind, asking each service once for each occupation."""
+"""Write a line about the occupation that each learner has in mind, asking each service once for each occupation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fingerpost._market.occupations import Found, Occupations, load_occupations
 from fingerpost._store import schema
 
 InMind: TypeAlias = "tuple[str | None, str | None]"
-"""What a learner has in mind, as it is on record: a SOC code, and words."""
+"""What a learner has in mind, as recorded: a SOC code, and words."""
 
 
 class LearnerOccupation(NamedTuple):
-    """One occupation that learners have in mind: as it is on record, how many have it in mind, and what was found."""
+    """One occupation that learners have in mind: as recorded, how many have it in mind, and what was found."""
 
     soc_code: str | None
     words: str | None
@@ -28,7 +28,7 @@ class LearnerOccupation(NamedTuple):
 
 
 def occupations_in_mind(connection: sa.Connection) -> Counter[InMind]:
-    """Count what learners have in mind; who they are stays behind."""
+    """Count what learners have in mind, without saying who they are."""
     learner = schema.learner
     select = (
         sa.select(learner.c.soc_code, learner.c.intended_occupation, sa.func.count())
@@ -40,7 +40,7 @@ def occupations_in_mind(connection: sa.Connection) -> Counter[InMind]:
 
 
 def known_occupations(config: Configuration, market: Market, version: SocVersion | None = None) -> Occupations:
-    """Return what the college's crosswalk and the titles of services know, for codes of its edition or another."""
+    """Return what the college's crosswalk and the services' titles cover, in its edition of the SOC or another."""
     settings = config.settings.labour_market
     crosswalk = load_occupations(settings.crosswalk, settings.soc_version)
     return Occupations(crosswalk, version or settings.soc_version, market.titles())
@@ -54,14 +54,14 @@ def occupations_of(in_mind: Mapping[InMind, int], config: Configuration, market:
 
 
 def line_report(market: Market, occupation: Occupation, region: str | None) -> MarketReport:
-    """Ask for what the line about an occupation needs; the title, which may be a learner's own words, stays here."""
+    """Ask for what the line about an occupation needs, without its title, which may be a learner's own words."""
     return market.report(occupation._replace(title=""), region=region, kinds=("occupation", "pay", "vacancy"))
 
 
 def occupation_lines(in_mind: Mapping[InMind, int], config: Configuration, market: Market) -> dict[InMind, str]:
-    """Return the line for everything that learners have in mind of which there is something honest to say.
+    """Return a line for everything that learners have in mind, where there is something honest to say.
 
-    It asks services, which may take minutes: no transaction may be open meanwhile.
+    It asks services, which may take minutes: no transaction may be open in the meantime.
     """
     by_code: dict[tuple[str, int], str | None] = {}
     lines: dict[InMind, str] = {}

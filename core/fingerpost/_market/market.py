@@ -1,7 +1,7 @@
-"""Ask the configured enrichers about occupations, and say one honest line about one.
+"""Ask the configured enrichers about occupations, and sum one up in an honest line.
 
 Nothing about a learner goes in: the question is a code, a region of the college's choice and the kinds of fact. A
-service that fails is warned of once, and everything else goes on as if it were not configured.
+service that fails causes one warning, and everything else goes on as if it were not configured.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from fingerpost._words.errors import FingerpostError, RateLimited
 
 _LATER = "Later, fingerpost lmi refresh fetches the rest."
 _REGION = "[labour_market] region"
-"""What stands in the place of a connector's name where a region is in doubt."""
+"""Used instead of a connector's name where a region is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarketReport:
-    """What is known about one occupation, what services have nothing of, and what went wrong, a sentence each."""
+    """What is known about one occupation, what services have no data on, and what went wrong, a sentence each."""
 
     occupation: Occupation
     region: str | None
@@ -49,9 +49,9 @@ class MarketReport:
         return [fact for fact in self.facts if fact.kind == kind]
 
     def figures(self, year: int) -> list[Fact]:
-        """Return the figures for all of the occupation, each at its newest; `year` is this one.
+        """Return the newest of each figure for the whole occupation; `year` is the current one.
 
-        Of a projection of jobs they are two: the newest that is not of the future, and the last.
+        A projection of jobs yields two: the newest that is not in the future, and the last.
         """
         series: dict[tuple[str, ...], list[Fact]] = {}
         for fact in self.facts:
@@ -71,12 +71,12 @@ class MarketReport:
 
     @property
     def title(self) -> str:
-        """The occupation's title: as asked for, else as the first service gives it, else its code."""
+        """The occupation's title: the one asked about, else the first service's, else its code."""
         return self.occupation.title or _own_title(self.facts) or f"SOC {self.occupation.soc}"
 
     @property
     def is_titled(self) -> bool:
-        """Say whether the occupation has a title, and not its code alone."""
+        """Say whether the occupation has a title, not just a code."""
         return self.title != f"SOC {self.occupation.soc}"
 
     @property
@@ -116,13 +116,13 @@ class Market:
             context.close()
 
     def titles(self) -> Titles:
-        """Return the titles that services list."""
+        """Return the titles in the services' lists."""
         if self._titles is None:
             self._titles = Titles(self._each("list_occupations"))
         return self._titles
 
     def find(self, words: str) -> list[tuple[str, Occupation]]:
-        """Return what services take some typed words to mean, each with the name of the service."""
+        """Return the occupations that services find for some typed words, each with the name of the service."""
         return [
             (instance.name, occupation)
             for instance, context in self._enrichers
@@ -130,9 +130,9 @@ class Market:
         ]
 
     def editions(self, occupation: Occupation) -> tuple[Occupation, ...]:
-        """Return an occupation as it is coded in each edition of the SOC, as far as services say so.
+        """Return an occupation as it is coded in each edition of the SOC, as far as services know.
 
-        Where they name several codes, all together, it was split, and nobody can tell which is meant.
+        Where they name several codes between them it was split, and there is no knowing which one is meant.
         """
         found = self._each("convert_occupation", occupation=occupation)
         others = {(one.soc, one.soc_version) for one in found if one.soc_version != occupation.soc_version}
@@ -146,7 +146,7 @@ class Market:
     ) -> MarketReport:
         """Ask every enricher about one occupation.
 
-        Where it comes without a title, one that services give to its code is asked with: some know titles alone.
+        If it has no title, the one that services have for its code is used: some services know only titles.
         """
         known = dict(self.warnings)
         if not occupation.title:
@@ -161,7 +161,7 @@ class Market:
         return MarketReport(occupation, region, facts, tuple(missing), new)
 
     def _doubt(self, region: str | None, facts: Collection[Fact], missing: Collection[NoData]) -> None:
-        """Warn of a region that no service knows: else every figure would be missing without a word."""
+        """Warn of a region that no service knows: every figure would otherwise be missing without explanation."""
         if not region or not any(one.reason == "region" for one in missing):
             return
         if not any(same_region(fact.region, region) for fact in facts):
@@ -177,7 +177,7 @@ class Market:
             yield from self._ask(instance, hook, context=context, **arguments)
 
     def _ask(self, instance: Instance, hook: str, **arguments: Any) -> list[Any]:
-        """Return all that one enricher answers; what it said before it failed counts."""
+        """Return all that one enricher answers, including what it said before it failed."""
         said: list[Any] = []
         if not instance.has(hook):
             return said
@@ -192,35 +192,35 @@ class Market:
         except FingerpostError as error:
             self._lost(instance, error.message)
         except Exception as error:  # a vendor's exception may hold anything, so only its type is shown
-            self._lost(instance, f"It broke ({type(error).__name__}); its vendor must act.")
+            self._lost(instance, f"It crashed ({type(error).__name__}); report it to its vendor.")
         if any(isinstance(one, Fact) and one.stale for one in said):
             self._lost(instance, _why_stale(answers.met - before))
         return said
 
     def _lost(self, instance: Instance, sentence: str) -> None:
-        """Warn of a service, once; the next answers may say the same again."""
+        """Warn about a service once, even if its next answers fail in the same way."""
         self.warnings.setdefault(instance.name, f"{instance.name}: {sentence}")
 
 
 def _why_stale(met: Counter[str]) -> str:
-    """Say why an old answer is shown, by what questions met meanwhile."""
+    """Say why an old answer is shown, judging by the errors that the questions ran into."""
     if met["rate_limited"]:
-        return f"It was asked as often as it allows; what it said before is shown with its date. {_LATER}"
+        return f"Its request limit is used up; earlier answers are shown with their dates. {_LATER}"
     if met:
-        return "The service could not be asked; what it said before is shown with its date."
-    return "It has nothing now where it had something before; that is shown with its date."
+        return "The service could not be reached; earlier answers are shown with their dates."
+    return "It no longer has what it had before; the earlier answers are shown with their dates."
 
 
 def _own_title(said: Iterable[Fact | NoData]) -> str:
-    """Return the title that the first service gives to the occupation; that of one job profile is never it."""
+    """Return the first service's title for the occupation, never that of a single job profile."""
     facts = (one for one in said if isinstance(one, Fact) and one.kind == "occupation" and one.statistic == "title")
     return next((fact.text for fact in facts if fact.text), "")
 
 
 def _is_whole(fact: Fact) -> bool:
-    """Say whether a figure is for the whole occupation, and not for a part of it or for one skill, course or advert.
+    """Say whether a figure is for the whole occupation, not for a part of it or for one skill, course or advert.
 
-    Adverts of one training provider are the nearest thing to all adverts where a college asks for no others.
+    Adverts from one training provider are the closest thing to all adverts where a college asks for no others.
     """
     if fact.kind == "vacancy":
         return fact.unit == "adverts"
@@ -228,7 +228,7 @@ def _is_whole(fact: Fact) -> bool:
 
 
 def market_line(report: MarketReport) -> str | None:
-    """Say one line about an occupation for a tutor, with year and source; None where there is nothing honest to say."""
+    """Return a line about an occupation for a tutor, with year and source; None where nothing honest can be said."""
     parts = [_pay(report)]
     adverts = next((fact for fact in report.of("vacancy") if fact.value), None)
     if adverts is not None and adverts.unit == "adverts":
@@ -252,7 +252,7 @@ def _pay(report: MarketReport) -> str | None:
 
 
 def _are_alike(one: Fact, other: Fact | None) -> bool:
-    """Say whether two figures are by one service, of one job, region and unit, so that they make a range."""
+    """Say whether two figures share service, job, region and unit, so that they make a range."""
     return other is not None and _range(one) == _range(other)
 
 
@@ -264,7 +264,7 @@ def _newest(facts: Sequence[Fact], like: Fact) -> str:
 
 
 def _source(fact: Fact) -> str:
-    """Say what a figure is: what it is of, its kind, year and region, and who says so."""
+    """Describe a figure: what it covers, its kind, year and region, and where it comes from."""
     kind = "estimate" if fact.statistic == "estimate" else ""
     parts = [
         fact.scope,

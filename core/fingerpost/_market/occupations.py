@@ -1,7 +1,7 @@
-"""Find the occupation that a learner has in mind, by what is written down somewhere, and never by a guess.
+"""Find the occupation that a learner has in mind from what is written down somewhere, never by guessing.
 
-In this order: the college's crosswalk file; the SOC code on the learner's record; a title that a service lists, if it
-is the very word. What none of them knows is left for a person, who gets suggestions.
+In this order: the college's crosswalk file; the SOC code on the learner's record; a title in a service's list, if it
+matches exactly. Anything else is left to a person, who gets suggestions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fingerpost._contract.facts import Occupation, SocVersion
 from fingerpost._words.errors import ConfigError
 
 How: TypeAlias = Literal["crosswalk", "code", "title", "several", "unknown"]
-"""How an occupation was found; `several` means that a title is that of more than one, and nobody chose yet."""
+"""How an occupation was found; `several` means that more than one has the title, and nobody has chosen yet."""
 
 _SOC = re.compile(r"[1-9][0-9]{3}")
 _NEC = re.compile(r"[\s,]*\bn\.?e\.?c\.?\s*$")
@@ -35,14 +35,14 @@ class Found(NamedTuple):
 
 
 def fold_title(title: str) -> str:
-    """Return a title in the form in which two spellings of it are equal: case, blanks and "n.e.c." do not matter."""
+    """Return a title without what does not matter when spellings are compared: case, extra spaces and "n.e.c."."""
     return _NEC.sub("", " ".join(title.casefold().split()))
 
 
 class Titles:
-    """The titles that services list, and whose they are.
+    """The titles in the services' lists, and the occupations they belong to.
 
-    An index of occupations lists "Teacher, nursery": it is found by "nursery teacher" as well.
+    An index of occupations has "Teacher, nursery", which "nursery teacher" finds as well.
     """
 
     def __init__(self, listed: Iterable[Occupation]) -> None:
@@ -64,20 +64,20 @@ class Titles:
     def codes(self, title: str) -> set[Occupation]:
         """Return the occupations with exactly this title, in each edition of the SOC.
 
-        Where another is listed under it with something in brackets, such as "Jointer (cable)", that one is as well:
-        who wrote "Jointer" may mean either.
+        Titles that add something in brackets, such as "Jointer (cable)", are included: a learner who wrote "Jointer"
+        may mean either.
         """
         folded = fold_title(title)
         return self._codes[folded] | self._wider[folded] if folded in self._codes else set()
 
     def title(self, occupation: Occupation) -> str:
-        """Return the first title that is listed with an occupation's code; "" where there is none."""
+        """Return the first title listed with an occupation's code; "" if there is none."""
         return self._titles.get((occupation.soc, occupation.soc_version), "")
 
     def near(self, words: str, *, count: int = 8) -> list[Occupation]:
-        """Return occupations whose titles resemble some words, the likeliest first: those that hold all of the words.
+        """Return occupations whose titles resemble some words, likeliest first: those that contain all of the words.
 
-        "Electrician" is held by "Electricians and electrical fitters".
+        "Electricians and electrical fitters" contains "electrician".
         """
         folded = fold_title(words)
         parts = {word for word in _singulars(folded) if len(word) > 2}
@@ -95,9 +95,9 @@ def _singulars(words: str) -> set[str]:
 
 
 def _forms(title: str) -> set[str]:
-    """Return a title as it is listed, and as people say it where it is turned round.
+    """Return a title as it is listed and, if it is inverted, as people say it.
 
-    What stands in brackets is kept: "Teacher (further education)" is not every teacher.
+    Text in brackets is kept: "Teacher (further education)" is not every teacher.
     """
     folded = fold_title(title)
     turned = _TURNED.fullmatch(folded)
@@ -113,7 +113,7 @@ class Occupations:
         self.titles = titles
 
     def of(self, soc_code: str | None, words: str | None) -> Found:
-        """Return the occupation that a learner's SOC code and words mean."""
+        """Return the occupation that a learner's SOC code and words refer to."""
         for said in (words, soc_code):
             if said and (known := self._crosswalk.get(fold_title(said))):
                 return Found(known, "crosswalk")
@@ -129,7 +129,7 @@ class Occupations:
 
 
 def load_occupations(path: Path | None, version: SocVersion) -> dict[str, Occupation]:
-    """Read the college's crosswalk of what learners write to SOC codes; without a path there is none.
+    """Read the college's crosswalk from what learners write to SOC codes; empty without a path.
 
     Raises `ConfigError` naming file and line.
     """
@@ -150,7 +150,7 @@ def load_occupations(path: Path | None, version: SocVersion) -> dict[str, Occupa
             raise ConfigError(f"{where}, line {number}: write an occupation and a SOC code of four digits.")
         if words in found and found[words].soc != soc:
             raise ConfigError(
-                f"{where}, line {number}: this occupation is on an earlier line with another code; keep one."
+                f"{where}, line {number}: an earlier line has this occupation with another code; keep one of them."
             )
         found[words] = Occupation(soc, version, " ".join((row["occupation"] or "").split()))
     return found

@@ -1,4 +1,4 @@
-"""The services of one college that know the labour market, and what they said, opened when first needed."""
+"""A college's labour market services and their remembered answers, opened when first needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """Hand out the markets of one college and the answers that they remember; `close` closes them all."""
+    """Provide the markets of one college and their remembered answers; `close` closes them all."""
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
@@ -25,7 +25,7 @@ class Services:
         self._markets: list[Market] = []
 
     def answers(self, *, offline: bool = False) -> Answers:
-        """Return what services said, opened when first asked for; `offline` none is asked, however old it is."""
+        """Return what services said, opened at first use; `offline` no service is asked, however old an answer is."""
         if offline not in self._answers:
             self._answers[offline] = self.open_answers(offline=offline)
         return self._answers[offline]
@@ -38,9 +38,9 @@ class Services:
         max_wait: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Answers:
-        """Open what services said: to ask everything anew, or to ask nothing at all.
+        """Open what services said: to ask everything again, or to ask nothing at all.
 
-        `max_wait` is how many seconds a question may wait for room in a service's limit, with `sleep`.
+        `max_wait` is how many seconds a question may wait, with `sleep`, until a service's limit allows it.
         """
         settings = self.opened.config.settings.labour_market
         return Answers(
@@ -49,7 +49,7 @@ class Services:
         )  # fmt: skip
 
     def market(self, answers: Answers | None = None, *, offline: bool = False) -> Market:
-        """Return the enrichers, ready to be asked; `offline` they speak from memory and reach no network."""
+        """Return the enrichers, ready to be asked; `offline` they answer from memory and use no network."""
         enrichers = self.opened.config.enrichers
         contexts = [self.opened.context(instance) for instance in enrichers]
         if offline:
@@ -69,4 +69,4 @@ class Services:
 
 
 def _no_http() -> Http:
-    raise SourceUnavailable("No service is asked now.")
+    raise SourceUnavailable("Services cannot be asked while offline.")

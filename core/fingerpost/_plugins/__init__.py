@@ -1,4 +1,4 @@
-"""The plugin host: which plugins are let in, and the one guard around every hook of a configured connector.
+"""The plugin host: which plugins are admitted, and the one guard around every hook of a configured connector.
 
-It never knows the run.
+It never knows about runs.
 """

@@ -1,4 +1,4 @@
-"""Decide whether a plugin is let in: what it offers, and how its hooks are spelt."""
+"""Decide whether to admit a plugin: what it offers, and how its hooks are spelt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PluginState: TypeAlias = Literal["loaded", "failed", "incompatible", "duplicate", "blocked"]
 
 GROUP = "fingerpost"
-"""The entry-point group in which plugins are found."""
+"""The entry-point group of plugins."""
 
 OWN_DISTRIBUTION = "fingerpost"
 
@@ -48,7 +48,7 @@ RESERVED_NAMES: frozenset[str] = frozenset(
         "rest-writeback",
     }
 )
-"""Names that only the distribution `fingerpost` may give to a plugin or a connector."""
+"""Plugin and connector names reserved for the distribution `fingerpost`."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _T = TypeVar("_T")
@@ -56,11 +56,11 @@ _T = TypeVar("_T")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """Say what became of one installed plugin.
+    """The state of one installed plugin.
 
-    `cause` is one sentence where the state is not ``loaded``, else empty. `connectors` are the names of the connectors
-    it offers, `api` the version of the plugin contract they were written for (None where there are none), `builtin`
-    whether it comes with Fingerpost itself.
+    `cause` is one sentence if the state is not ``loaded``, else empty. `connectors` are the names of its connectors,
+    `api` the version of the plugin contract they were written for (None if it has none), `builtin` whether it comes
+    with Fingerpost itself.
     """
 
     name: str
@@ -80,7 +80,7 @@ class PluginInfo:
         return f"{self.name} ({self.distribution} {self.version})"
 
 
-class Refused(Exception):  # noqa: N818 - a verdict on a plugin, never seen outside this module
+class Refused(Exception):  # noqa: N818 - a verdict on a plugin, never seen outside this package
     def __init__(
         self, state: PluginState, cause: str, *, connectors: Iterable[str] = (), api: int | None = None
     ) -> None:
@@ -92,7 +92,7 @@ class Refused(Exception):  # noqa: N818 - a verdict on a plugin, never seen outs
 
 
 Offer: TypeAlias = dict[str, dict[str, Any]]
-"""What a plugin offers: for each kind of thing, its names and the things themselves."""
+"""What a plugin offers: for each kind of thing, by name."""
 
 
 # Finding plugins
@@ -108,21 +108,21 @@ def _named(distribution: Distribution) -> tuple[str, str]:
     try:
         metadata = distribution.metadata
         found = [metadata[key] or "unknown" for key in ("Name", "Version")]
-    except Exception:  # a damaged installation raises many things
+    except Exception:  # a damaged installation may raise anything
         return "unknown", "unknown"
     return found[0], found[1]
 
 
 def import_plugin(value: str) -> ModuleType:
     if not all(part.isidentifier() for part in value.split(".")):
-        raise Refused("failed", f"Its entry point must name a module such as fingerpost_acme, and says '{value}'.")
+        raise Refused("failed", f"Its entry point must name a module such as fingerpost_acme, not '{value}'.")
     with guarded("being imported"):
         return importlib.import_module(value)
 
 
 @contextmanager
 def guarded(doing: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into one sentence about it. `SystemExit` too: a plugin must not end the program."""
+    """Turn whatever a plugin raises into one sentence. `SystemExit` too: a plugin must not end the program."""
     try:
         yield
     except Refused:
@@ -137,7 +137,7 @@ def guarded(doing: str) -> Iterator[None]:
 
 
 def collect_offer(module: ModuleType) -> Offer:
-    """Ask one plugin alone for everything it offers; nothing is taken over yet."""
+    """Ask one plugin for everything it offers; nothing is accepted yet."""
     manager = new_manager()
     problem = _hook_problem(module, f"module {module.__name__}", _MODULE_HOOKS)
     try:
@@ -145,13 +145,13 @@ def collect_offer(module: ModuleType) -> Offer:
             manager.register(module)
         connectors = _connectors(_ask(manager, "connectors"))
     except Refused as refusal:
-        if problem is None or refusal.state == "incompatible":  # the better explanation of a hook we do not know
+        if problem is None or refusal.state == "incompatible":  # better explains a hook we do not know
             raise
         raise Refused("failed", problem) from refusal
     if problem:
         raise Refused("failed", problem)
     if not any(hook for _, _, hook in _members(module)):
-        raise Refused("failed", "It implements no hook; a function such as connectors() needs @hookimpl above it.")
+        raise Refused("failed", "It implements no hooks; a function such as connectors() needs @hookimpl above it.")
     return {
         "connector": connectors,
         "mapping": _by_name("mapping", [(path.stem, path) for path in _paths(manager, "mappings")]),
@@ -169,7 +169,7 @@ def _connectors(offered: list[Any]) -> dict[str, type[Connector]]:
     for offer in offered:
         if not (isinstance(offer, type) and issubclass(offer, (Source, Enricher, Channel))):
             cause = (
-                f"Its connectors() returned {name_type(offer)} where a subclass of Source, Enricher or Channel belongs."
+                f"Its connectors() returned {name_type(offer)} instead of a subclass of Source, Enricher or Channel."
             )
             raise Refused("failed", cause)
         name = getattr(offer, "name", None)
@@ -181,8 +181,8 @@ def _connectors(offered: list[Any]) -> dict[str, type[Connector]]:
         if offer.api != API_VERSION:
             newer = isinstance(offer.api, int) and offer.api > API_VERSION
             cause = (
-                f"Its connector '{offer.name}' is written for version {offer.api} of the plugin contract, and this "
-                f"Fingerpost speaks version {API_VERSION}; update {'Fingerpost' if newer else 'the plugin'}."
+                f"Its connector '{offer.name}' is written for version {offer.api} of the plugin contract, but this "
+                f"Fingerpost supports version {API_VERSION}; update {'Fingerpost' if newer else 'the plugin'}."
             )
             raise Refused("incompatible", cause, connectors=names, api=offer.api)
         problem = _class_problem(offer)
@@ -226,7 +226,7 @@ def _class_problem(connector: type[Connector]) -> str | None:
 
 
 def instance_problem(connector: Connector) -> str | None:
-    """Say in a sentence how a configured connector breaks its own word, or return None."""
+    """Return a sentence on how a configured connector contradicts its declarations, or None."""
     problem = _class_problem(type(connector))
     if problem:
         return problem
@@ -252,12 +252,12 @@ def _stream_problem(source: Source, marked: set[str]) -> str | None:
         if declared.count(name) > 1:
             return f"it declares the stream '{name}' twice."
         if f"read_{name}" not in marked:
-            return f"it declares the stream '{name}' and lacks the hook read_{name}."
+            return f"it declares the stream '{name}' but lacks the hook read_{name}."
     if inspect.getattr_static(type(source), "streams") is not source.streams:
-        return None  # the instance chose among its hooks, as one that reads whatever its configuration names does
+        return None  # the instance chose its streams from its configuration
     for name in STREAMS:
         if f"read_{name}" in marked and name not in declared:
-            return f"it has the hook read_{name} and does not declare the stream '{name}'."
+            return f"it has the hook read_{name} but does not declare the stream '{name}'."
     return None
 
 
@@ -272,7 +272,7 @@ def new_manager() -> pluggy.PluginManager:
 
 
 def _specified(*specifications: type) -> dict[str, tuple[str, ...]]:
-    """Return the hooks of a layer and what each offers as arguments."""
+    """Return the hooks of a layer and the arguments that each offers."""
     return {
         name: tuple(inspect.signature(function).parameters)[1:]
         for specification in specifications
@@ -286,9 +286,9 @@ _INSTANCE_HOOKS = _specified(DataHooks, EventHooks)
 
 
 def _members(subject: ModuleType | type) -> Iterator[tuple[str, object, str | None]]:
-    """Yield name, value and, where it is marked, the hook's name, for everything that the plugin itself wrote.
+    """Yield name, value and, if marked, the hook's name, of everything that the plugin itself defines.
 
-    Looks without calling, so that no property of a plugin is executed.
+    Nothing is called, so that no property of a plugin is executed.
     """
     for name in dir(subject):
         value = inspect.getattr_static(subject, name, None)
@@ -302,9 +302,9 @@ def _members(subject: ModuleType | type) -> Iterator[tuple[str, object, str | No
 
 
 def _hook_problem(subject: ModuleType | type, where: str, hooks: Mapping[str, tuple[str, ...]]) -> str | None:
-    """Say in a sentence which hook is misspelt, unmarked or asks for what it is not given, or return None.
+    """Return a sentence on a hook that is misspelt, unmarked or asks for an unknown argument, or None.
 
-    pluggy takes an unknown name without a word and passes over an unmarked function: the plugin would seem to work.
+    pluggy silently accepts an unknown name and ignores an unmarked function: the plugin would seem to work.
     """
     for name, value, hook in _members(subject):
         problem = _marked_problem(hook, value, hooks) if hook else _unmarked_problem(name, value, subject, hooks)
@@ -320,7 +320,7 @@ def _marked_problem(hook: str, value: object, hooks: Mapping[str, tuple[str, ...
         return "is a hook of the plugin's module: move it out of the class."
     if hook in _INSTANCE_HOOKS:
         return "is a hook of a connector: move it into the connector's class."
-    return f"is marked as a hook, and there is no hook '{hook}'.{did_you_mean(hook, hooks)}"
+    return f"is marked as a hook, but there is no hook '{hook}'.{did_you_mean(hook, hooks)}"
 
 
 def _unmarked_problem(
@@ -337,7 +337,7 @@ def _unmarked_problem(
     if near is None:
         return None
     return (
-        f"looks like the hook '{near}': spell it so and put @hookimpl above it, or start its name with an "
+        f"looks like the hook '{near}': spell it like that and put @hookimpl above it, or start its name with an "
         "underscore if it is not meant as a hook."
     )
 
@@ -352,10 +352,10 @@ def _argument_problem(value: object, offered: tuple[str, ...]) -> str | None:
             continue
         required = parameter.default is parameter.empty
         if required and parameter.name not in offered:
-            meant = did_you_mean(parameter.name, offered) or " It is given nothing."
+            meant = did_you_mean(parameter.name, offered) or " It takes no arguments."
             return f"asks for '{parameter.name}', which it is not given.{meant}"
         if parameter.name in offered and not (required and parameter.kind is parameter.POSITIONAL_OR_KEYWORD):
-            return f"would never be given '{parameter.name}': write it as a plain argument without a default."
+            return f"would never receive '{parameter.name}': write it as a plain argument without a default."
     return None
 
 
@@ -364,7 +364,7 @@ def type_name(connector: Connector) -> str:
 
 
 def name_type(value: object) -> str:
-    """Name the type of a value; the value itself may be a person's."""
+    """Name the type of a value, which may itself be personal."""
     return f"an object of type {type(value).__name__}"
 
 

@@ -1,4 +1,4 @@
-"""The plugin inside the core: the mappings, frameworks and converters we ship, and the everyday homes of secrets."""
+"""The plugin inside the core: the mappings, frameworks and converters we ship, and the usual places for secrets."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def frameworks() -> Iterable[Path]:
 
 @hookimpl
 def converters() -> Mapping[str, Callable[[Any], Any]]:
-    """Return the converters that the shipped mappings need beyond the mapping language: none so far."""
+    """Return the converters that the shipped mappings need: none so far."""
     return {}
 
 
 @hookimpl
 def resolve_secret(reference: Mapping[str, str]) -> str | None:
-    """Look up an ``env``, ``file`` or ``keyring`` reference; leave every other to the plugins."""
+    """Look up an ``env``, ``file`` or ``keyring`` reference; leave others to plugins."""
     for kind, resolve in (("env", _from_environment), ("file", _from_file), ("keyring", _from_keyring)):
         if kind in reference:
             return resolve(reference[kind])
@@ -84,7 +84,7 @@ def _from_keyring(name: str) -> str:
         ) from error
     if not value:
         raise ConfigError(
-            f"the keyring holds no password for user {user} of service {service}; store it as the account that runs "
+            f"the keyring has no password for user {user} of service {service}; store it as the account that runs "
             f"Fingerpost with: keyring set {service} {user}"
         )
     return str(value)

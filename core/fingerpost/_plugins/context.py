@@ -1,4 +1,4 @@
-"""The context that a connector's hooks are given."""
+"""The context of a connector's hooks."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def key_columns(settings: ConnectorConfig, otherwise: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that a connector's `key` names; for a key of another kind, such as a secret, the others."""
+    """Return the columns in a connector's `key`; if that is something else, such as a secret, the others."""
     named = getattr(settings, "key", None)
     return tuple(named) if isinstance(named, list | tuple) and named else tuple(otherwise)
 
 
 def addresses_in(value: object) -> Iterator[str]:
-    """Yield the addresses that stand anywhere in a connector's settings, tables within tables included."""
+    """Yield every address in a connector's settings, nested tables included."""
     if isinstance(value, str):
         if value.startswith(("https://", "http://")):
             yield value
@@ -80,7 +80,7 @@ class HookContext:
         return self.skipped
 
     def header(self, columns: Sequence[str], *, where: str) -> None:
-        """Refuse a file without a column that the mapping needs; list the columns that nothing reads."""
+        """Refuse a file without a column that the mapping needs; list the unread columns."""
         if self.mapping is None:
             return
         missing = (*self.mapping.missing(columns), *(name for name in self.key if name not in columns))

@@ -1,9 +1,9 @@
-"""The plugin host: it finds plugins, judges each of them alone, and calls their hooks one instance at a time.
+"""The plugin host: it finds plugins, judges each alone, and calls their hooks one instance at a time.
 
 pluggy holds the hooks, but two of its habits would hurt here. `load_setuptools_entrypoints` neither survives a plugin
-that cannot be imported nor reports a name that is taken, so the host loads plugins itself. A call of a hook loses every
-result when one implementation raises, so the host calls each implementation on its own. Nobody else touches the plugin
-manager: `Host` and `Instance` are the typed way in.
+that cannot be imported nor reports a name that is taken, so the host loads plugins itself. A hook call loses every
+result if one implementation raises, so the host calls each on its own. Nothing else touches the plugin manager: `Host`
+and `Instance` are the typed way in.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _log = structlog.get_logger("fingerpost.host")
 class Host:
     """Hold the plugins of this process, what they offer, and the configured connector instances.
 
-    One host serves one configuration: two instances of one name are refused.
+    One host serves one configuration: two instances with the same name are refused.
     """
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ class Host:
     def load(cls, *, entry_points: Iterable[EntryPoint] | None = None) -> Host:
         """Load every installed plugin, each inside its own guard, and return the host.
 
-        A plugin that cannot be loaded is a line in `plugins` with its distribution, version and cause, and nothing
-        else is hurt by it. With ``FINGERPOST_STRICT_PLUGINS=1`` it raises `ContractError` instead, for developers.
+        A plugin that cannot be loaded is a line in `plugins` with its distribution, version and cause, and harms
+        nothing else. ``FINGERPOST_STRICT_PLUGINS=1`` raises `ContractError` instead, for developers.
         ``FINGERPOST_DISABLE_PLUGINS`` names, separated by commas, plugins that are not even imported.
         """
         host = cls()
@@ -77,25 +77,25 @@ class Host:
             entry_points = importlib.metadata.entry_points(group=GROUP)
         blocked = {name.strip() for name in os.environ.get("FINGERPOST_DISABLE_PLUGINS", "").split(",")}
         found = [(identify_plugin(entry_point), entry_point.value) for entry_point in entry_points]
-        # Ours come first, so that a name is taken by the one who has the right to it, whatever the order on the path.
+        # Ours come first, so that reserved names are theirs, whatever the order on the path.
         for plugin, value in sorted(found, key=lambda pair: (not pair[0].builtin, pair[0].name, pair[0].distribution)):
             host._admit(plugin, partial(import_plugin, value), blocked=plugin.name in blocked)
         return host
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """Every plugin that was found, in the order of loading, whatever became of it."""
+        """Every plugin found, loaded or not, in the order of loading."""
         return tuple(self._plugins)
 
     def connector_types(self) -> tuple[str, ...]:
-        """Return the names that ``type = "..."`` may say, sorted."""
+        """Return the names for ``type = "..."``, sorted."""
         return tuple(sorted(self._offer["connector"]))
 
     def connector_class(self, type_name: str) -> type[Connector]:
-        """Return the connector class of this name.
+        """Return the connector class with this name.
 
-        Raises `ContractError` where an installed plugin has the type and did not load, which its vendor must mend, and
-        `ConfigError` with the nearest spelling, or else the known types, where nobody has it.
+        Raises `ContractError` if the plugin with the type did not load, which its vendor must fix, and `ConfigError`
+        with the nearest spelling, or else the known types, if no plugin has it.
         """
         found: type[Connector] | None = self._offer["connector"].get(type_name)
         if found:
@@ -103,12 +103,12 @@ class Host:
         broken = [plugin for plugin in self._plugins if plugin.state != "loaded"]
         for plugin in broken:
             if type_name in (plugin.name, *plugin.connectors):
-                told = _told(plugin)
-                raise ContractError(f"The connector type '{type_name}' is not there because {plugin} is {told}")
+                why = f"{plugin} is {_outcome(plugin)}"
+                raise ContractError(f"The connector type '{type_name}' is unavailable because {why}")
         message = f"There is no connector type '{type_name}'.{did_you_mean(type_name, self.connector_types())}"
         if broken:
             names = ", ".join(map(str, broken))
-            message += f" Not loaded, and perhaps its home: {names}; `fingerpost plugins` says why."
+            message += f" It may belong to a plugin that was not loaded: {names}; `fingerpost plugins` says why."
         raise ConfigError(message)
 
     def mapping_files(self) -> list[Path]:
@@ -126,8 +126,8 @@ class Host:
     def resolve_secret(self, reference: Mapping[str, object]) -> str:
         """Return the secret that `reference` names, such as ``{"env": "SMTP_PASSWORD"}``.
 
-        Asks the built-in resolver first and then each plugin's; one that raises anything but `ConfigError` is passed
-        over. Raises `ConfigError` if nobody knows the secret. The value is never logged.
+        Asks the built-in resolver first and then each plugin's; one that raises anything but `ConfigError` is skipped.
+        Raises `ConfigError` if none has the secret. The value is never logged.
         """
         if len(reference) != 1 or not all(isinstance(name, str) and name for name in reference.values()):
             raise ConfigError('write one of { env = "NAME" }, { file = "PATH" } or { keyring = "service/user" }')
@@ -148,10 +148,9 @@ class Host:
         raise ConfigError(f"no plugin knows secrets of the kind '{kind}'{after}; use env, file or keyring")
 
     def add(self, connector: Connector) -> Instance:
-        """Register a configured connector under its configured name and return the way to call it.
+        """Register a configured connector under its name and return the way to call it.
 
-        Raises `ContractError` where the connector's hooks and its declarations differ, and `ConfigError` where the name
-        is taken.
+        Raises `ContractError` if the connector's hooks and declarations differ, and `ConfigError` if the name is taken.
         """
         problem = instance_problem(connector)
         if problem:
@@ -169,15 +168,15 @@ class Host:
         return self._instances[name]
 
     def run_started(self, run: int, as_of: str) -> None:
-        """Tell every plugin that a run has started; what it answers or raises is of no consequence."""
+        """Notify every plugin that a run has started; whatever it returns or raises is ignored."""
         self._tell("run_started", run=run, as_of=as_of)
 
     def record_quarantined(self, connector: str, stream: str, reason: str, field: str) -> None:
-        """Tell every plugin that a record was newly put into quarantine."""
+        """Notify every plugin of a newly quarantined record."""
         self._tell("record_quarantined", connector=connector, stream=stream, reason=reason, field=field)
 
     def run_finished(self, run: int, summary: Mapping[str, Any]) -> None:
-        """Tell every plugin how a run ended."""
+        """Notify every plugin of how a run ended."""
         self._tell("run_finished", run=run, summary=summary)
 
     def _tell(self, hook: str, **arguments: Any) -> None:
@@ -188,14 +187,14 @@ class Host:
                 _log.warning("a plugin failed in an event hook", plugin=name, hook=hook, error=type(error).__name__)
 
     def _implementations(self, hook: str) -> list[tuple[str, pluggy.HookCaller]]:
-        """Return each implementation of a hook as a caller of its own, in the order of registration."""
+        """Return a caller for each implementation of a hook, in the order of registration."""
         return [
             (one.plugin_name.removeprefix("plugin:"), call_alone(self._manager, one.plugin, hook))
             for one in implementations(self._manager, hook)
         ]
 
     def _admit(self, plugin: PluginInfo, load: Callable[[], ModuleType], *, blocked: bool = False) -> None:
-        """Load one plugin and take over what it offers, all of it or nothing."""
+        """Load one plugin and accept all that it offers, or nothing."""
         try:
             if blocked:
                 raise Refused("blocked", "It is switched off by FINGERPOST_DISABLE_PLUGINS.")
@@ -205,7 +204,7 @@ class Host:
             for kind, names in offer.items():
                 self._refuse_taken(plugin, kind, names)
             with guarded("being registered"):
-                self._manager.register(module, f"plugin:{plugin.name}")  # no instance's name can hold a colon
+                self._manager.register(module, f"plugin:{plugin.name}")  # no instance's name can contain a colon
         except Refused as refusal:
             refused = dataclasses.replace(
                 plugin, state=refusal.state, cause=refusal.cause, connectors=refusal.connectors, api=refusal.api
@@ -236,7 +235,7 @@ class Host:
         if plugin.state in ("loaded", "blocked"):
             return
         if os.environ.get("FINGERPOST_STRICT_PLUGINS") == "1":
-            raise ContractError(f"The plugin {plugin} is {_told(plugin)}") from why
+            raise ContractError(f"The plugin {plugin} is {_outcome(plugin)}") from why
         _log.warning(
             "a plugin was not loaded",
             plugin=plugin.name,
@@ -250,5 +249,5 @@ class Host:
 # Words
 
 
-def _told(plugin: PluginInfo) -> str:
+def _outcome(plugin: PluginInfo) -> str:
     return f"{plugin.state}: {plugin.cause}"

@@ -25,15 +25,15 @@ def implementations(manager: pluggy.PluginManager, hook: str) -> list[pluggy.Hoo
 
 
 def call_alone(manager: pluggy.PluginManager, plugin: object, hook: str) -> pluggy.HookCaller:
-    """Return the caller of one plugin's implementation: in a call of all, one that raises loses every result."""
+    """Return a caller for one plugin's implementation: calling all at once, one that raises loses every result."""
     return manager.subset_hook_caller(hook, [other for other in manager.get_plugins() if other is not plugin])
 
 
 class Instance:
-    """Call the hooks of one configured connector, and of no other.
+    """Call the hooks of one configured connector.
 
-    What a connector answers is checked here, once, so that the rest of the host can rely on it. An exception of the
-    connector comes through as it is, for the caller's guard; an attempt to end the program becomes a `ContractError`.
+    A connector's results are checked here, once, so that the rest of the host can rely on them. Its exceptions pass
+    through, for the caller's guard; an attempt to end the program becomes a `ContractError`.
     """
 
     def __init__(self, manager: pluggy.PluginManager, connector: Connector) -> None:
@@ -52,7 +52,7 @@ class Instance:
 
     @property
     def accepts(self) -> str:
-        """The kind of item that the connector delivers; nothing if it is not a channel."""
+        """The kind of item that the connector delivers; empty if it is not a channel."""
         return self.connector.accepts if isinstance(self.connector, Channel) else ""
 
     def has(self, hook: str) -> bool:
@@ -66,24 +66,24 @@ class Instance:
         findings: list[Finding] = []
         try:
             for finding in self._each("check", Finding, context=context):
-                findings.append(finding)  # one by one: what was found before a failure counts
+                findings.append(finding)  # one by one, to keep what was found before a failure
         except FingerpostError as error:
             findings.append(Finding("error", error.message))
-        except Exception as error:  # a vendor's exception may hold anything, so only its type is told
+        except Exception as error:  # a vendor's exception may contain anything, so show only its type
             findings.append(
-                Finding("error", f"The check itself failed ({type(error).__name__}).", "Tell the connector's vendor.")
+                Finding("error", f"The check itself failed ({type(error).__name__}).", "Contact its vendor.")
             )
         return findings
 
     def read(self, stream: StreamName, cursor: Cursor | None, context: Context) -> Iterator[Message]:
-        """Yield the messages of one stream; the connector's generator is closed whatever happens.
+        """Yield the messages of one stream; always close the connector's generator.
 
-        Raises `ContractError` where the connector yields anything but the four messages.
+        Raises `ContractError` if the connector yields anything but the four messages.
         """
         return self._each(f"read_{stream}", (Record, Checkpoint, Rejected, Deleted), cursor=cursor, context=context)
 
     def render(self, item: Item, context: Context) -> Payload:
-        """Render one item to the payload that will be frozen in the outbox."""
+        """Render one item to the payload to freeze in the outbox."""
         payload = self._call("render", item=item, context=context)
         if not isinstance(payload, Payload):
             raise self._broken("render", f"it returned {name_type(payload)} instead of a Payload")
@@ -94,24 +94,24 @@ class Instance:
         return self._receipts("deliver", payloads, context)
 
     def reconcile(self, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
-        """Yield what became of payloads of unknown outcome; without that hook everything stays unknown."""
+        """Yield receipts for payloads of unknown outcome; without that hook all stay unknown."""
         if not self.has("reconcile"):
             return iter([Receipt(payload.key, "unknown") for payload in payloads])
         return self._receipts("reconcile", payloads, context)
 
     def list_items(self, context: Context) -> Iterator[ListedItem]:
-        """Yield what stands open in the ILP; nothing where the channel cannot list it."""
+        """Yield the open items in the ILP; none if the channel cannot list them."""
         return self._each("list_items", ListedItem, context=context) if self.has("list_items") else iter(())
 
     def enrich(self, hook: str, kinds: type[_T] | tuple[type[_T], ...], **arguments: Any) -> Iterator[_T]:
-        """Yield what an enricher's hook answers; raises `ContractError` where it yields anything else."""
+        """Yield the results of an enricher's hook; raise `ContractError` if it yields anything else."""
         return self._each(hook, kinds, **arguments)
 
     def _receipts(self, hook: str, payloads: Sequence[Payload], context: Context) -> Iterator[Receipt]:
         open_keys = {payload.key for payload in payloads}
         for receipt in self._each(hook, Receipt, payloads=payloads, context=context):
             if receipt.status not in get_args(ReceiptStatus):
-                raise self._broken(hook, "it yielded a receipt whose status is none of the four")
+                raise self._broken(hook, "it yielded a receipt with an unknown status")
             if receipt.key not in open_keys:
                 raise self._broken(hook, "it yielded a receipt for a payload that it was not given, or two for one")
             open_keys.remove(receipt.key)

@@ -1,4 +1,4 @@
-"""The kinds of activity, in words that a tutor understands."""
+"""The kinds of careers activity."""
 
 from __future__ import annotations
 

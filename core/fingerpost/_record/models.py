@@ -1,7 +1,7 @@
 """The canonical careers record: what Fingerpost knows about a learner, one model for each stream.
 
-These are the targets of mappings. A field that no source feeds is None: unknown is not false. Where a field has its
-source in the ILR, the ILR's own name stands in its description (ILR specification 2025-26).
+These are the targets of mappings. A field that no source feeds is None: unknown is not false. The description of a
+field that comes from the ILR gives its name there (ILR specification 2025-26).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _Code: TypeAlias = Annotated[str, Field(min_length=1, max_length=60)]
 _Email: TypeAlias = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+$", max_length=254)]
 
 TEMPORARY_ULN = "9999999999"
-"""What the ILR writes for a ULN that is not known yet (ILR field ULN); it never identifies anybody."""
+"""What the ILR has for a ULN that is not known yet (ILR field ULN); it identifies nobody."""
 
 SCHEMA_VERSION = 2
-"""Raised when a model changes, so that rows whose source did not change are read again."""
+"""Raised when a model changes, so that unchanged rows are read again."""
 
 
 class CanonicalRecord(BaseModel):
-    """The base of the six models: strict about names, with blanks stripped and input never shown in an error."""
+    """The base of the six models: strict about names, with spaces stripped and input never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
@@ -43,12 +43,12 @@ class CanonicalRecord(BaseModel):
     )
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
-        """Show which learner it is about by reference, and nothing of what it says."""
+        """Show the learner's reference, and nothing else."""
         yield "learner_ref", self.learner_ref
 
 
 class Learner(CanonicalRecord):
-    """A person who learns at the college. One source row of the person: the merged learner is made from all of them."""
+    """A person who learns at the college. Each source has a row; the merged learner is made from all."""
 
     stream: ClassVar[StreamName] = "learners"
 
@@ -64,7 +64,6 @@ class Learner(CanonicalRecord):
     looked_after: bool | None = Field(default=None, description="Is looked after by a local authority.")
     care_leaver: bool | None = Field(default=None, description="Has left care.")
     intended_destination: _Text | None = Field(default=None, description="What the learner wants to do next.")
-    considering_he: bool | None = Field(default=None, description="Considers higher education.")
     intended_occupation: _Text | None = Field(default=None, description="The occupation the learner has in mind.")
     soc_code: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = Field(
         default=None, description="The four-digit SOC code of the intended occupation."
@@ -84,7 +83,7 @@ class Programme(CanonicalRecord):
         default=None, description="The academic year in which the source reports it, spelt 2025/26."
     )
     code: _Code | None = Field(default=None, description="The college's code for the course, or an aim reference.")
-    title: _Text | None = Field(default=None, description="What the programme is called.")
+    title: _Text | None = Field(default=None, description="The name of the programme.")
     level: Annotated[str, Field(max_length=10)] | None = Field(default=None, description="Level: E, 1 to 8.")
     mode: Literal["full_time", "part_time"] | None = Field(default=None, description="Full or part time.")
     type: (
@@ -97,15 +96,15 @@ class Programme(CanonicalRecord):
     planned_end: date | None = Field(default=None, description="Planned last day (ILR LearnPlanEndDate).")
     actual_end: date | None = Field(default=None, description="Actual last day (ILR LearnActEndDate).")
     status: Literal["continuing", "completed", "withdrawn", "on_break"] | None = Field(
-        default=None, description="Where the learner is with it (ILR CompStatus 1, 2, 3, 6)."
+        default=None, description="How far the learner has got (ILR CompStatus 1, 2, 3, 6)."
     )
 
 
 class Assignment(CanonicalRecord):
-    """Who looks after whom, and who belongs to which group.
+    """Who tutors whom, and who belongs to which group.
 
-    A learner with a tutor, a learner in a group, a group with a tutor, or all at once. It is the only source of
-    addressees: the ILR holds no tutor.
+    A learner with a tutor, a learner in a group, a group with a tutor, or all at once. Nothing else says who gets a
+    digest: the ILR does not name tutors.
     """
 
     stream: ClassVar[StreamName] = "assignments"
@@ -113,7 +112,7 @@ class Assignment(CanonicalRecord):
     group: _Code | None = Field(default=None, description="The tutor group or class.")
     tutor_name: _Name | None = Field(default=None, description="The member of staff.")
     tutor_email: _Email | None = Field(default=None, description="Where a digest for them goes.")
-    role: Literal["tutor", "cover", "careers_leader"] = Field(default="tutor", description="What they are to them.")
+    role: Literal["tutor", "cover", "careers_leader"] = Field(default="tutor", description="Their role.")
     starts_on: date | None = Field(default=None, description="First day; None means always.")
     ends_on: date | None = Field(default=None, description="Last day; None means still.")
 
@@ -140,7 +139,7 @@ class Activity(CanonicalRecord):
         default=None, description="Length in hours, at most 2,000 (ILR WorkPlaceHours, which are planned hours)."
     )
     state: Literal["planned", "attended", "missed", "cancelled"] = Field(
-        default="attended", description="What became of it; only what was attended counts."
+        default="attended", description="Its state; only attended activities count."
     )
     via_curriculum: bool | None = Field(default=None, description="It was part of the learner's course.")
     mode: Literal["in_person", "virtual", "mixed", "simulated"] | None = Field(
@@ -161,7 +160,7 @@ class Activity(CanonicalRecord):
     )
     purpose: bool | None = Field(default=None, description="It had a clear purpose, shared with host and learner.")
     outcomes: bool | None = Field(default=None, description="It had learning outcomes that fit the learner.")
-    two_way: bool | None = Field(default=None, description="Learner and host spoke with each other.")
+    two_way: bool | None = Field(default=None, description="Learner and host talked to each other.")
     range_of_people: bool | None = Field(default=None, description="The learner met a range of people.")
     task: bool | None = Field(default=None, description="The learner did a task that the host set.")
     feedback: bool | None = Field(default=None, description="The host gave feedback on it.")
@@ -212,22 +211,22 @@ class Destination(CanonicalRecord):
         ]
         | None
     ) = Field(default=None, description="What it is (ILR OutType and OutCode); not_known is not a destination.")
-    title: _Text | None = Field(default=None, description="Course, employer or words.")
+    title: _Text | None = Field(default=None, description="Course, employer or free words.")
     starts_on: date | None = Field(default=None, description="First day (ILR OutStartDate).")
     ends_on: date | None = Field(default=None, description="Last day (ILR OutEndDate).")
     collected_on: date | None = Field(default=None, description="When it was collected (ILR OutCollDate).")
 
 
 class Response(CanonicalRecord):
-    """What a tutor answered to what stands on a learner's page in the ILP.
+    """A tutor's answer to our item on a learner's page in the ILP.
 
-    It is about everything that was open for the learner when it was first read, and nothing that came later.
+    It covers everything that was open for the learner when it was first read, and nothing later.
     """
 
     stream: ClassVar[StreamName] = "responses"
 
     response: Literal["none", "acknowledged", "snoozed"] = Field(
-        description="none takes an earlier answer back. acknowledged: known, say no more unless it changes. snoozed: "
+        description="none takes an earlier answer back. acknowledged: known, silent unless it changes. snoozed: "
         "not now."
     )
     until: date | None = Field(

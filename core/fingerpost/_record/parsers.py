@@ -1,7 +1,7 @@
-"""Parsers that all mappings share: from what a source wrote to a value of the careers record.
+"""Parsers that all mappings share: from a source's text to a value of the careers record.
 
-Each takes what the source gave (usually text) and returns a value, or raises `BadValue` with a reason code. The code
-never holds any part of the input: it goes into logs and lists of warnings.
+Each takes what the source has (usually text) and returns a value, or raises `BadValue` with a reason code. The code
+never contains any of the input: it goes into logs and lists of warnings.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._words.days import MONTHS, read_academic_year, spell_academic_year
 
 PARSERS_VERSION = 1
-"""Raised when a parser reads the same text differently, so that unchanged rows are read again."""
+"""Raised when a parser changes, so that unchanged rows are read again."""
 
 
-class BadValue(ValueError):  # noqa: N818 - it names a fault in the data, not in the program
+class BadValue(ValueError):  # noqa: N818 - a fault in the data, not in the program
     """Refuse a value; `code` says why and never quotes it.
 
-    `fatal` means that the whole record is refused, even where the field may be empty; `skip` that it is no record.
+    `fatal` means that the whole record is refused, even if the field may be empty; `skip` that it is not a record.
     """
 
     def __init__(self, code: str, *, fatal: bool = False, skip: bool = False) -> None:
@@ -34,18 +34,18 @@ class BadValue(ValueError):  # noqa: N818 - it names a fault in the data, not in
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
-# Unprintable characters and line breaks become blanks; half of a surrogate pair cannot be stored at all.
+# Unprintable characters and line breaks become spaces; half a surrogate pair cannot be stored at all.
 _CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ufeff]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def fold_controls(text: str) -> str:
-    """Replace control characters and runs of white space by one blank, and what cannot be stored by U+FFFD."""
+    """Replace runs of control characters and white space with one space, and what cannot be stored with U+FFFD."""
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub(" ", text)).strip()
 
 
 def fold(value: Any) -> str:
-    """Return the form in which codes are compared: stripped, inner white space as one blank, case ignored."""
+    """Return the form in which codes are compared: stripped, inner white space as one space, case ignored."""
     return " ".join(text_of(value).split()).casefold()
 
 
@@ -75,7 +75,7 @@ def parse_text(value: Any) -> str | None:
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
 
-# A comma groups thousands, as in Britain. "1,5" is refused: whether it means 1.5 would be a guess.
+# A comma groups thousands, as in Britain. "1,5" is refused: to read it as 1.5 would be a guess.
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
 _PLAIN = re.compile(rf"[+-]?(?:{_NUMBER})")
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9])(?::([0-5][0-9]))?")
@@ -161,7 +161,7 @@ _POSTCODE = re.compile(r"(GIR|[A-Z]{1,2}[0-9][A-Z0-9]?) ?([0-9][ABD-HJLNP-UW-Z]{
 
 
 def parse_postcode(value: Any) -> str:
-    """Return a UK postcode in capitals with one blank. Raises ``bad_postcode``."""
+    """Return a UK postcode in capitals with one space. Raises ``bad_postcode``."""
     found = _POSTCODE.fullmatch(" ".join(text_of(value).upper().split()))
     if not found:
         raise BadValue("bad_postcode")
@@ -188,7 +188,7 @@ def parse_email(value: Any) -> str:
 _MONTHS = {name[:length].lower(): n for n, name in enumerate(MONTHS, start=1) for length in (3, 9)} | {"sept": 9}
 _EARLIEST, _LATEST = 1900, 2100
 
-# Months are English whatever the server's locale is; a weekday is read over.
+# Months are English whatever the server's locale; a weekday is ignored.
 _DIRECTIVES = {
     "d": r"(?P<day>[0-9]{1,2})", "m": r"(?P<month>[0-9]{1,2})", "Y": r"(?P<year>[0-9]{4})", "y": r"(?P<short>[0-9]{2})",
     "b": r"(?P<name>[a-z]{3,9})\.?", "B": r"(?P<name>[a-z]{3,9})\.?", "a": r"[a-z]{3,9}\.?", "A": r"[a-z]{3,9}\.?",
@@ -206,7 +206,7 @@ def _compile_format(pattern: str) -> re.Pattern[str]:
             if piece[1:] not in _DIRECTIVES:
                 raise ValueError(f"{piece} is not supported; use %d %m %Y %y %b %B %H %I %M %S %f %p %a %A %z")
             directive = _DIRECTIVES[piece[1:]]
-            # Digits that nothing separates have their full width: 20250901.
+            # Digits without separators have their full width: 20250901.
             parts.append(directive.replace("{1,2}", "{2}") if following[:1] == "%" else directive)
         else:
             parts.append(r"\s+" if piece.isspace() else re.escape(piece))
@@ -224,7 +224,7 @@ def _compile_format(pattern: str) -> re.Pattern[str]:
 
 
 def check_date_format(pattern: str) -> None:
-    """Raise ValueError, with what is wrong in words, where `pattern` is not a format of dates that we read."""
+    """Raise ValueError, saying what is wrong, if `pattern` is not a date format that we read."""
     _compile_format(pattern)
 
 
@@ -262,7 +262,7 @@ def _in_range(day: date) -> date:
 
 
 def _local_date(value: Any, local: tzinfo) -> date | None:
-    """Return the day of a value that is a date already, or None."""
+    """Return the day of a value that is already a date, or None."""
     if isinstance(value, datetime):
         try:
             return _in_range((value.astimezone(local) if value.tzinfo else value).date())
@@ -274,8 +274,8 @@ def _local_date(value: Any, local: tzinfo) -> date | None:
 def date_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], date]:
     """Return a parser of dates in the declared `formats`, tried in order; the order of day and month is never guessed.
 
-    A time of day after the date is read over, unless it names its zone: then the day is that of `local`. The parser
-    raises ``bad_date``, or ``out_of_range`` for years outside 1900 to 2100. ValueError if a format is not supported.
+    A time after the date is ignored unless it has a zone: then the day is that in `local`. The parser raises
+    ``bad_date``, or ``out_of_range`` for years outside 1900 to 2100. ValueError if a format is not supported.
     """
     patterns = [_compile_format(pattern) for pattern in formats]
 
@@ -296,7 +296,7 @@ def date_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], date]:
 
 
 def datetime_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], date]:
-    """Return a parser of instants to the day they fall on in `local`; one without a zone is local already.
+    """Return a parser of instants to the day they fall on in `local`; one without a zone is already local.
 
     Without `formats`, ISO 8601 is read. The parser raises ``bad_date`` or ``out_of_range``.
     """
@@ -320,7 +320,7 @@ def datetime_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], da
 
 
 def parse_academic_year(value: Any) -> str:
-    """Return ``2025/26`` from any spelling that MIS and ILR files use. Raises ``bad_academic_year``.
+    """Return ``2025/26`` from any spelling in MIS and ILR files. Raises ``bad_academic_year``.
 
     They are ``25/26`` (ProSolution), ``2526`` (ILR), ``2025-26``, ``2025/26`` and ``2025-2026``. ``out_of_range`` is a
     year before 2000.

@@ -1,4 +1,4 @@
-"""The store: every record as its source gave it, what was made of it, and what each run did.
+"""The store: every record as its source has it, what was made of it, and what each run did.
 
-It never knows the rules. Everything in which SQLite and PostgreSQL differ stands in `dialect`.
+It never knows the rules. All differences between SQLite and PostgreSQL are in `dialect`.
 """

@@ -1,4 +1,4 @@
-"""Everything in which SQLite and PostgreSQL differ.
+"""All differences between SQLite and PostgreSQL.
 
 SQLite is the embedded default: WAL, `synchronous=FULL`, a local disk. PostgreSQL is reached by URL. The rest of the
 store knows neither.
@@ -21,10 +21,10 @@ from fingerpost._contract.retry import call_with_retries
 from fingerpost._words.errors import ConfigError, LockHeld, StoreError
 
 CACHE_KIB = 16_384
-"""The page cache, in KiB: enough for a college whose rosters are read every night."""
+"""The page cache, in KiB: enough for a college's nightly rosters."""
 
 CACHE_LARGE_KIB = 262_144
-"""The page cache from the first checkpoint of a large stream on: it saves half of the time that its load takes."""
+"""The page cache after the first checkpoint of a large stream: it halves the time to load it."""
 
 
 class Dialect:
@@ -36,15 +36,15 @@ class Dialect:
         self.url = url
 
     def engine(self) -> sa.Engine:
-        """Make the engine; connections of it begin a transaction that may write."""
+        """Make the engine; its connections begin transactions that may write."""
         raise NotImplementedError
 
     def enlarge_cache(self, connection: sa.Connection) -> None:
-        """Let a connection that turns out to write much keep more of the store in memory."""
+        """Let a connection that writes a lot keep more of the store in memory."""
 
     @contextlib.contextmanager
     def lock(self, connection: sa.Connection) -> Iterator[None]:
-        """Hold the lock of the college, on the connection that writes where the database can; raise `LockHeld`."""
+        """Hold the lock of the college, on the writing connection if the database can; raise `LockHeld`."""
         raise NotImplementedError
         yield
 
@@ -58,12 +58,12 @@ class Dialect:
         null: Sequence[str] = (),
         stamp: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> str:
-        """Return an upsert of whole rows for the driver's `executemany`, one positional parameter for each column.
+        """Return an upsert of whole rows for the driver's `executemany`, one positional parameter a column.
 
-        A row whose `conflict` columns exist is updated but for the columns in `keep`. Two sorts of column take no
-        parameter: those in `omit` are left to the database, those in `null` are set to null. The sort `null` is there
-        because SQLite's driver takes far longer to bind a null than a value. A column in `stamp` says when the columns
-        named there last changed: where a live row has the same in them, it keeps its own.
+        A row whose `conflict` columns exist is updated except for the columns in `keep`. Two sorts of column take no
+        parameter: those in `omit` are left to the database, those in `null` are set to null, because SQLite's driver
+        binds a null far more slowly than a value. A column in `stamp` says when the columns named there last changed: a
+        live row with the same values in them keeps its own.
         """
         stamps = tuple((name, tuple(of)) for name, of in stamp.items())
         key = (self.name, table.name, tuple(conflict), tuple(keep), tuple(omit), tuple(null), stamps)
@@ -93,13 +93,13 @@ class Dialect:
         return self.positional(statement, names)
 
     def insert_ignore(self, table: sa.Table) -> str:
-        """Return an insert of whole rows that leaves rows which exist alone, for `executemany`."""
+        """Return an insert of whole rows that leaves existing rows alone, for `executemany`."""
         names = [column.name for column in table.columns]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
         return self.positional(statement.on_conflict_do_nothing(), names)
 
     def insert_from(self, table: sa.Table, names: Sequence[str], select: sa.SelectBase) -> sa.Insert:
-        """Return an insert of what `select` finds that leaves rows which exist alone."""
+        """Return an insert of what `select` finds that leaves existing rows alone."""
         statement: sa.Insert = self.insert(table).from_select(list(names), select).on_conflict_do_nothing()
         return statement
 
@@ -113,7 +113,7 @@ class Dialect:
         return str(compiled)
 
     def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:
-        """Return the text and the parameters of a condition `key` is one of `keys`."""
+        """Return the text and parameters of the condition that `key` is one of `keys`."""
         raise NotImplementedError
 
     def insert(self, table: sa.Table) -> Any:
@@ -138,17 +138,17 @@ class SqliteDialect(Dialect):
     sorts_like_python = True
 
     def engine(self) -> sa.Engine:
-        """Make the engine; every transaction takes the write lock at once, so that none fails half way for it."""
+        """Make the engine; every transaction takes the write lock at once, so that none fails half way."""
         path = self.url.database or ""
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"The folder of the store {path} cannot be made: {error.strerror}.") from error
+            raise StoreError(f"The folder of the store {path} cannot be created: {error.strerror}.") from error
         engine = sa.create_engine(self.url, connect_args={"timeout": 60.0}, hide_parameters=True)
 
         @event.listens_for(engine, "connect")
         def _connected(connection: Any, _record: object) -> None:
-            # SQLAlchemy begins transactions itself; the driver's own rules would commit behind its back.
+            # SQLAlchemy begins transactions itself; the driver would commit behind its back.
             connection.isolation_level = None
             _write_ahead(connection)
             for pragma in (
@@ -205,7 +205,7 @@ def _write_ahead(connection: Any) -> None:
 
 
 class PostgresDialect(Dialect):
-    """PostgreSQL: one college is one schema."""
+    """PostgreSQL: one schema for each college."""
 
     name = "postgresql"
     placeholder = "%s"
@@ -226,8 +226,8 @@ class PostgresDialect(Dialect):
     def lock(self, connection: sa.Connection) -> Iterator[None]:
         """Hold an advisory lock of the server, named by the schema, on the connection that writes.
 
-        Lock and transactions have one fate: where the server ends this connection, nothing more can be committed on
-        it, and another run may begin.
+        Lock and transactions end together: if the server drops this connection, nothing more can be committed on it,
+        and another run may begin.
         """
         key = sa.func.hashtext(sa.func.current_database() + "/" + sa.func.current_schema())
         with connection.begin():
@@ -249,7 +249,7 @@ class PostgresDialect(Dialect):
 
     def insert(self, table: sa.Table) -> Any:
         """Return PostgreSQL's INSERT."""
-        from sqlalchemy.dialects import postgresql  # slow to import, and few need it
+        from sqlalchemy.dialects import postgresql  # slow to import, and rarely needed
 
         return postgresql.insert(table)
 
@@ -260,14 +260,14 @@ class PostgresDialect(Dialect):
 
 
 _upserts: dict[tuple[object, ...], str] = {}
-"""The upserts compiled so far: compiling one takes as long as writing some thousand rows."""
+"""The upserts compiled so far: compiling one takes as long as writing a thousand rows or so."""
 
 _LOCK_CLASS = 0x46504F53
-"""The class of our advisory locks ("FPOS"), so that they meet no other program's."""
+"""The class of our advisory locks ("FPOS"), so that they collide with no other program's."""
 
 
 def dialect_for(address: str | Path) -> Dialect:
-    """Return the dialect of a store: a path is a SQLite file, an address a PostgreSQL database."""
+    """Return the dialect of a store: a path means SQLite, an address PostgreSQL."""
     if isinstance(address, Path):
         return SqliteDialect(URL.create("sqlite+pysqlite", database=str(address)))
     try:
@@ -276,7 +276,7 @@ def dialect_for(address: str | Path) -> Dialect:
         raise ConfigError("[store] url is not an address: write postgresql://user@server/database.") from error
     if url.get_backend_name() != "postgresql":
         raise ConfigError(
-            f"[store] url begins with {url.get_backend_name()}://, but only postgresql:// is supported there; "
+            f"[store] url begins with {url.get_backend_name()}://, but only postgresql:// is supported; "
             "for SQLite write [store] path instead."
         )
     return PostgresDialect(url)

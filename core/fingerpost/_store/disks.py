@@ -1,4 +1,4 @@
-"""Where a SQLite file may lie: on a disk of this machine, readable by the service account alone."""
+"""Where a SQLite file may be: on a disk of this machine, readable by the service account alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fingerpost._words.errors import ConfigError
 
 
 def refuse_network_share(path: Path, key: str = "[store] path", *, otherwise: str = "") -> None:
-    """Raise `ConfigError` where the file that `key` names is not on a disk of this machine.
+    """Raise `ConfigError` if the file that `key` names is not on a disk of this machine.
 
-    SQLite locks and flushes through the operating system, and network file systems answer both wrongly: the store
-    would be damaged, quietly, on the first night on which two machines meet.
+    SQLite locks and flushes through the operating system, and network file systems get both wrong: the store would be
+    silently damaged on the first night when two machines meet.
     """
     text = str(path)
     slashes = text.replace("\\", "/")
@@ -28,7 +28,7 @@ def refuse_network_share(path: Path, key: str = "[store] path", *, otherwise: st
 _NETWORK_FILESYSTEMS = frozenset(
     {"afs", "cifs", "davfs", "fuse.sshfs", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs"}
 )
-"""As /proc/mounts names them. Not 9p: virtual machines and containers use it for what is a local disk."""
+"""As /proc/mounts names them. Not 9p: virtual machines and containers use it for local disks."""
 
 
 def _remote(path: Path) -> bool:
@@ -44,7 +44,7 @@ def _remote(path: Path) -> bool:
 
 
 def _filesystem(path: Path, mounts: str) -> str:
-    """Return the type of the file system that holds `path`: that of its deepest mount point, the last one mounted."""
+    """Return the type of the file system that holds `path`: that of its deepest mount point, mounted last."""
     deepest, kind = -1, ""
     for line in mounts.splitlines():
         fields = line.split()
@@ -57,7 +57,7 @@ def _filesystem(path: Path, mounts: str) -> str:
 
 
 def make_private(path: Path) -> None:
-    """Make the file readable by the service account alone; SQLite gives its side files the same rights."""
+    """Make the file readable by the service account alone; SQLite's side files get the same rights."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

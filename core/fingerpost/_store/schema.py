@@ -1,11 +1,11 @@
 """The tables of the store.
 
-Three kinds. *Data tables* hold the careers record as each source told it, the learners merged from it, and what was
-judged and told; a run without changes writes nothing to them. *Ledger tables* say what each run did. *State tables*
-hold what the next run needs to know.
+Three kinds. *Data tables* hold the careers record from each source, the learners merged from it, the verdicts and what
+was sent; a run without changes writes nothing to them. *Ledger tables* say what each run did. *State tables* hold what
+the next run needs.
 
 Days are stored as ISO text (``2026-03-02``) and instants as UTC text (``2026-03-02T04:00:00Z``), in every database:
-both sort as they should and mean the same everywhere.
+both sort correctly and mean the same everywhere.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def _optional(kind: type[Any], *names: str) -> list[Column[Any]]:
 
 
 def _source_table(name: str, *columns: Column[object]) -> Table:
-    """Make the table of one stream: what each source said, with its provenance.
+    """Make the table of one stream: each source's rows, with their provenance.
 
-    `id` is given by the host, so that the rows of one read can be marked in a bitmap. `identity` is the learner the
-    row names ("ukprn:reference", or "uln:…" without one), `learner_id` the learner it was linked to. `row_hash` is the
-    hash of the raw row and of everything that decides what becomes of it.
+    The host assigns `id`, so that the rows of one read can be marked in a bitmap. `identity` is the learner named in
+    the row ("ukprn:reference", or "uln:…" without one), `learner_id` the learner it was linked to. `row_hash` covers
+    the raw row and everything that decides its outcome.
     """
     return Table(
         name,
@@ -71,12 +71,12 @@ connector = Table(
 
 learner_fields = (
     "given_names", "family_name", "date_of_birth", "email", "ehc_plan", "looked_after", "care_leaver",
-    "intended_destination", "considering_he", "intended_occupation", "soc_code",
+    "intended_destination", "intended_occupation", "soc_code",
     "page_token",
 )  # fmt: skip
 """The fields of a learner that are merged from its source rows."""
 
-_boolean_fields = {"ehc_plan", "looked_after", "care_leaver", "considering_he"}
+_boolean_fields = {"ehc_plan", "looked_after", "care_leaver"}
 
 
 def _learner_columns() -> list[Column[object]]:
@@ -112,7 +112,7 @@ source_activity = _source_table(
     Column("via_curriculum", Boolean),
     *_optional(Text, "mode", "organisation", "organisation_id", "provider_type", "sector", "size"),
     Column("meaningful", Boolean),
-    # The elements of "meaningful" that were recorded, as a JSON object: most logs record none.
+    # The elements of "meaningful" that were recorded, as a JSON object: most logs have none.
     Column("checklist", Text),
     Column("stem", Boolean),
     Column("adviser_level", Integer),
@@ -142,7 +142,7 @@ SOURCE_TABLES: dict[StreamName, Table] = {
     "responses": source_response,
 }
 
-# Made after the first load: an index that is filled in one go costs a third of one that is kept while rows arrive.
+# Made after the first load: an index built in one go costs a third of one maintained as rows arrive.
 for _table in SOURCE_TABLES.values():
     Index(f"ix_{_table.name}_learner", _table.c.learner_id)
 Index("ix_source_learner_identity", source_learner.c.identity)
@@ -174,14 +174,14 @@ learner = Table(
     "learner",
     metadata,
     Column("id", Integer, primary_key=True),
-    # The identity that names the merged learner: the one its most trusted source uses.
+    # The merged learner's identity: that of its most trusted source.
     Column("identity", Text, nullable=False, unique=True),
     Column("ukprn", Integer),
     *_optional(Text, "reference", "uln"),
     *_learner_columns(),
     *_required(Integer, "first_run", "changed_run"),
     Column("deleted_run", Integer),
-    # The day from which the learner is judged again although nothing changed.
+    # The day from which the learner is judged again even without changes.
     Column("next_change", Text),
 )
 Index("ix_learner_next_change", learner.c.next_change)
@@ -214,7 +214,7 @@ episode = Table(
     Column("opened_run", Integer, nullable=False),
     Column("closed_on", Text),
     Column("closed_run", Integer),
-    # met, lapsed or not_applicable; only met is ever told.
+    # met, lapsed or not_applicable; only met is ever sent.
     Column("outcome", Text),
 )
 Index("ix_episode_learner", episode.c.learner_id)
@@ -224,11 +224,11 @@ dirty = Table(
     "dirty",
     metadata,
     Column("learner_id", Integer, primary_key=True, autoincrement=False),
-    # The merged learner must be made again from its source rows before it is judged.
+    # The merged learner must be rebuilt from its source rows before it is judged.
     Column("merge", Boolean, nullable=False),
 )
 
-# Which other identity a learner goes by, and on what evidence: a link that can be undone.
+# Other identities of a learner, and the evidence: a link that can be undone.
 identity_link = Table(
     "identity_link",
     metadata,
@@ -321,7 +321,7 @@ stream_state = Table(
     metadata,
     Column("connector", Integer, ForeignKey("connector.id"), primary_key=True),
     Column("stream", Text, primary_key=True),
-    # What the cursor and the digests are worth: another fingerprint means a whole read.
+    # Validates the cursor and the digests: another fingerprint means a full read.
     Column("fingerprint", Text, nullable=False),
     *_optional(Text, "cursor", "digests", "complete_at", "full_at", "data_at"),
 )

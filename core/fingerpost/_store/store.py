@@ -17,15 +17,15 @@ from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
 from fingerpost._words.errors import StoreError
 
-SCHEMA_REVISION = "0002"
-"""The newest migration; a store that says otherwise is migrated, or refused if it is newer than this program."""
+SCHEMA_REVISION = "0003"
+"""The newest migration; an older store is migrated; a newer one is refused."""
 
 
 class Unit:
-    """Give out the transactions of one run, one after the other, on one connection.
+    """Give out the transactions of one run, one after another, on one connection.
 
-    In a dry run every transaction is a savepoint inside one that is rolled back at the end, so that a dry run does
-    exactly what a real one does and leaves nothing.
+    In a dry run every transaction is a savepoint inside one that is rolled back at the end, so that it does exactly
+    what a real run does and leaves nothing.
     """
 
     def __init__(self, connection: sa.Connection, *, dry: bool) -> None:
@@ -36,7 +36,7 @@ class Unit:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Commit what is done inside, or roll it back when it raises."""
+        """Commit what is done inside, or roll it back if it raises."""
         self.begin()
         try:
             yield self.connection
@@ -53,8 +53,8 @@ class Unit:
     def begin(self) -> None:
         """Begin a transaction, unless one is open.
 
-        Raises `StoreError` where the connection was lost: on PostgreSQL the lock of the run went with it, and a new
-        connection would write without one.
+        Raises `StoreError` if the connection was lost: on PostgreSQL the run's lock went with it, and a new connection
+        would write without one.
         """
         if self._current is not None:
             return
@@ -92,9 +92,9 @@ class Store:
 
     @classmethod
     def open(cls, address: str | Path) -> Store:
-        """Open the store at a path or address, making or migrating it where necessary.
+        """Open the store at a path or address, creating or migrating it if necessary.
 
-        Raises `StoreError` where it cannot be opened, is no store, or was written by a newer release.
+        Raises `StoreError` if it cannot be opened, is not a store, or was written by a newer release.
         """
         dialect = dialect_for(address)
         if isinstance(dialect, SqliteDialect) and dialect.url.database:
@@ -103,7 +103,7 @@ class Store:
                 make_private(path)
             except OSError as error:
                 raise StoreError(
-                    f"The store {path} cannot be made: {error.strerror}. Check the folder's rights."
+                    f"The store {path} cannot be created: {error.strerror}. Check the folder's permissions."
                 ) from error
         store = cls(dialect)
         try:
@@ -133,19 +133,19 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Give a connection that sees one state of the store and blocks no writer."""
+        """Provide a connection that sees one state of the store and blocks no writer."""
         with self.engine.connect().execution_options(fingerpost_reads=True) as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Give a connection inside one transaction that is committed at the end."""
+        """Provide a connection in one transaction that is committed at the end."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[sa.Connection]:
-        """Give a connection that holds the lock of the college, so that nobody else changes it; raise `LockHeld`.
+        """Provide a connection that holds the college's lock, so that nobody else changes it; raise `LockHeld`.
 
         The operating system or the server frees the lock when a process dies: no stale one is ever left.
         """
@@ -165,7 +165,7 @@ class Store:
                 f"The store {self.where} was written by a newer release of Fingerpost (schema {revision}; this one "
                 f"knows {SCHEMA_REVISION}). Install that release again."
             )
-        # Alembic takes a while to import and is needed only when the schema is not up to date.
+        # Alembic is slow to import and only needed if the schema is out of date.
         from fingerpost._store.migrations import upgrade
 
         with self.engine.connect() as connection, connection.begin():
@@ -179,17 +179,17 @@ class Store:
             return found
 
     def ensure_indexes(self, connection: sa.Connection) -> None:
-        """Make the indexes that a first load leaves for afterwards, where they are not there yet."""
+        """Make the indexes that a first load leaves until afterwards, unless they exist."""
         for index in schema.DEFERRED_INDEXES:
             connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
     def connector_names(self, connection: sa.Connection) -> dict[int, str]:
-        """Return the configured name of every connector number."""
+        """Return the configured name of every connector by its number."""
         table = schema.connector
         return dict(connection.execute(sa.select(table.c.id, table.c.name)).all())
 
     def connector_id(self, connection: sa.Connection, name: str) -> int:
-        """Return the number of a connector instance, giving it one on its first run."""
+        """Return the number of a connector instance, assigning one on its first run."""
         found = connection.scalar(sa.select(schema.connector.c.id).where(schema.connector.c.name == name))
         if found is None:
             insert = sa.insert(schema.connector).values(name=name).returning(schema.connector.c.id)
@@ -202,7 +202,7 @@ class Store:
         return found
 
     def set_state(self, connection: sa.Connection, name: str, value: str) -> None:
-        """Remember one value; writes nothing where it is already so."""
+        """Remember one value; write nothing if it is unchanged."""
         if self.get_state(connection, name) == value:
             return
         connection.exec_driver_sql(self.dialect.upsert(schema.state, conflict=["name"]), (name, value))
@@ -220,5 +220,5 @@ def _is_busy(error: BaseException) -> bool:
 
 
 def _cause(error: exc.DatabaseError) -> str:
-    """Say in words what the driver said, without the statement and its values."""
+    """Return the driver's message without the statement and its values."""
     return str(error.orig).split("\n", maxsplit=1)[0] if error.orig is not None else type(error).__name__

@@ -1,4 +1,4 @@
 """One run: read, set aside, sweep, link, merge, gather facts, judge and report.
 
-A kill anywhere loses nothing and doubles nothing. It never knows how a message looks: what sends one is handed to it.
+A kill at any point loses nothing and doubles nothing. It never knows how a message looks: the sender is passed in.
 """

@@ -13,7 +13,7 @@ _CROSSWALK = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
 
 
 def load_crosswalk(config: Configuration) -> dict[str, str]:
-    """Read the crosswalk file, if there is one; return which identity is the same as which.
+    """Read the crosswalk file, if there is one; return a map from each identity to the one that it is the same as.
 
     Raises `ConfigError` naming file, line and column.
     """
@@ -40,7 +40,7 @@ def load_crosswalk(config: Configuration) -> dict[str, str]:
 
 
 def known_providers(config: Configuration) -> set[str]:
-    """Return the providers whose learners there may be: the college, what it was before, and the sources' own."""
+    """Return the providers that learners may belong to: the college, its predecessors, and the sources' own."""
     college = config.settings.college
     own = (getattr(instance.config, "ukprn", None) for instance in config.instances)
     return {str(number) for number in (college.ukprn, *college.former_ukprns, *own) if number}
@@ -53,17 +53,17 @@ def _crosswalk_row(row: Mapping[str, str | None], path: Path, line: int, provide
             raise ConfigError(f"[identity] crosswalk: {path.name} line {line} has no {column}.")
         if "ukprn" in column and value not in providers:
             raise ConfigError(
-                f"[identity] crosswalk: {path.name} line {line}: the {column} is not that of the college. If it is a "
-                "college that merged into yours, add it to [college] former_ukprns; otherwise correct it."
+                f"[identity] crosswalk: {path.name} line {line}: the {column} is not your college's. If it belongs to "
+                "a college that merged into yours, add it to [college] former_ukprns; otherwise correct it."
             )
     return values
 
 
 def _end(links: Mapping[str, str], start: str, path: Path) -> str:
-    """Follow the links to the identity that is no other's."""
+    """Follow the links to the last identity."""
     end = links[start]
     for _ in links:
         if end not in links:
             return end
         end = links[end]
-    raise ConfigError(f"[identity] crosswalk: {path.name} leads in a circle.")
+    raise ConfigError(f"[identity] crosswalk: {path.name} has references that form a circle.")

@@ -1,4 +1,4 @@
-"""What is remembered of a stream between reads: how far its cursor came, and what its inputs were."""
+"""What is remembered about a stream between reads: how far its cursor got, and what its inputs were."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ContractError
 
 EARLIEST_YEAR = 1900
-"""Instants and days before this year are what some systems write for none: .NET has 0001-01-01, others 1899-12-30."""
+"""Some systems write an earlier year where there is no date: .NET has 0001-01-01, others 1899-12-30."""
 
 
 class StreamState:
-    """Remember how far one stream was read; a changed fingerprint means that it is read whole."""
+    """Remember how far one stream was read; after a change of fingerprint it is read from the start."""
 
     def __init__(self, stream: Stream, *, full: bool) -> None:
         self.stream = stream
@@ -33,11 +33,11 @@ class StreamState:
 
     @property
     def is_full(self) -> bool:
-        """Whether this read takes everything."""
+        """Whether this is a full read."""
         return self.since is None
 
     def load(self) -> None:
-        """Read what is stored, and decide where this read begins."""
+        """Load what is stored, and decide where this read begins."""
         stream, state = self.stream, schema.stream_state
         self._known = stream.connection.execute(sa.select(state).where(stream.of(state))).one_or_none()
         if self._known is not None and not self._is_same:
@@ -52,9 +52,9 @@ class StreamState:
         return self._known is not None and self._known.fingerprint == self.stream.fingerprint
 
     def _begin_from(self) -> Cursor | None:
-        """Return where to begin: the stored cursor less the look-back, or None when a whole read is due.
+        """Return where to begin: the stored cursor minus the look-back, or None if a full read is due.
 
-        It is due, too, where the stored cursor can be read no longer.
+        It is also due if the stored cursor can no longer be parsed.
         """
         known, spec = self._known, self.stream.spec
         if known.cursor is None or known.full_at is None or spec.cursor is None:
@@ -68,16 +68,16 @@ class StreamState:
         return None
 
     def move(self, cursor: Cursor | None) -> bool:
-        """Take a checkpoint's cursor, which never moves back, nor past the start of the run; say whether it is good.
+        """Advance to a checkpoint's cursor, never backwards or past the start of the run; return whether it is valid.
 
-        One of a time before there were records is not.
+        One from before `EARLIEST_YEAR` is not.
         """
         if cursor is None:
             return True
         stream = self.stream
         if stream.spec.cursor is None:
             raise ContractError(
-                f"Connector {stream.instance.name} gives {stream.spec.name} a cursor, but declares that it has none."
+                f"Connector {stream.instance.name} returns a cursor for {stream.spec.name}, but declares none."
             )
         capped = cap(cursor, stream.run.now, stream.spec, stream.context.timezone)
         if capped is not None and (self._cursor is None or cast("Any", capped) > self._cursor):
@@ -85,7 +85,7 @@ class StreamState:
         return capped is not None
 
     def save(self, *, complete: bool, held: bool = False) -> None:
-        """Store how far the read came; while a sweep is held every read is a whole one."""
+        """Store how far the read got; while a sweep is held every read is a full one."""
         stream, known = self.stream, self._known
         old: Cursor | None = json.loads(known.cursor) if self._is_same and known.cursor else None
         cursor = self._cursor if old is None or (self._cursor is not None and cast("Any", self._cursor) > old) else old
@@ -106,7 +106,7 @@ class StreamState:
         self._upsert(row)
 
     def restore(self) -> None:
-        """Put the cursor back to where this read began: what was rejected on the way must be read again."""
+        """Reset the cursor to where this read began: what was rejected since must be read again."""
         with self.stream.run.unit.transaction() as connection:
             if self._known is None:
                 connection.execute(sa.delete(schema.stream_state).where(self.stream.of(schema.stream_state)))
@@ -119,7 +119,7 @@ class StreamState:
 
 
 def look_back(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
-    """Return a cursor that lies some days before another; one that is not a time stays where it is."""
+    """Return a cursor that lies some days before another; one that is not a time stays as it is."""
     if spec.cursor == "instant":
         return utc_text(datetime.fromisoformat(str(cursor)) - timedelta(days=days))
     if spec.cursor == "date":
@@ -130,7 +130,7 @@ def look_back(cursor: Cursor, days: float, spec: StreamSpec) -> Cursor:
 def cap(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor | None:
     """Normalise a cursor and keep it from passing the start of the run: a row may be written while we read.
 
-    Returns None for one of a year in which no record was made.
+    Returns None if it lies before `EARLIEST_YEAR`.
     """
     if spec.cursor == "instant":
         instant = datetime.fromisoformat(str(cursor))
@@ -138,7 +138,7 @@ def cap(cursor: Cursor, now: datetime, spec: StreamSpec, zone: Any) -> Cursor | 
             return None
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=zone)
-        return utc_text(min(instant, now))  # in this order: the last day there is has no other zone
+        return utc_text(min(instant, now))  # in this order: converting the last representable day would overflow
     if spec.cursor == "date":
         day = date.fromisoformat(str(cursor))
         return min(day, now.astimezone(zone).date()).isoformat() if day.year >= EARLIEST_YEAR else None

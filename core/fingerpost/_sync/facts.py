@@ -1,4 +1,4 @@
-"""Gather what the evaluator may know about learners, a batch at a time."""
+"""Gather what the evaluator needs to know about learners, a batch at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
 
 FRESH_DAYS = 7.0
-"""Days after the last complete read of a source after which what it fed is stale, unless it says otherwise."""
+"""Days after a source's last complete read until its data is stale, unless the source says otherwise."""
 
 _ATTRIBUTES = (
     "hours", "via_curriculum", "mode", "organisation", "organisation_id", "provider_type", "sector", "size",
@@ -41,7 +41,7 @@ class _Feed:
 
 
 class Feeds:
-    """Know which kinds of activity are fed, for whom, and by whom too late."""
+    """Know which kinds of activity are fed, for whom, and which sources are stale."""
 
     def __init__(self, feeds: Sequence[_Feed]) -> None:
         self._feeds = feeds
@@ -50,12 +50,12 @@ class Feeds:
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """Return the names of the sources that are stale."""
+        """Return the names of the stale sources."""
         return tuple(sorted({feed.connector for feed in self._feeds if feed.freshness == "stale"}))
 
     @property
     def fingerprint(self) -> str:
-        """Say everything that decides what is fed, as text."""
+        """Return as text everything that decides what is fed."""
         return repr([(f.connector, sorted(f.kinds), sorted(f.areas), f.freshness) for f in self._feeds])
 
     def for_areas(self, areas: Iterable[str | None]) -> Mapping[str, Literal["fresh", "stale"]]:
@@ -74,7 +74,7 @@ class Feeds:
 
 
 def read_feeds(connection: sa.Connection, opened: Opened, now: datetime) -> Feeds:
-    """Return what the configured sources feed, and which of them are stale at `now`."""
+    """Return what the configured sources feed, and which of them are stale as of `now`."""
     config = opened.config
     state, names = schema.stream_state, schema.connector
     read = {
@@ -85,7 +85,7 @@ def read_feeds(connection: sa.Connection, opened: Opened, now: datetime) -> Feed
             )
         )
     }
-    # What only a connector that did not load feeds is out of date, not unfed.
+    # A kind that is fed only by a connector that did not load is out of date, not unfed.
     feeds = [_Feed(one.name, frozenset(one.feeds), frozenset(), "stale") for one in config.broken if one.feeds]
     for instance in config.instances:
         settings: Any = instance.config
@@ -106,13 +106,13 @@ def read_feeds(connection: sa.Connection, opened: Opened, now: datetime) -> Feed
 
 
 def _feeding_stream(instance: Any) -> str:
-    """Return what a configured `feeds` speaks of: the activities, or the one stream that the instance has."""
+    """Return the stream that a configured `feeds` applies to: the activities, or the instance's only one."""
     names = [spec.name for spec in instance.streams]
     return "activities" if "activities" in names else names[0]
 
 
 def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
-    """Say whether a stream was read, and its data made, recently enough for a missing record to mean something."""
+    """Say whether a stream was read, and its data produced, recently enough for a missing record to mean something."""
     if complete_at is None:
         return False
     if now - datetime.fromisoformat(complete_at) > timedelta(days=fresh_for or FRESH_DAYS):
@@ -121,7 +121,7 @@ def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | No
 
 
 class Facts:
-    """Gather facts about learners, for one pass over them: what does not depend on a learner is read once."""
+    """Gather facts about learners for one pass over them: what does not depend on a learner is read once."""
 
     def __init__(self, connection: sa.Connection, opened: Opened, now: datetime) -> None:
         self.connection = connection
@@ -132,14 +132,14 @@ class Facts:
 
     @property
     def fingerprint(self) -> str:
-        """Spell everything beside the records that decides what a learner's facts are."""
+        """Return as text everything besides the records that decides a learner's facts."""
         return f"{self.feeds.fingerprint}{self._groups.fingerprint}{self._programmes.fingerprint}"
 
     def of(self, batch: Sequence[int]) -> list[LearnerFacts]:
-        """Return the facts about the live learners among `batch`, in the order of their numbers.
+        """Return the facts about the live learners among `batch`, in order of number.
 
-        Six queries, however many learners. An activity of a group is evidence for those who belonged to it on its
-        first day; an activity of a programme for those enrolled on it then.
+        It takes six queries, however many learners. A group's activity is evidence for those who belonged to the group
+        on its first day; a programme's activity for those enrolled then.
         """
         learner = schema.learner
         people = self.connection.execute(
@@ -170,7 +170,7 @@ class Facts:
         for row in self.connection.execute(own):
             found.setdefault(row[0], []).append(_activity_evidence(row, self.connectors))
         for homes, select in ((self._groups, _of_groups(batch)), (self._programmes, _of_programmes(batch))):
-            counted = set()  # two sources may have a learner in one group
+            counted = set()  # two sources may list a learner in one group
             for holder, code, *shared in self.connection.execute(select.where(live)):
                 learner, connector, key = shared[:3]
                 if (learner, connector, key) not in counted and homes.means(connector, code, holder):
@@ -181,7 +181,7 @@ class Facts:
 
 
 def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    """Select the activities of the groups that learners were in on the day, with whose group and which it was."""
+    """Select the activities of the groups that learners were in on the day, with the group and its source."""
     member = schema.source_assignment
     return (
         sa.select(member.c.connector, member.c.group, member.c.learner_id, *_ACTIVITY_COLUMNS)
@@ -196,7 +196,7 @@ def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _of_programmes(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    """Select the activities of the programmes that learners were enrolled on on the day, with whose and which."""
+    """Select the activities of the programmes that learners were on that day, with the programme and its source."""
     programme = schema.source_programme
     return (
         sa.select(programme.c.connector, programme.c.code, programme.c.learner_id, *_ACTIVITY_COLUMNS)

@@ -1,7 +1,7 @@
-"""Named points at which a test may kill the process, to show that the next run repairs what was cut.
+"""Named points at which a test may kill the process, to show that the next run recovers.
 
-``FINGERPOST_FAILPOINT=checkpoint_committed:2`` kills at the second time that point is reached. Without the variable
-a point costs one call of an empty function.
+``FINGERPOST_FAILPOINT=checkpoint_committed:2`` kills the second time that point is reached. Without the variable a
+point costs one call of an empty function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAILPOINTS: tuple[str, ...] = (
     "receipt_committed",
     "run_finishing",
 )
-"""Every point, in the order in which a run comes by."""
+"""Every point, in the order in which a run reaches them."""
 
 _name, _, _count = os.environ.get("FINGERPOST_FAILPOINT", "").partition(":")
 _left = int(_count or 1)
@@ -43,7 +43,7 @@ def _hit(name: str) -> None:
         return
     _left -= 1
     if _left == 0:
-        # Nothing may be flushed or unwound: this is what a power cut looks like to the store.
+        # Nothing may be flushed or unwound: to the store this is a power cut.
         if sys.platform == "win32":
             os._exit(137)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -54,7 +54,7 @@ def _ignore(name: str) -> None:
 
 
 hit = _hit if _name else _ignore
-"""Come by the point `name`."""
+"""Reach the point `name`."""
 
 if _name and _name not in FAILPOINTS:
     message = f"FINGERPOST_FAILPOINT names {_name}, which is not one of {', '.join(FAILPOINTS)}"

@@ -1,4 +1,4 @@
-"""Which source's group or programme a code means: two groups called G0 are two groups."""
+"""Decide which source's group or programme a code refers to: two sources' groups G0 are two groups."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fingerpost._store import schema
 
 
 class GroupHomes:
-    """Know whose group or programme a source means by a code.
+    """Know which group or programme a source's code refers to.
 
-    A code belongs to a provider and a source. Where the source that uses the code has members under it, they alone are
-    meant. A careers log, which has none, means those that any source of its provider has under it. `holders` are pairs
+    A code belongs to a provider and a source. If the source that uses the code has members under it, only they are
+    meant. A careers log, which has none, means the members under it in any source of its provider. `holders` are pairs
     of a connector and a code under which it has members.
     """
 
@@ -32,13 +32,13 @@ class GroupHomes:
 
     @classmethod
     def of_groups(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
-        """Return whose members a group's activities are for."""
+        """Return which source's members a group's activities are for."""
         table = schema.source_assignment
         return cls._live(connection, config, names, table.c.group, table.c.identity.is_not(None))
 
     @classmethod
     def of_programmes(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
-        """Return whose enrolments a programme's activities are for."""
+        """Return which source's enrolments a programme's activities are for."""
         return cls._live(connection, config, names, schema.source_programme.c.code)
 
     @classmethod
@@ -51,13 +51,13 @@ class GroupHomes:
         return cls(config, names, connection.execute(live))
 
     def means(self, connector: int, code: str, holder: int) -> bool:
-        """Say whether a code that `connector` uses means what `holder` has under it."""
+        """Say whether a code used by `connector` refers to what `holder` has under it."""
         if connector in self._holders.get(code, ()):
             return holder == connector
         return self._provider.get(holder) == self._provider.get(connector)
 
     @property
     def fingerprint(self) -> str:
-        """Spell what decides between several homes of a code; empty where every code has one."""
+        """Return as text what decides between several homes of a code; empty if every code has one."""
         several = sorted((code, sorted(numbers)) for code, numbers in self._holders.items() if len(numbers) > 1)
         return repr((several, sorted(self._provider.items()))) if several else ""

@@ -1,4 +1,4 @@
-"""Know the learner of every identity during a run."""
+"""Keep track of which learner each identity belongs to during a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fingerpost._sync.run import Run
 
 
 class Identities:
-    """Know the learner of every identity during a run."""
+    """Keep track of which learner each identity belongs to."""
 
     def __init__(self, run: Run, crosswalk: Mapping[str, str]) -> None:
         self.run = run
@@ -28,7 +28,7 @@ class Identities:
         self.load()
 
     def load(self) -> None:
-        """Read again what is stored: at the start, and after a transaction was rolled back."""
+        """Read what is stored: at the start, and again after a rollback."""
         connection, learner, alias = self.run.unit.connection, schema.learner, schema.identity_link
         self._learners.clear()
         self._new.clear()
@@ -40,16 +40,16 @@ class Identities:
             self._next_id = 1 + (connection.scalar(sa.select(sa.func.max(learner.c.id))) or 0)
 
     def for_instance(self, instance: Instance) -> Identify:
-        """Return how this instance's rows name learners: with its own UKPRN, or the college's."""
+        """Return how this instance's rows identify learners: with its own UKPRN, or the college's."""
         return identify(getattr(instance.config, "ukprn", None) or self.run.config.settings.college.ukprn)
 
     @property
     def learner_of(self) -> Callable[[str], int | None]:
-        """Return the function that gives the learner of an identity, or None."""
+        """Return the function from an identity to its learner, or None."""
         return self._learners.get
 
     def ensure(self, identity: str) -> int:
-        """Return the learner of an identity, making one where there is none; `write_new` stores it."""
+        """Return the learner with an identity, creating one if there is none; `write_new` stores it."""
         number = self._learners.get(identity)
         if number is None:
             same = self.crosswalk.get(identity)
@@ -64,7 +64,7 @@ class Identities:
         return number
 
     def own(self, identities: Collection[str], *, make: bool = False) -> dict[str, int]:
-        """Return the learners that bear these identities as their own, making those that are lacking on request."""
+        """Return the learners with these identities as their own; with `make`, create those that are missing."""
         learner, connection = schema.learner, self.run.unit.connection
         found: dict[str, int] = {}
         for some in batches(identities):
@@ -76,7 +76,7 @@ class Identities:
         return found
 
     def write_new(self) -> None:
-        """Store the learners that were made, before the rows that point to them."""
+        """Store the learners that were created, before the rows that point to them."""
         if not self._new:
             return
         blanks = (None,) * len(schema.learner_fields)
@@ -94,7 +94,7 @@ class Identities:
 
 
 def batches(values: Collection[str], size: int = 500) -> Iterator[list[str]]:
-    """Sort values and cut them into lists that a database takes as parameters."""
+    """Sort values and cut them into lists short enough to be database parameters."""
     ordered = sorted(values)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]

@@ -1,4 +1,4 @@
-"""Judge the learners whose data changed or whose next day has come, and keep the episodes of their gaps."""
+"""Judge the learners whose data changed or whose next date has come, and keep the episodes of their gaps."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _VERDICT_COLUMNS = tuple(column.name for column in schema.verdict.columns)
 
 
 def gap_key(identity: str, framework: str, criterion: str, period: str, episode: int) -> str:
-    """Return the stable key of one episode of a gap; it names nobody.
+    """Return the stable key of one episode of a gap; it does not reveal the learner.
 
-    The provider is part of the identity. The framework is named without its year of edition's settings, so that a
-    changed setting is no new gap.
+    The provider is part of the identity. The framework is named without its settings, so that a changed setting does
+    not make a new gap.
     """
     return (
         "g"
@@ -46,13 +46,13 @@ def gap_key(identity: str, framework: str, criterion: str, period: str, episode:
 
 
 def content_hash(verdict: Verdict) -> str:
-    """Return a hash of what is said about a gap: when it differs, the gap has changed and is news again."""
+    """Return a hash of what is said about a gap: if it differs, the gap has changed and is news again."""
     said = (verdict.status, verdict.have, verdict.need, verdict.due, verdict.reason)
     return xxhash.xxh3_64_hexdigest(repr(said).encode())
 
 
 class Judge:
-    """Judge learners by the college's framework: the one way in which the nightly pass and every question do it."""
+    """Judge learners by the college's framework, for the nightly run and every view alike."""
 
     def __init__(self, connection: sa.Connection, opened: Opened, now: datetime) -> None:
         self.facts = Facts(connection, opened, now)
@@ -62,18 +62,18 @@ class Judge:
 
     @property
     def fingerprint(self) -> str:
-        """Spell everything beside the records that decides a verdict."""
+        """Return as text everything besides the records that decides a verdict."""
         return f"{self.framework.fingerprint} {self._unrecorded} {self.facts.fingerprint}"
 
     def verdicts(self, batch: Sequence[int], as_of: date) -> Iterator[tuple[LearnerFacts, list[Verdict]]]:
-        """Yield the facts and the verdicts of the live learners among `batch`, as the records stood on a day."""
+        """Yield the facts and verdicts for the live learners among `batch`, as the records stood on a day."""
         for facts in self.facts.of(batch):
             mark_duplicates(facts.evidence, self._ranks)
             yield facts, evaluate(self.framework, facts, as_of, meaningful_unrecorded=self._unrecorded)
 
 
 def judge(run: Run) -> None:
-    """Judge every learner that is marked, or whose verdict may change by the day, a batch a transaction."""
+    """Judge every learner who is marked or whose verdict may change today, one batch per transaction."""
     with run.unit.transaction() as connection:
         judging = Judge(connection, run.opened, run.now)
         _mark_what_is_due(run, judging.fingerprint)
@@ -91,7 +91,7 @@ def judge(run: Run) -> None:
 
 
 def _mark_what_is_due(run: Run, judged_by: str) -> None:
-    """Mark the learners whose day has come, or everybody where the rules or the sources' standing changed."""
+    """Mark the learners whose date has come, or everybody if the rules or the sources' freshness changed."""
     connection, store, learner = run.unit.connection, run.store, schema.learner
     day = run.as_of.isoformat()
     last_day = store.get_state(connection, "judged_as_of")
@@ -162,7 +162,7 @@ class _Work:
         self._updated: list[_Change] = []
 
     def store_verdicts(self, facts: LearnerFacts, verdicts: Sequence[Verdict], stored: Sequence[Any]) -> None:
-        """Upsert verdicts that differ; a period that is over lapses, one that no longer exists goes."""
+        """Upsert verdicts that differ; one whose period is over lapses, one that no longer applies is dropped."""
         before = {(row.criterion, row.period): row for row in stored}
         for verdict in verdicts:
             row = before.pop((verdict.criterion, verdict.period), None)
@@ -184,8 +184,8 @@ class _Work:
     def keep_episodes(self, learner: int, identity: str, verdicts: Sequence[Verdict], stored: Sequence[Any]) -> None:
         """Open, change and close the episodes of gaps.
 
-        A new episode begins only after the criterion was met: a gap that was silent for a while is the same gap. What
-        cannot be told, or is not due, leaves an open episode open and silent.
+        A new episode begins only after the criterion was met: a gap that was silent for a while is the same gap. A
+        verdict that is unknown or not due leaves an open episode open and silent.
         """
         latest: dict[tuple[str, str], Any] = {}
         for row in stored:
@@ -233,7 +233,7 @@ class _Work:
         )
 
     def forget(self, learner: int, verdicts: Sequence[Any], episodes: Sequence[Any]) -> None:
-        """Take away the verdicts of a learner whom no source holds any more; nothing of it is ever told as done."""
+        """Remove the verdicts of a learner who is no longer in any source; none is ever reported as done."""
         for row in verdicts:
             self._drop(row)
         for row in episodes:
@@ -282,7 +282,7 @@ class _Work:
 
 
 def _verdict_values(verdict: Verdict, booked: str | None) -> tuple[Any, ...]:
-    """Return the stored columns of a verdict, from `status` on, but for the run."""
+    """Return the stored columns of a verdict from `status` on, without the run."""
     return (
         verdict.status, verdict.have, verdict.need, None if verdict.due is None else verdict.due.isoformat(),
         verdict.programme, verdict.reason, verdict.quality_not_recorded, booked,
@@ -299,7 +299,7 @@ def count_verdicts(connection: sa.Connection, framework: Framework, as_of: date)
         .group_by(table.c.criterion, table.c.status)
     )
     found: Counter[tuple[str, str]] = Counter()
-    # A database sorts what it groups, which takes memory: so, some learners after the other.
+    # A database sorts what it groups, which takes memory, so this goes some learners at a time.
     for start in range(0, 1 + (connection.scalar(sa.select(sa.func.max(table.c.learner_id))) or 0), COUNTED):
         for criterion, status, count in connection.execute(
             select.where(table.c.learner_id.between(start, start + COUNTED - 1))

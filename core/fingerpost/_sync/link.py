@@ -1,8 +1,8 @@
-"""Recognise the learners of several systems as one, link every row to its learner, and merge what sources say.
+"""Recognise the same learner in several systems, link every row to its learner, and merge what sources say.
 
-Identity is deterministic: the provider's reference first; then the ULN, where it is valid, permanent and unique among
-live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity that its source gave it;
-that two identities are one learner is a row of its own, with its evidence, so that it can be undone.
+Identity is deterministic: the provider's reference first; then the ULN, if it is valid, permanent and unique among
+live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity from its source; that
+two identities are one learner is stored separately, with its evidence, so that it can be undone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fingerpost._sync.merge import merge_marked
 from fingerpost._sync.run import Run
 
 LISTED_UNKNOWN = 1_000
-"""Rows that name an unknown learner which are listed one by one, for each stream; more are counted."""
+"""How many rows about an unknown learner are listed one by one, for each stream; the rest are counted."""
 
 _LINKED: tuple[StreamName, ...] = ("programmes", "assignments", "activities", "destinations", "responses")
 
@@ -53,7 +53,7 @@ def _merges_pending(connection: sa.Connection) -> bool:
 
 
 def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
-    """Merge every learner again where the order of trust or the crosswalk is not what it was."""
+    """Merge every learner again if the order of trust or the crosswalk has changed."""
     connection, store, settings = run.unit.connection, run.store, run.config.settings
     decides = repr((run.config.order, sorted(settings.precedence.items()), sorted(identities.crosswalk.items())))
     merged_by = xxhash.xxh3_64_hexdigest(decides.encode())
@@ -63,7 +63,7 @@ def _merge_all_if_trust_changed(run: Run, identities: Identities) -> None:
     store.set_state(connection, "merged_by", merged_by)
     if before is not None:
         connection.execute(sa.update(schema.dirty).values(merge=True))
-        # Without a WHERE SQLite takes the ON CONFLICT that follows for a join.
+        # Without a WHERE, SQLite parses the following ON CONFLICT as part of a join.
         everybody = sa.select(schema.learner.c.id, sa.true()).where(schema.learner.c.id.is_not(None))
         connection.execute(store.dialect.insert_from(schema.dirty, ["learner_id", "merge"], everybody))
 
@@ -80,7 +80,7 @@ def _unlinked(table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 def _named_by_rows(connection: sa.Connection) -> dict[str, set[str]]:
-    """Return the identities, and their ULNs, of rows that name a learner by a reference that no learner has."""
+    """Return the identities, and their ULNs, of rows whose reference no learner has."""
     named: dict[str, set[str]] = defaultdict(set)
     for stream in _LINKED:
         rows = schema.SOURCE_TABLES[stream]
@@ -91,10 +91,10 @@ def _named_by_rows(connection: sa.Connection) -> dict[str, set[str]]:
 
 
 def _bridge(run: Run, identities: Identities, named: dict[str, set[str]]) -> None:
-    """Decide which identities are one learner, under the name that the most trusted source gives them.
+    """Decide which identities are one learner, under the identity from the most trusted source.
 
-    Learners who share a usable ULN are one; so are those whom the crosswalk joins. A row that names nobody by its
-    reference is for the learner who has its ULN.
+    Learners who share a usable ULN are one; so are those that the crosswalk joins. A row whose reference nobody has
+    belongs to the learner with its ULN.
     """
     connection, alias = run.unit.connection, schema.identity_link
     stored = {row.identity: (row.same_as, row.evidence) for row in connection.execute(sa.select(alias))}
@@ -119,7 +119,7 @@ def _bridge(run: Run, identities: Identities, named: dict[str, set[str]]) -> Non
 def _add_linked_rows(
     connection: sa.Connection, stored: Mapping[str, tuple[str, str]], named: dict[str, set[str]]
 ) -> None:
-    """Add what was linked by the ULN of a row before, so that it is decided again."""
+    """Add what was previously linked by a row's ULN, so that it is decided again."""
     alias, learner = schema.identity_link, schema.learner
     for identity in stored:
         if identity.startswith("uln:"):
@@ -138,7 +138,7 @@ def _add_linked_rows(
 
 
 def _held(connection: sa.Connection, identities: Collection[str]) -> set[str]:
-    """Return which of these identities a source holds as a learner."""
+    """Return which of these identities are learners in a source."""
     rows = schema.source_learner
     found: set[str] = set()
     for some in batches(identities):
@@ -148,11 +148,11 @@ def _held(connection: sa.Connection, identities: Collection[str]) -> set[str]:
 
 
 class _People:
-    """Know which learners the sources' ULNs show to be one.
+    """Work out which learners the sources' ULNs show to be one.
 
-    `same_as` maps an identity to the one that names the learner, `owner` a ULN to the name of the learner who has it,
-    `ambiguous` holds the ULNs that identify nobody: one source gives them to two learners, or they would make two of
-    its learners one. `wanted` are ULNs to look up beside those that learners share.
+    `same_as` maps an identity to the learner's main one, `owner` a ULN to the main identity of the learner who has it.
+    `ambiguous` holds the ULNs that identify nobody: one source has them for two learners, or they would join two of
+    its learners. `wanted` are ULNs to look up besides those that learners share.
     """
 
     def __init__(self, run: Run, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
@@ -185,7 +185,7 @@ class _People:
                 self._members[uln][crosswalk.get(identity, identity)].add(source)
 
     def _groups(self) -> list[list[str]]:
-        """Put ULNs together that a learner has had one after the other."""
+        """Group ULNs that one learner has had in turn."""
         group_of: dict[str, list[str]] = {}
         for uln in sorted(self._members.keys() - self.ambiguous):
             joined = [uln]
@@ -209,7 +209,7 @@ class _People:
 
 
 def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
-    """Say whether one source holds two of these identities: they cannot be one learner."""
+    """Say whether one source holds two of these identities, which cannot then be one learner."""
     held: dict[int, str] = {}
     return any(
         held.setdefault(source, identity) != identity
@@ -222,7 +222,7 @@ def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
 def _rewrite_links(
     run: Run, identities: Identities, stored: Mapping[str, tuple[str, str]], wanted: Mapping[str, tuple[str, str]]
 ) -> None:
-    """Store what has changed among the links, and point the rows to their learners."""
+    """Store the links that changed, and point the rows to their learners."""
     connection, alias = run.unit.connection, schema.identity_link
     changed = {identity for identity in {*stored, *wanted} if stored.get(identity) != wanted.get(identity)}
     if not changed:
@@ -249,7 +249,7 @@ def _rewrite_links(
 
 
 def _point_to_learners(run: Run, before: Mapping[str, Collection[int]]) -> None:
-    """Point the rows that bear these identities, and stand with these learners, to whom they are for now."""
+    """Point the rows with these identities, now linked to these learners, to their new learners."""
     for table in schema.SOURCE_TABLES.values():
         learner = sa.func.coalesce(_by_link(table), _by_identity(table))
         for some in batches(before.keys()):
@@ -262,7 +262,7 @@ def _point_to_learners(run: Run, before: Mapping[str, Collection[int]]) -> None:
 
 
 def _by_link(table: sa.Table) -> sa.ScalarSelect[int]:
-    """Find the learner whom a row's identity stands for by a link."""
+    """Find the learner that a link gives for a row's identity."""
     learner, alias = schema.learner, schema.identity_link
     return (
         sa.select(learner.c.id)
@@ -273,13 +273,13 @@ def _by_link(table: sa.Table) -> sa.ScalarSelect[int]:
 
 
 def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
-    """Find the learner who bears a row's identity."""
+    """Find the learner with a row's identity."""
     learner = schema.learner
     return sa.select(learner.c.id).where(learner.c.identity == table.c.identity).scalar_subquery()
 
 
 def _warn_ambiguous(run: Run, ulns: Iterable[str]) -> None:
-    """List the rows whose ULN identifies nobody; drop what was listed and no longer holds."""
+    """List the rows whose ULN identifies nobody; drop those listed before that no longer apply."""
     rows = schema.source_learner
     found: set[tuple[int, str]] = set()
     for some in batches(list(ulns)):
@@ -289,7 +289,7 @@ def _warn_ambiguous(run: Run, ulns: Iterable[str]) -> None:
 
 
 def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
-    """Make the warnings of one code in one stream be those about `wanted`: pairs of connector and key."""
+    """Replace the warnings with one code in one stream by those about `wanted`: pairs of connector and key."""
     connection, table = run.unit.connection, schema.warning
     stored = {
         (row.connector, row.key): row.id
@@ -313,7 +313,7 @@ def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[
 
 
 def _link_stream(run: Run, stream: StreamName) -> None:
-    """Attach rows that came before their learner: by a linked identity, then by their own."""
+    """Attach rows that arrived before their learner: by a linked identity, then by their own."""
     connection = run.unit.connection
     table = schema.SOURCE_TABLES[stream]
     if connection.scalar(sa.select(table.c.id).where(_unlinked(table)).limit(1)) is None:
@@ -329,7 +329,7 @@ def _link_stream(run: Run, stream: StreamName) -> None:
 
 
 def _list_unknown(run: Run) -> None:
-    """List the rows that name a learner whom no source holds: kept, and attached when that learner appears."""
+    """List the rows about a learner in no source: they are kept, and attached when that learner appears."""
     connection = run.unit.connection
     names = {number: name for name, number in run.connector_ids.items()}
     for stream in _LINKED:
@@ -346,6 +346,6 @@ def _list_unknown(run: Run) -> None:
         _replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
         for number, count in sorted(counts.items()):
             run.report.messages.append(
-                f"{names.get(number, '(removed connector)')}: {count} {stream} name a learner whom no source holds; "
-                "they are kept, and count as soon as that learner appears."
+                f"{names.get(number, '(removed connector)')}: {count} {stream} refer to a learner in none of the "
+                "sources; they are kept, and count as soon as that learner appears."
             )

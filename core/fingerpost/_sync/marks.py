@@ -15,7 +15,7 @@ from fingerpost._store.store import executemany
 
 @dataclass(slots=True)
 class Touched:
-    """What rows touch: the learners that must be judged again, and of those the ones to be merged first."""
+    """What rows affect: the learners that must be judged again, and those of them to be merged first."""
 
     learners: set[int] = field(default_factory=set)
     merges: set[int] = field(default_factory=set)
@@ -23,7 +23,7 @@ class Touched:
     programmes: set[str] = field(default_factory=set)
 
     def add(self, other: Touched) -> None:
-        """Take in what other rows touch."""
+        """Add what other rows affect."""
         self.learners |= other.learners
         self.merges |= other.merges
         self.groups |= other.groups
@@ -37,19 +37,19 @@ class Touched:
             self.programmes.add(activity["programme"])
 
     def note_shared_before(self, connection: sa.Connection, activities: sa.Table, numbers: list[int]) -> None:
-        """Note the groups and programmes that changed activities were for until now: they may have lost them."""
+        """Note the groups and programmes that changed activities were for until now: they may have lost evidence."""
         for column, names in ((activities.c.group, self.groups), (activities.c.programme, self.programmes)):
             select = sa.select(column).distinct().where(activities.c.id.in_(numbers), column.is_not(None))
             names.update(connection.scalars(select))
 
     def clear(self) -> None:
-        """Forget it all: it is stored."""
+        """Forget everything once it is stored."""
         for group in (self.learners, self.merges, self.groups, self.programmes):
             group.clear()
 
 
 class Marks:
-    """Remember who is marked in the store already, to be judged or even to be merged, in a byte a learner."""
+    """Remember who is already marked in the store, to be judged or to be merged too, in a byte per learner."""
 
     JUDGE, MERGE = 1, 2
 
@@ -57,12 +57,12 @@ class Marks:
         self._levels = bytearray()
 
     def without(self, learners: Iterable[int], level: int) -> list[int]:
-        """Return, in order, those who are not yet marked for as much."""
+        """Return, in order, the learners not yet marked at this level."""
         levels, end = self._levels, len(self._levels)
         return sorted(number for number in learners if number >= end or levels[number] < level)
 
     def add(self, touched: Touched) -> None:
-        """Take in what was stored."""
+        """Add what has been stored."""
         for learners, level in ((touched.learners, self.JUDGE), (touched.merges, self.MERGE)):
             self._levels.extend(bytes(max(0, 1 + max(learners, default=0) - len(self._levels))))
             for number in learners:
@@ -72,7 +72,7 @@ class Marks:
 def remove_rows(
     connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
 ) -> Touched:
-    """Delete rows softly; return whom that touches."""
+    """Mark rows as deleted; return what that affects."""
     touched = Touched()
     warning = schema.warning
     for start in range(0, len(numbers), 500):
@@ -97,9 +97,9 @@ def remove_rows(
 
 
 def mark_dirty(connection: sa.Connection, dialect: Dialect, touched: Touched, marks: Marks | None = None) -> None:
-    """Mark learners to be judged again, and of those in `merges` that they are to be merged first.
+    """Mark learners to be judged again, those in `merges` to be merged first.
 
-    What `marks` remembers is marked already.
+    Learners in `marks` are marked already.
     """
     dirty = schema.dirty
     marks = marks if marks is not None else Marks()

@@ -1,4 +1,4 @@
-"""Merge what the sources say of one learner into one record."""
+"""Merge what the sources say about a learner into one record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MERGE_BATCH = 2_000
 
 
 def merge_marked(run: Run) -> None:
-    """Make every marked learner again from its live source rows."""
+    """Rebuild every marked learner from its live source rows."""
     dirty = schema.dirty
     while True:
         with run.unit.transaction() as connection:
@@ -72,7 +72,7 @@ def _merge_batch(run: Run, batch: list[int]) -> None:
 
 
 class _Merger:
-    """Merge what sources say of one learner: the first non-null value, by the order of trust for each field."""
+    """Merge what sources say about a learner: the first non-null value, in the order of trust for each field."""
 
     def __init__(self, run: Run) -> None:
         names = {number: name for name, number in run.connector_ids.items()}
@@ -89,7 +89,7 @@ class _Merger:
             merged: tuple[Any, ...] = _fetch(rows[0])
             return merged
         last = len(self._rank) + 1
-        # Within one source the newest part speaks first: an ILR of this year before last year's.
+        # Within a source the newest part comes first: this year's ILR before last year's.
         rows = sorted(rows, key=lambda row: row.key)
         rows.sort(key=lambda row: row.part, reverse=True)
         rows.sort(key=lambda row: self._rank.get(row.connector, last))
@@ -102,13 +102,13 @@ class _Merger:
         )
 
     def _ordered(self, rows: list[Any], name: str) -> list[Any]:
-        """Put rows into the order of trust that `[precedence]` sets for one field, if it sets one."""
+        """Sort rows by the order of trust that `[precedence]` sets for one field, if any."""
         order = self._orders.get(name)
         return rows if order is None else sorted(rows, key=lambda row: order.get(row.connector, (2, 0)))
 
     @staticmethod
     def _uln(rows: list[Any]) -> str | None:
-        """Return the ULN; a temporary one says less than any other source's permanent one."""
+        """Return the ULN; any source's permanent one comes before a temporary one."""
         known = [row.uln for row in rows if row.uln is not None]
         return next((uln for uln in known if uln != TEMPORARY_ULN), known[0] if known else None)
 

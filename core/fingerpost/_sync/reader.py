@@ -1,11 +1,11 @@
 """Read one stream of one source into the store.
 
-Every row is looked up by its key, and skipped when its hash is what it was. What is new or changed is mapped,
-validated and upserted through the driver's `executemany`. The rows of one read are marked in a bitmap by their
-number in the table: that finds duplicates and what is gone, in an eighth of a byte a row.
+Every row is looked up by its key, and skipped if its hash is unchanged. New and changed rows are mapped, validated
+and upserted through the driver's `executemany`. The rows of one read are marked in a bitmap by their number in the
+table, which finds duplicates and missing rows at the cost of a bit per row.
 
-A transaction is open only while the host writes: what a source yields is collected first, and a source that waits for
-a network is not waited for with half a page written.
+A transaction is open only while the host writes: what a source yields is collected first, so that nothing is left half
+written while a source waits for a network.
 """
 
 from __future__ import annotations
@@ -36,16 +36,13 @@ from fingerpost._sync.sweep import sweep
 from fingerpost._words.errors import ContractError, FingerpostError
 
 CHUNK = 1_000
-"""Rows that are looked up, mapped and written together; larger chunks fall out of the processor's cache."""
+"""Rows looked up, mapped and written together; larger chunks do not fit into the processor's cache."""
 
 CHECKPOINT_ROWS = 100_000
-"""Rows after which a checkpoint is committed; a commit for every 10,000 would double the time of a large load."""
+"""Rows after which a checkpoint is committed; committing every 10,000 would double the time of a large load."""
 
-WAITING = 0.005
-"""Seconds after which a source that has yielded nothing is taken to wait for a network; files are far quicker."""
-
-COLLECTED = 20_000
-"""Rows of a source that waits which are kept in memory until it gives a checkpoint."""
+WAITING = 0.02
+"""Seconds without a row after which a source is assumed to be waiting for a network; files are far quicker."""
 
 
 class StreamReader:
@@ -70,9 +67,9 @@ class StreamReader:
         self._stored = self._counts()
 
     def read(self) -> None:
-        """Read the stream to its end, or to the error that fails it; the report says which.
+        """Read the stream to its end, or until an error; the report says which.
 
-        A source that fails must not stop the others: raises only where the store itself was lost.
+        A source that fails must not stop the others: this raises only if the store itself is lost.
         """
         hit("stream_started")
         try:
@@ -84,20 +81,16 @@ class StreamReader:
         except (FingerpostError, exc.SQLAlchemyError) as error:
             self._fail(error)
         except Exception as error:
-            stream = self.stream
-            stream.run.log.debug("stream_raised", exc_info=True)
-            self._fail(
-                ContractError(
-                    f"Connector {stream.instance.name} broke while reading {stream.spec.name} "
-                    f"({type(error).__name__}). Report it to its vendor; run again with --debug for the details."
-                )
-            )
+            self.stream.run.log.debug("stream_raised", exc_info=True)
+            broke = f"Connector {self.stream.instance.name} broke while reading {self.stream.spec.name}"
+            advice = "Report it to its vendor; run again with --debug for the details."
+            self._fail(ContractError(f"{broke} ({type(error).__name__}). {advice}"))
 
     def retry(self, records: Sequence[Record]) -> None:
-        """Try rejected records again, as if the source had just given them, in one transaction of its own.
+        """Try rejected records again, as if the source had just yielded them, in a separate transaction.
 
-        What is good now is stored and leaves the quarantine; what the mapping skips now leaves it too. The breaker does
-        not apply: a quarantine is expected to hold bad rows.
+        Records that are valid now are stored and leave the quarantine, as do those that the mapping now skips. The
+        breaker does not apply: a quarantine is expected to hold bad rows.
         """
         self._has_breaker = False
         with self._unit.transaction():
@@ -149,8 +142,8 @@ class StreamReader:
     def _consume(self) -> None:
         """Collect the messages, write them a chunk at a time, and commit at checkpoints.
 
-        A transaction is opened by the first write. Where the source waits for a network, everything up to a checkpoint
-        is written and committed in one go, so that nobody else is locked out meanwhile.
+        The first write opens a transaction. If the source waits for a network, everything up to a checkpoint is
+        written and committed in one go, so that nobody else is locked out in the meantime.
         """
         collected: list[Message] = []
         waits = False
@@ -163,14 +156,14 @@ class StreamReader:
                 before = now
                 if type(message) is not Checkpoint:
                     collected.append(message)
-                    if len(collected) < (COLLECTED if waits and not self._unit.is_open else CHUNK):
+                    if len(collected) < CHUNK:
                         continue
                     self._write(collected)
                 else:
                     if not self.state.move(message.cursor):
                         self.warnings.warn("bad_cursor")
                     due = self._uncommitted + len(collected) >= CHECKPOINT_ROWS
-                    if not (due or (waits and (self._unit.is_open or len(collected) >= CHUNK))):
+                    if not due and not (waits and self._unit.is_open):
                         continue
                     self._write(collected)
                     self._checkpoint()
@@ -180,7 +173,7 @@ class StreamReader:
         self._write(collected)
 
     def _write(self, messages: list[Message]) -> None:
-        """Write what was collected, in order; records a chunk at a time."""
+        """Write the collected messages in order, records a chunk at a time."""
         if messages:
             self._unit.begin()
         for kind, some in groupby(messages, type):
@@ -210,12 +203,12 @@ class StreamReader:
         hit("checkpoint_committed")
 
     def _counts(self) -> dict[str, int]:
-        """Return the counts of what was done to the store: a read that fails reports what was committed."""
+        """Return the counts of changes to the store: a read that fails reports only what was committed."""
         names = ("new", "changed", "deleted", "newly_rejected")
         return {name: getattr(self.stream.report, name) for name in names}
 
     def _finish(self) -> None:
-        """End a complete read: judge the breaker, sweep, and remember how far it came."""
+        """End a complete read: check the breaker, sweep, and remember how far it got."""
         report = self.stream.report
         if self.stream.context.skipped:
             report.state = "unchanged"
@@ -237,7 +230,7 @@ class StreamReader:
         report.warnings = self.warnings.count()
 
     def _mark(self) -> None:
-        """Mark who must be judged again, in the transaction of the rows that are the reason."""
+        """Mark who must be judged again, in the same transaction as the rows that caused it."""
         mark_dirty(self.stream.connection, self._dialect, self._touched, self.identities.marks)
 
     def _check_breaker(self, *, final: bool) -> None:
@@ -249,8 +242,8 @@ class StreamReader:
     def _take_records(self, records: list[Record]) -> None:
         """Look up, skip, map and write one chunk.
 
-        The first word on a key counts, and the others are warned of. But a changelog may name a record twice: there
-        the last word counts.
+        The first record with a key counts, and a warning lists the others. But a changelog may hold a record twice:
+        there the last one counts.
         """
         report, changes = self.stream.report, self.stream.is_changelog
         report.read += len(records)
@@ -273,7 +266,7 @@ class StreamReader:
             raw = values(data)
             try:
                 row_hash = digest(f"{seed}{record[2]}\x1f{join(raw)}".encode("utf-8", "surrogatepass")) >> 1
-            except TypeError:  # not text alone: a source with types of its own
+            except TypeError:  # not only text: a source with types of its own
                 row_hash = digest(f"{seed}{record[2]}\x1f{raw!r}".encode("utf-8", "surrogatepass")) >> 1
             row = found.get(key)
             if row is None:
@@ -288,7 +281,7 @@ class StreamReader:
                     continue
                 if row[1] == row_hash and row[2] is None:
                     unchanged += 1
-                    if self.quarantine:  # the source took back what was rejected
+                    if self.quarantine:  # the source has replaced what was rejected
                         self._withdraw(key)
                     continue
                 numbers.append(row[0])
@@ -314,7 +307,7 @@ class StreamReader:
         numbers: list[int | None],
         found: Mapping[str, tuple[int, int, int | None, int | None]],
     ) -> None:
-        """Map and upsert what is new or changed."""
+        """Map and upsert new and changed records."""
         stream, touched, is_quarantined = self.stream, self._touched, len(self.quarantine) > 0
         mapped = stream.mapping.apply([record.data for record in records])
         rows: list[tuple[Any, ...]] = []
@@ -378,45 +371,45 @@ class StreamReader:
         self._check_breaker(final=False)
 
     def _set_aside(self, outcome: object, record: Record, row_hash: int, number: int | None) -> None:
-        """Deal with a record that the mapping rejected, or that is not one by the mapping."""
+        """Handle a record that the mapping rejects or skips."""
         mapping = self.stream.mapping
         if isinstance(outcome, Reject):
             if number is None and outcome.field in mapping.fields:
                 said = mapping.given(outcome.field, record.data)
-                if said and said in record.key:  # the bad value is part of the key, which is listed
+                if said and said in record.key:  # the bad value is part of the key, and keys are listed
                     record = record._replace(key=pseudonym(record.key))
             self.quarantine.reject(record, row_hash, outcome.reason, outcome.field or "", "")
             return
         self.stream.report.skipped += 1
         if number is not None and self.state.is_full and self.stream.mode == "snapshot":
-            self._seen.remove(number)  # it is gone like one that did not come: the sweep decides whether to believe it
+            self._seen.remove(number)  # treated like a missing row: the sweep decides whether to believe it
         elif number is not None or record.key in self.quarantine:
             self._delete(record.key)
 
-    # -- what the source could not read, took back or deleted ------------------------------------------------------
+    # -- what the source could not read, replaced or deleted --------------------------------------------------------
 
     def _take_rejected(self, message: Rejected) -> None:
         """Quarantine what the connector itself could not read."""
         self.stream.report.read += 1
-        # Where a row is garbled, what stands in the place of its key may be anything, a name too. A key that is known
-        # is one; it keeps the sweep from taking the row for gone.
+        # If a row is garbled, its supposed key may be anything, even a name. A known key is a real one, and keeps the
+        # sweep from removing the row.
         is_known = bool(message.key) and self._mark_seen(message.key)
         self.quarantine.reject_unread(message, is_known=is_known)
         self._check_breaker(final=False)
 
     def _mark_seen(self, key: str) -> bool:
-        """Keep a sweep from removing a row whose new version could not be read; say whether there is one."""
+        """Keep a sweep from removing a row whose new version could not be read; return whether there is one."""
         row = self._rows.look_up([key]).get(key)
         if row is not None:
             self._seen.add(row[0])
         return row is not None
 
     def _withdraw(self, key: str) -> None:
-        """Close what was rejected under a key of which the source says something else now."""
+        """Release what was rejected under a key, since the source has replaced it."""
         self.quarantine.release(key, pseudonym(key))
 
     def _take_deleted(self, key: str) -> None:
-        """Take the source's word that a record is gone, unless it said something else of it before."""
+        """Delete a record that the source says is gone, unless it contradicts itself."""
         row = self._rows.look_up([key]).get(key)
         contradicts = key in self.quarantine.seen or (row is not None and row[2] is None and row[0] in self._seen)
         if contradicts and not self.stream.is_changelog:
@@ -425,7 +418,7 @@ class StreamReader:
             self._delete(key)
 
     def _delete(self, key: str) -> None:
-        """Remove, softly, what is no more."""
+        """Mark a record as deleted, if there is one."""
         self._withdraw(key)
         row = self._rows.look_up([key]).get(key)
         if row is not None and row[2] is None:
@@ -444,7 +437,7 @@ class StreamReader:
 
 @contextlib.contextmanager
 def _no_collector() -> Iterator[None]:
-    """Keep the cyclic collector out of the loop: it makes no garbage in cycles, and a million live objects."""
+    """Keep the cyclic collector out of the loop, which creates a million live objects and no cyclic garbage."""
     was = gc.isenabled()
     gc.disable()
     try:

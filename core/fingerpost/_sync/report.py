@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from fingerpost._words.printed import Printed
 
 
 @dataclass(slots=True)
-class StreamReport:
+class StreamReport(Printed):
     """What one stream of one connector did.
 
-    `state` is ``complete``, ``unchanged`` (the input is byte for byte what it was), ``held`` (complete, but more rows
-    vanished than is believable, so nothing was removed) or ``failed``. `warnings` counts the faults in the stream's
-    data that cost a field and no record, as they stand now. `skipped` counts rows that the mapping says are no
-    records. `message` says what IT should know or do.
+    `state` is ``complete``, ``unchanged`` (the input is byte for byte the same), ``held`` (complete, but so many rows
+    disappeared that nothing was removed) or ``failed``. `warnings` counts the current faults in the stream's data that
+    cost a field but not the record. `skipped` counts rows that are not records according to the mapping. `message` says
+    what IT should know or do.
     """
 
     connector: str
@@ -30,14 +32,10 @@ class StreamReport:
     newly_rejected: int = 0
     message: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what is printed and stored."""
-        return asdict(self)
-
 
 @dataclass(slots=True)
 class DigestCounts:
-    """What became of the digests of this run; `held`, `unknown` and `deferred` count all that wait in the outbox."""
+    """What this run did with digests; `held`, `unknown` and `deferred` count all that wait in the outbox."""
 
     planned: int = 0
     sent: int = 0
@@ -49,10 +47,10 @@ class DigestCounts:
 
 @dataclass(slots=True)
 class ItemCounts:
-    """What became of the items on learners' pages; `deferred` and `unknown` count all that wait in the outbox.
+    """What this run did with items on learners' pages; `deferred` and `unknown` count all that wait in the outbox.
 
-    `edited` items belong to the tutor who changed them, `no_page` learners are not in the ILP, and what is
-    `over_ceiling` is planned by the next runs.
+    `edited` items belong to the tutor who changed them, `no_page` learners are not in the ILP, and items
+    `over_ceiling` are left to the next runs.
     """
 
     planned: int = 0
@@ -76,8 +74,8 @@ class WouldWrite:
 
 
 @dataclass(slots=True)
-class RunReport:
-    """What one run did; `exit_code` is what the command line exits with."""
+class RunReport(Printed):
+    """What one run did; `exit_code` is that of the command line."""
 
     run: int
     as_of: str
@@ -94,17 +92,13 @@ class RunReport:
     interrupted: list[int] = field(default_factory=list)
     dry_run: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost sync --json` prints."""
-        return asdict(self)
-
     def say(self, message: str) -> None:
-        """Tell IT something, once."""
+        """Add a message for IT, once."""
         if message not in self.messages:
             self.messages.append(message)
 
     def settle(self) -> None:
-        """Set status and exit code from what happened, in the documented precedence."""
+        """Set status and exit code from what happened, in the documented order of precedence."""
         if any(stream.state in ("failed", "held") or stream.newly_rejected for stream in self.streams):
             self.status, self.exit_code = "partial", 3
         elif any(counts.deferred or counts.unknown or counts.failed for counts in (self.digests, self.items)) or (
@@ -116,17 +110,17 @@ class RunReport:
 
 
 class Progress(Protocol):
-    """Follow a run: the command line draws it, a Python caller may ignore it."""
+    """Follow a run: the command line shows it, a Python caller may ignore it."""
 
     def phase(self, name: str) -> None:
-        """Learn that a phase begins."""
+        """Note that a phase begins."""
 
     def advance(self, count: int) -> None:
-        """Learn that so many more records or learners are done in this phase."""
+        """Note how many more records or learners are done in this phase."""
 
 
 class SilentProgress:
-    """Follow a run without saying anything."""
+    """Follow a run without showing anything."""
 
     def phase(self, name: str) -> None:
         """Ignore it."""

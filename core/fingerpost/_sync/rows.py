@@ -1,4 +1,4 @@
-"""The stored rows of a stream: what is written of a record, how a row is hashed, looked up and upserted."""
+"""The stored rows of a stream: which columns are written, and how a row is hashed, looked up and upserted."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PROVENANCE: tuple[str, ...] = (
 """The columns that every source table begins with."""
 
 STAMPS: dict[StreamName, dict[str, tuple[str, ...]]] = {"responses": {"answered_run": ("response", "until")}}
-"""The columns of a stream's table that hold the run in which others of its columns last changed, and those others.
+"""Columns of a stream's table that hold the run in which certain other columns last changed, and those columns.
 
-`changed_run` does not say that: it is the run of any change, and of a changed setting too.
+`changed_run` will not do: it is the run of any change, even of a changed setting.
 """
 
 Identify: TypeAlias = Callable[[str | None, str | None], str | None]
 
 
 def identify(ukprn: int) -> Identify:
-    """Return the function that says whom a row names: (reference, ULN) to "ukprn:reference" or "uln:…".
+    """Return the function that says whom a row is about: (reference, ULN) to "ukprn:reference" or "uln:…".
 
-    A temporary ULN names nobody.
+    A temporary ULN identifies nobody.
     """
     prefix = f"{ukprn}:"
 
@@ -44,9 +44,9 @@ def identify(ukprn: int) -> Identify:
 
 
 def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
-    """Return the columns of a stream's table that a mapping of `fields` can fill, in the table's order.
+    """Return the columns of a stream's table that a mapping of `fields` can fill, in table order.
 
-    The others stay null in every row, and need not be bound a million times.
+    The others are null in every row, and need not be bound a million times.
     """
     filled = {*fields, *(["checklist"] if not set(CHECKLIST).isdisjoint(fields) else [])}
     ours = {*PROVENANCE, *STAMPS.get(stream, ())}
@@ -55,7 +55,7 @@ def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
 
 
 def row_encoder(stream: StreamName, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return the function that gives a record's values for these columns."""
+    """Return the function from a record to its values for these columns."""
     if "checklist" in columns:
         return _checklist_encoder(stream, columns)
     dates = {name for name in columns if "date" in str(MODELS[stream].model_fields[name].annotation)}
@@ -114,14 +114,14 @@ class StreamRows:
         self._hashing: dict[tuple[str, ...], tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]] = {}
 
     def upsert(self, rows: list[tuple[Any, ...]]) -> None:
-        """Write whole rows through the driver's `executemany`."""
+        """Write complete rows through the driver's `executemany`."""
         executemany(self._stream.connection, self._upsert, rows)
 
     def hashing(self, offered: tuple[str, ...]) -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], str]:
-        """Return what of a record with these fields is hashed, and what the hash begins with.
+        """Return the getter of the values to hash in a record with these fields, and what the hash begins with.
 
-        Only what the mapping reads counts, and which of it the source offers: a column that is new to a file may make
-        another record of the same row.
+        Only the columns that the mapping reads count, and which of them the source offers: a column added to a file
+        may turn the same row into a different record.
         """
         known = self._hashing.get(offered)
         if known is None:
@@ -135,9 +135,9 @@ class StreamRows:
         return known
 
     def look_up(self, keys: list[str]) -> dict[str, tuple[int, int, int | None, int | None]]:
-        """Return number, hash, deletion and learner of the rows that exist, by key.
+        """Return number, hash, deletion and learner of the existing rows, by key.
 
-        Where the keys ascend, as in most files, one range of the index answers; a list of keys costs ten times that.
+        If the keys ascend, as in most files, one index range suffices; a list of keys costs ten times as much.
         """
         connection, number = self._stream.connection, self._stream.number
         if self._dialect.sorts_like_python and keys[0] < keys[-1] and keys == sorted(keys):

@@ -1,4 +1,4 @@
-"""One run: what its parts share, and its line in the ledger."""
+"""One run: what its parts share, and its row in the ledger."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 class SyncOptions:
     """How one sync differs from the usual.
 
-    * `dry_run`: do everything but leave nothing: no row, no digest.
-    * `only`: read these connectors alone; the others' records stay as they are.
-    * `full`: read everything, whatever cursors and digests say.
-    * `deliver`: hand planned digests to the channels.
+    * `dry_run`: do everything, but keep and send nothing.
+    * `only`: read only these connectors; the others' records stay as they are.
+    * `full`: read everything, regardless of cursors and digests.
+    * `deliver`: pass planned digests to the channels.
     """
 
     dry_run: bool = False
@@ -48,7 +48,7 @@ class SyncOptions:
 
 @dataclass(slots=True)
 class Run:
-    """One run and everything that its parts need; `connector_ids` are the store's numbers of all connectors."""
+    """One run and everything that its parts need; `connector_ids` are the store's numbers for all connectors."""
 
     id: int
     opened: Opened
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def now_text(self) -> str:
-        """The start of the run, as the store spells it."""
+        """The start of the run, as the store writes it."""
         return utc_text(self.now)
 
     @contextlib.contextmanager
@@ -98,7 +98,7 @@ class Run:
 
 
 def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, progress: Progress | None = None) -> Run:
-    """Close dead runs, open this one, and number the connectors."""
+    """Close interrupted runs, open this one, and number the connectors."""
     now, as_of, store, config = opened.now(), opened.today(), opened.store, opened.config
     unit = Unit(connection, dry=options.dry_run)
     table = schema.run
@@ -116,11 +116,11 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
         )
         for instance in (*config.instances, *config.channels):
             store.connector_id(connection, instance.name)
-        # Those that the configuration no longer names too: their rows are still there.
+        # Including those no longer configured: their rows are still there.
         numbers = {name: number for number, name in store.connector_names(connection).items()}
     report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)
     if interrupted:
-        report.messages.append(f"Run {interrupted[-1]} was interrupted; this one carries on where it stopped.")
+        report.messages.append(f"Run {interrupted[-1]} was interrupted; this run continues from where it stopped.")
     log = structlog.get_logger("fingerpost").bind(run=number)
     run = Run(number, opened, unit, now, as_of, report, progress or SilentProgress(), log, numbers)
     log.info("run_started", as_of=as_of.isoformat(), dry_run=options.dry_run)
@@ -132,7 +132,7 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
 def finish_run(run: Run) -> None:
     """Close the run in the ledger and notify the plugins."""
     report, table = run.report, schema.run
-    # What a dry run would write speaks of learners; it is for whoever started it.
+    # What a dry run would write is about learners; it is only for the person who started it.
     summary = {name: value for name, value in report.as_dict().items() if name != "would_write"}
     run.unit.rollback()
     with run.unit.transaction() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SeenRows:
-    """Mark rows of a table by number; a row that this read wrote, from `first_new` on, is marked from the start."""
+    """Mark rows of a table by number; rows that this read wrote, from `first_new` on, are marked from the start."""
 
     def __init__(self, first_new: int) -> None:
         self.first_new = first_new
@@ -12,7 +12,7 @@ class SeenRows:
         self._unmarked: set[int] = set()
 
     def add(self, number: int) -> bool:
-        """Mark a row; say whether it was marked already."""
+        """Mark a row; return whether it was already marked."""
         if number >= self.first_new:
             marked = number not in self._unmarked
             self._unmarked.discard(number)
@@ -24,7 +24,7 @@ class SeenRows:
         return False
 
     def remove(self, number: int) -> None:
-        """Take a row's mark away."""
+        """Remove a row's mark."""
         if number >= self.first_new:
             self._unmarked.add(number)
         else:

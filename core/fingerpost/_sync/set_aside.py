@@ -1,4 +1,4 @@
-"""What one read sets aside: records that it rejected, and faults that cost a field and no record."""
+"""What one read sets aside: rejected records, and faults that cost a field but not the record."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from fingerpost._sync.stream import Stream
 from fingerpost._words.errors import ContractError, FingerpostError
 
 BREAKER_ROWS, BREAKER_SHARE, BREAKER_FROM = 20, 0.05, 1_000
-"""A stream with more rejected rows than this, and more than this share, is stopped: its mapping is wrong."""
+"""A stream with more rejected rows than this, and a larger share, is stopped: its mapping must be wrong."""
 
 LISTED_CODES = 200
-"""Codes of a source that are listed because the mapping makes their rows no records."""
+"""How many of a source's codes are listed because the mapping leaves out their rows."""
 
 EVERY_READ = frozenset({"duplicate_key"})
-"""Warnings about a record that every complete read finds again, although the record did not change."""
+"""Warnings about a record that every complete read finds again, even if the record did not change."""
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
@@ -35,21 +35,21 @@ class BreakerOpen(FingerpostError):  # noqa: N818 - a state, raised to leave the
 
 
 def pseudonym(key: str) -> str:
-    """Return what stands for a key that may be no key: the same for the same text, and not the text."""
+    """Return a substitute for what may not really be a key: always the same for one text, without revealing it."""
     return f"#{xxhash.xxh3_64_hexdigest(key.encode('utf-8', 'surrogatepass'))}"
 
 
 def check_code(stream: Stream, code: str) -> None:
-    """Refuse a sentence where a code belongs: it goes into logs and lists, and may quote what a record says."""
+    """Refuse a sentence where a code belongs: it goes into logs and lists, and might quote a record."""
     if _CODE.fullmatch(code) is None:
         raise ContractError(
-            f"Connector {stream.instance.name} gives a sentence where {stream.spec.name} need a short code such as "
+            f"Connector {stream.instance.name} returns a sentence where {stream.spec.name} need a short code such as "
             "ragged_row. Report it to its vendor."
         )
 
 
 class Quarantine:
-    """The rejected records of one stream: kept as they came, so that a corrected mapping can be tried on them."""
+    """The rejected records of one stream, kept as received so that a corrected mapping can be tried on them."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -59,7 +59,7 @@ class Quarantine:
         self._keyless: Counter[str] = Counter()
 
     def load(self) -> None:
-        """Read which records are in quarantine already."""
+        """Load which records are already in quarantine."""
         table = schema.quarantine
         select = sa.select(table.c.key, table.c.raw_hash, table.c.where).where(self.stream.of(table))
         self._stored = {key: (raw_hash, where) for key, raw_hash, where in self.stream.connection.execute(select)}
@@ -71,7 +71,7 @@ class Quarantine:
         return len(self._stored)
 
     def reject(self, record: Record, row_hash: int, reason: str, field: str, where: str) -> None:
-        """Keep a rejected record as it came; the same one again is no news, and no write unless it has moved."""
+        """Keep a rejected record as received; an identical one is not reported, nor written unless it has moved."""
         stream = self.stream
         run, key = stream.run, record.key
         stream.report.rejected += 1
@@ -98,7 +98,7 @@ class Quarantine:
         run.opened.host.record_quarantined(name, stream.spec.name, reason, field)
 
     def reject_unread(self, message: Rejected, *, is_known: bool) -> None:
-        """Keep what the connector itself could not read; only a key that a stored row has is shown as it is."""
+        """Keep what the connector itself could not read; the key is shown only if a stored row has it."""
         stream = self.stream
         check_code(stream, message.reason)
         columns = stream.mapping.columns | set(stream.context.key)
@@ -109,9 +109,9 @@ class Quarantine:
         self.reject(Record(key, message.raw), row_hash, message.reason, "", message.where)
 
     def _key_for_keyless(self, said: str) -> str:
-        """Return what stands for the key of a record that shows none: what it says, and which one it is of its like.
+        """Return a substitute key for a record without one: its content, numbered among records with the same.
 
-        Its place would not do: another record in front moves it, and in its place stands another bad one.
+        Its position would not do: a record inserted before it would shift another bad record there.
         """
         like = pseudonym(said)
         self._keyless[like] += 1
@@ -119,22 +119,22 @@ class Quarantine:
 
     @cached_property
     def _upsert(self) -> str:
-        """The statement that keeps a rejected record, compiled when the first one comes."""
+        """The statement that keeps a rejected record, compiled for the first one."""
         return self.stream.run.store.dialect.upsert(
             schema.quarantine, conflict=["connector", "stream", "key"], keep=["first_run", "since"], omit=["id"]
         )
 
     def release(self, *keys: str) -> None:
-        """Close what was rejected under these keys: a good version came, or the record is gone."""
+        """Release what was rejected under these keys: a valid version arrived, or the record is gone."""
         table = schema.quarantine
         for key in keys:
             if self._stored.pop(key, None) is not None:
                 self.stream.connection.execute(sa.delete(table).where(self.stream.of(table), table.c.key == key))
 
     def forget_old(self) -> None:
-        """After a whole read: what the source no longer holds needs no retry.
+        """Drop, after a full read, what the source no longer holds.
 
-        Where files are overwritten it may be last term's evidence, so what a corrected mapping could save stays there.
+        If files are overwritten it may be last term's evidence, so what a corrected mapping could rescue is kept.
         """
         old = self._stored.keys() - self.seen
         if old and self.stream.mode == "append":
@@ -145,11 +145,11 @@ class Quarantine:
         self.release(*old)
 
     def check_breaker(self, *, is_full: bool, final: bool) -> None:
-        """Raise `BreakerOpen` where so much is rejected that the mapping or the export must be wrong."""
+        """Raise `BreakerOpen` if so much is rejected that the mapping or the export must be wrong."""
         stream, report = self.stream, self.stream.report
         if not final and report.read < BREAKER_FROM:
             return
-        # Some sources give what bears no date at every incremental read: what is known to be bad says nothing new.
+        # Some sources return undated records at every incremental read: known bad ones prove nothing new.
         known = 0 if is_full else report.rejected - report.newly_rejected
         rejected = report.rejected - known
         if rejected > BREAKER_ROWS and rejected > BREAKER_SHARE * (report.read - known):
@@ -164,7 +164,7 @@ class Quarantine:
 
 
 class Warnings:
-    """The faults in one stream's data that cost no record, listed for those who can correct them at the source."""
+    """The faults in one stream's data that cost no record, listed so that they can be corrected at the source."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -174,7 +174,7 @@ class Warnings:
         self._listed_codes: set[tuple[str, str]] = set()
 
     def warn(self, code: str, key: str = "", field: str = "", where: str = "") -> None:
-        """Take a warning of the connector, or about a key."""
+        """Add a warning from the connector, or about a key."""
         stream = self.stream
         check_code(stream, code)
         if not key or where or code in EVERY_READ:
@@ -186,21 +186,21 @@ class Warnings:
         )
 
     def add_issues(self, issues: Iterable[tuple[str, str, str]]) -> None:
-        """Take the fields that records lost: key, field and code of each."""
+        """Add the fields that records lost: key, field and code of each."""
         self._new += [(key, field, code, "") for key, field, code in issues]
 
     def list_code(self, field: str, code: str) -> None:
-        """List a code that makes rows no records, so that IT sees what is being left out; each code once."""
+        """List a code whose rows are left out, so that IT sees it; each code once."""
         if len(self._listed_codes) < LISTED_CODES and (field, code) not in self._listed_codes:
             self._listed_codes.add((field, code))
             self.warn("code_passed_over", "", field, code[:60])
 
     def replace_for(self, key: str) -> None:
-        """Drop, at the next write, what was listed about a record that has changed."""
+        """Drop, at the next write, the warnings about a record that has changed."""
         self._changed.append(key)
 
     def write(self) -> None:
-        """Store what has come since the last write."""
+        """Store what was added since the last write."""
         table, stream = schema.warning, self.stream
         if self._changed:
             keys, self._changed = self._changed, []
@@ -218,7 +218,7 @@ class Warnings:
             )  # fmt: skip
 
     def forget_old(self) -> None:
-        """After a whole read: drop what was said of the source, of a place in it or of a doubled key, and is past."""
+        """Drop, after a full read, outdated warnings about the source, a place in it or a duplicate key."""
         self.write()
         table = schema.warning
         of_a_read = sa.or_(table.c.key == "", table.c.where != "", table.c.code.in_(EVERY_READ))

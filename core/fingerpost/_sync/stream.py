@@ -1,4 +1,4 @@
-"""One stream of one source while it is read: what its parts share."""
+"""One stream of one source while it is being read: what its parts share."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from fingerpost._sync.run import Run
 class Stream:
     """One stream of one source in one run.
 
-    `mode` is ``snapshot`` or ``append``; `fingerprint` is of everything that decides what becomes of a row. `number` is
-    that of the connector in the store.
+    `mode` is ``snapshot`` or ``append``; `fingerprint` covers everything that decides how a row is stored. `number` is
+    the connector's in the store.
     """
 
     run: Run
@@ -45,9 +45,9 @@ class Stream:
 
     @property
     def is_changelog(self) -> bool:
-        """Whether the source yields changes one after the other, so that the last word on a key counts."""
+        """Whether the source yields changes in order, so that the last record for a key counts."""
         return self.spec.ordered and self.spec.cursor is not None
 
     def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        """Return the condition that a row of a table about streams is about this one."""
+        """Return the condition that selects this stream's rows in a table about streams."""
         return sa.and_(table.c.connector == self.number, table.c.stream == self.spec.name)

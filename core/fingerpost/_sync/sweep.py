@@ -1,4 +1,4 @@
-"""Remove what a whole read lacked, or hold it for a person when that is more than is believable."""
+"""Remove rows missing from a full read, or hold the removal for a person if implausibly many are missing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _hold = schema.sweep_hold
 
 
 def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] | None:
-    """Return the rows that a whole read lacked and that may be removed; None where it is held for a person.
+    """Return the rows to remove because a full read lacked them; None if the removal is held for a person.
 
-    Only rows of the `parts` that the source showed are looked at. A stream that came empty, and one that lacks more
-    than is believable, are held; what is held stays held, since new rows must not make the share of what is gone
-    small enough.
+    Only rows of the `parts` that the source supplied are considered. An empty stream, and one that lacks implausibly
+    many rows, are held, and stay held: new rows must not make the share of missing ones small enough.
     """
     table = stream.table
     live = sa.select(table.c.id, table.c.part).where(table.c.connector == stream.number, table.c.deleted_run.is_(None))
@@ -36,9 +35,9 @@ def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] |
             gone.append(number)
     empty = not parts and not stream.report.rejected
     many = len(gone) > SWEEP_ROWS and (_is_held(stream) or len(gone) > SWEEP_SHARE * total)
-    # Answers go all at once when a year ends and its items are closed; without them a tutor hears more, not less.
+    # Answers all go at once when a year ends and its items are closed; without them a tutor is sent more, not less.
     if gone and (empty or many) and stream.spec.name != "responses":
-        why = "came empty" if not parts else f"no longer holds {len(gone)} of {total} {stream.spec.name}"
+        why = "returned no rows" if not parts else f"no longer holds {len(gone)} of {total} {stream.spec.name}"
         _hold_back(stream, gone, why)
         stream.run.log.warning(
             "sweep_held", connector=stream.instance.name, stream=stream.spec.name, rows=len(gone), of=total

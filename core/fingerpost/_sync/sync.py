@@ -32,15 +32,15 @@ from fingerpost._words.days import utc_text
 from fingerpost._words.errors import StoreError
 
 Notify: TypeAlias = "Callable[[Run, SyncOptions, Mapping[InMind, str]], None]"
-"""What notifies people at the end of a run: it plans and delivers; a run does not know how a message looks."""
+"""Notifies people at the end of a run: it plans and delivers, since a run does not know how a message looks."""
 
 
 def sync(
     opened: Opened, market: Market, notify: Notify, options: SyncOptions, progress: Progress | None = None
 ) -> RunReport:
-    """Run once, under the lock of the college.
+    """Run once, holding the college's lock.
 
-    Raises `LockHeld` when another run has it. A source or channel that fails is reported, not raised.
+    Raises `LockHeld` if another run has it. A source or channel that fails is reported, not raised.
     """
     with opened.store.locked() as connection:
         run = start_run(opened, connection, options, progress)
@@ -51,7 +51,7 @@ def sync(
             finish_run(run)
         except BaseException as error:
             run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
-            with contextlib.suppress(StoreError):  # a store that was lost is the error itself
+            with contextlib.suppress(StoreError):  # a lost store is the error itself
                 finish_run(run)
             raise
         finally:
@@ -77,7 +77,7 @@ def _work(run: Run, options: SyncOptions, market: Market, notify: Notify) -> Non
 
 
 def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
-    """Read every stream of every source, streams in their order, sources in the order of trust."""
+    """Read every stream of every source: streams in their order, sources in order of trust."""
     for broken in run.config.broken:
         run.report.streams.append(StreamReport(broken.name, "(all)", state="failed", message=broken.message))
         run.log.error("connector_not_loaded", connector=broken.name)
@@ -93,7 +93,7 @@ def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
 def stream_reader(
     run: Run, instance: Instance, spec: StreamSpec, identities: Identities, *, full: bool
 ) -> StreamReader:
-    """Return the reader of one stream; what it stores follows from the mapping and the settings that decide."""
+    """Return the reader for one stream; the mapping and the settings that matter decide what it stores."""
     report = StreamReport(instance.name, spec.name)
     mapping = run.opened.mappings[instance.name, spec.name]
     settings: Any = instance.config
@@ -132,18 +132,18 @@ _SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for"
 
 
 def _settings_that_decide(settings: ConnectorConfig) -> str:
-    """Spell the settings of a source that decide what it reads; secrets come out masked."""
+    """Return as text the settings that decide what a source reads; secrets are masked."""
     return settings.model_dump_json(exclude=_SETTINGS_THAT_DO_NOT_DECIDE)
 
 
 def _enrich(run: Run, market: Market) -> dict[InMind, str]:
-    """Return what there is to say about the occupations in learners' minds; a service that fails costs its line."""
+    """Return the lines about the occupations that learners have in mind; a service that fails costs only its line."""
     if not market.is_configured or not run.config.settings.labour_market.in_digests:
         return {}
     with run.unit.transaction() as connection:
         in_mind = occupations_in_mind(connection)
     lines = occupation_lines(in_mind, run.config, market) if in_mind else {}
-    # A dry run asks nobody, so that nothing has failed.
+    # A dry run asks no service, so none has failed.
     for name, message in () if run.unit.dry else market.warnings.items():
         run.report.messages.append(message)
         run.log.warning("labour_market_unavailable", connector=name, message=message)
@@ -151,7 +151,7 @@ def _enrich(run: Run, market: Market) -> dict[InMind, str]:
 
 
 def _purge(run: Run) -> None:
-    """Remove the raw form of rejected records that are kept long enough; what they were stays listed."""
+    """Remove the content of rejected records that have been kept long enough; they stay listed."""
     limit = utc_text(run.now - timedelta(days=run.config.settings.privacy.quarantine_days))
     table = schema.quarantine
     with run.unit.transaction() as connection:
@@ -177,7 +177,7 @@ def _count(run: Run) -> None:
                 )
             )
         }
-        # What a dead run rejected was never reported: it is news for this one.
+        # What an interrupted run rejected was never reported, so it is new to this one.
         bad = schema.quarantine
         unreported: dict[tuple[int, str], int] = {
             (number, stream): count

@@ -1,4 +1,4 @@
-"""What a person asks of a college: each file answers one kind of question, and a method of `College` hands it out.
+"""What a person asks about a college: each file answers one kind of question, through a method of `College`.
 
 It never knows the command line.
 """

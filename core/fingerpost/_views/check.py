@@ -1,4 +1,4 @@
-"""Try every connection and say what was found, without reading data, writing data or sending anything."""
+"""Try every connection and report what was found, without reading data, writing data or sending anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fingerpost._words.errors import FingerpostError
 
 @dataclass(frozen=True, slots=True)
 class CheckedConnector:
-    """What was found out about one connector, or about the store or the alerts."""
+    """What was found for one connector, or for the store or the alerts."""
 
     name: str
     findings: tuple[Finding, ...]
@@ -23,14 +23,25 @@ class CheckedConnector:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check` found out."""
+    """What `check` found."""
 
     connectors: tuple[CheckedConnector, ...]
 
     @property
     def ok(self) -> bool:
-        """Say whether nothing stands in the way of a sync."""
+        """Say whether a sync can go ahead."""
         return all(finding.level != "error" for one in self.connectors for finding in one.findings)
+
+
+def left_out(opened: Opened) -> list[str]:
+    """Name the connectors that are left out, and the plugins that did not load and that the configuration may mean."""
+    config = opened.config
+    configured = {one.config.type for one in (*config.instances, *config.channels, *config.enrichers)}
+    return [f"{broken.name} is left out. {broken.message}" for broken in config.broken] + [
+        f"the plugin {plugin} was not loaded ({plugin.state}): {plugin.cause}"
+        for plugin in opened.host.plugins
+        if plugin.state not in ("loaded", "blocked") and configured & {plugin.name, *plugin.connectors}
+    ]
 
 
 def check(opened: Opened) -> CheckReport:
@@ -42,24 +53,24 @@ def _checked(opened: Opened) -> Iterator[tuple[str, list[Finding]]]:
     config = opened.config
     yield "store", [_store(opened)]
     for broken in config.broken:
-        yield broken.name, [Finding("error", broken.message, "Run fingerpost plugins, and ask its vendor.")]
+        yield broken.name, [Finding("error", broken.message, "Run fingerpost plugins, and contact its vendor.")]
     for instance in (*config.instances, *config.channels):
         yield instance.name, _instance(opened, instance)
     for instance in config.enrichers:
-        # A night does without it, so nothing that is wrong with it stands in the way of one.
+        # A sync can do without it, so its faults are only warnings.
         found = _instance(opened, instance)
         yield instance.name, [replace(one, level="warning") if one.level == "error" else one for one in found]
     region = config.settings.labour_market.region
     advice = doubt_region(region) if region and config.enrichers else None
     if advice:  # a service would just have no figures
-        sentence = f"[labour_market] region: '{region}' is not a region that services are known to have."
+        sentence = f"[labour_market] region: '{region}' is not among the regions that services are known to cover."
         yield "labour_market", [Finding("warning", sentence, advice)]
     yield "alerts", list(_alerts(opened)) or [Finding("ok", "Nothing has been read yet.")]
 
 
 def _store(opened: Opened) -> Finding:
     try:
-        return Finding("ok", f"The store {opened.store.where} is there and up to date.")
+        return Finding("ok", f"The store {opened.store.where} exists and is up to date.")
     except FingerpostError as error:
         return Finding("error", error.message)
 
@@ -74,7 +85,7 @@ def _instance(opened: Opened, instance: Instance) -> list[Finding]:
 
 
 def _alerts(opened: Opened) -> Iterator[Finding]:
-    """Say how many people would be notified, and how many learners have nobody."""
+    """Report how many people would be notified, and how many learners have no tutor."""
     if opened.config.settings.alerts.careers_leader is None:
         yield Finding(
             "warning",
@@ -92,7 +103,7 @@ def _alerts(opened: Opened) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"{without} enrolled learners have no tutor on record; the careers leader is notified about them.",
-            "Feed assignments: the ILR, for one, holds no tutors.",
+            "Add a source of assignments: the ILR, for example, does not contain tutors.",
         )
     outside = sum(1 for one in audiences if not allowed(one.person.email, opened.config.allowed_domains))
     if outside:

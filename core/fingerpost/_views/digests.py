@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from fingerpost._alerts.digests import Planner
 from fingerpost._config.opened import Opened
@@ -19,9 +20,15 @@ class DigestPreview:
     payload: Payload
 
 
+def outboxes(opened: Opened) -> tuple[Path, ...]:
+    """Return the folders of the channels that write digests to files."""
+    channels = (one for one in opened.config.channels if one.accepts == "digest")
+    return tuple(opened.config.base_dir / str(getattr(channel.config, "path", "outbox")) for channel in channels)
+
+
 def preview(opened: Opened, recipient: str | None, as_of: date | None) -> list[DigestPreview]:
-    """Return the digests that people would get if they had been sent nothing yet; nothing is marked as sent."""
-    # One channel renders like another of its kind.
+    """Return the digests that people would get if nothing had been sent to them yet; nothing is marked as sent."""
+    # All channels of a kind render alike.
     channel = next((one for one in opened.config.channels if one.accepts == "digest"), None)
     if channel is None:
         return []

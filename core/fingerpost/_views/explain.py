@@ -1,10 +1,10 @@
-"""Explain one learner: what each source said, which word won, and why each criterion stands as it does."""
+"""Explain one learner: what each source said, which value counts, and why each criterion has its status."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -21,11 +21,12 @@ from fingerpost._market.occupations import How
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
 class SaidBy:
-    """What one source says of one field of the learner; `counts` marks the word that stands."""
+    """One source's value for one field of the learner; `counts` marks the one that is used."""
 
     field: str
     connector: str
@@ -35,7 +36,7 @@ class SaidBy:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedEvidence:
-    """One record, and what became of it for one criterion; `why` is a sentence where there is something to say."""
+    """One record, and whether it counted for one criterion; `why` is a sentence if there is something to say."""
 
     record: str
     day: str
@@ -48,7 +49,7 @@ class ExplainedEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedCriterion:
-    """How one criterion stands for the learner, and on what records."""
+    """The learner's status for one criterion, and the records behind it."""
 
     criterion: str
     title: str
@@ -64,9 +65,9 @@ class ExplainedCriterion:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedOccupation:
-    """What the learner has in mind, which occupation that was found to be and how, and what is known about it.
+    """What the learner has in mind, the occupation found for it and how, and what is known about it.
 
-    `soc` and `title` are None where it was not found; `line` is None where there is nothing honest to say.
+    `soc` and `title` are None if none was found; `line` is None if there is nothing honest to say.
     """
 
     words: str | None = dataclasses.field(repr=False)
@@ -79,8 +80,8 @@ class ExplainedOccupation:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Everything that is known of one learner and why it was judged as it was."""
+class Explanation(Printed):
+    """Everything that is known about one learner, and the reasons for each status."""
 
     learner: str
     name: str = dataclasses.field(repr=False)
@@ -95,15 +96,11 @@ class Explanation:
     warnings: tuple[dict[str, Any], ...]
     in_mind: ExplainedOccupation | None = dataclasses.field(default=None, repr=False)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost explain --json` prints."""
-        return asdict(self)
-
 
 def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Explanation:
-    """Return everything that is known of a learner and why each criterion stands as it does.
+    """Return everything that is known about a learner, and the reasons for the status of each criterion.
 
-    `who` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` when nobody has it. `market` speaks from
+    `who` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` if nobody has it. `market` answers from
     memory: explaining asks no service.
     """
     day = opened.today(as_of)
@@ -138,7 +135,7 @@ def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Exp
 
 
 def _find(opened: Opened, connection: sa.Connection, who: str) -> Any:
-    """Find a learner by reference, "ukprn:reference" or ULN, also by the reference of a linked identity."""
+    """Find a learner by reference, "ukprn:reference" or ULN, including the references of linked identities."""
     learner, alias = schema.learner, schema.identity_link
     who = who.strip()
     names = {who, f"{opened.config.settings.college.ukprn}:{who}"}
@@ -152,17 +149,15 @@ def _find(opened: Opened, connection: sa.Connection, who: str) -> Any:
             return found[0]
         if found:
             known = ", ".join(sorted(row.identity for row in found)[:10])
-            raise ConfigError(
-                f"More than one learner is called that: say which, as ukprn:reference. They are: {known}."
-            )
+            raise ConfigError(f"More than one learner matches: say which one, as ukprn:reference. They are: {known}.")
     raise ConfigError(
         "No learner has this reference or ULN. Write the reference as the MIS does, ukprn:reference, or the ULN; "
-        "fingerpost status says which sources were read."
+        "fingerpost status shows which sources were read."
     )
 
 
 def _in_mind(opened: Opened, market: Market, code: str | None, words: str | None) -> ExplainedOccupation | None:
-    """Say what is known of what the learner has in mind, from memory alone: explaining asks nobody."""
+    """Return what is known about the occupation in mind, from memory alone: explaining asks no service."""
     if code is None and words is None:
         return None
     settings = opened.config.settings.labour_market
@@ -184,7 +179,7 @@ def _also_known_as(connection: sa.Connection, identity: str) -> tuple[str, ...]:
 
 
 def _said(connection: sa.Connection, person: Any, connectors: Mapping[int, str]) -> tuple[SaidBy, ...]:
-    """Return every source's word on every field, with the one that stands marked once."""
+    """Return every source's value for every field, marking the one that is used."""
     rows = connection.execute(
         sa.select(schema.source_learner)
         .where(schema.source_learner.c.learner_id == person.id, schema.source_learner.c.deleted_run.is_(None))
@@ -237,7 +232,7 @@ def _evidence(use: EvidenceUse, item: Evidence) -> ExplainedEvidence:
 
 
 def _warnings(connection: sa.Connection, learner: int, connectors: Mapping[int, str]) -> tuple[dict[str, Any], ...]:
-    """Return what is wrong with the learner's data, for whoever can correct it at its source."""
+    """Return what is wrong with the learner's data, so that it can be corrected at its source."""
     warning = schema.warning
     found = []
     for stream, table in schema.SOURCE_TABLES.items():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from fingerpost._benchmarks.verdicts import GAP
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.judge import Judge, gap_key
+from fingerpost._words.printed import Printed
 
 BATCH = 500
 
@@ -22,8 +23,8 @@ BATCH = 500
 class Gap:
     """One criterion that one learner does not meet in one period.
 
-    `learner` is the provider's reference, `tutors` the addresses of those who are told, `reason` a code where there is
-    more to say, `programme` the key of the programme it is about.
+    `learner` is the provider's reference, `tutors` the addresses of those who are notified, `reason` a code if there is
+    more to say, `programme` the key of the programme concerned.
     """
 
     key: str
@@ -41,20 +42,39 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class GapReport:
+class GapReport(Printed):
     """The gaps of a college on a day, by learner and criterion."""
 
     as_of: str
     framework: str
     gaps: tuple[Gap, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost gaps --json` prints."""
-        return asdict(self)
+
+class CriterionWords(NamedTuple):
+    """A criterion by its id, its title, and what would settle it for a learner who has nothing yet.
+
+    `closes` is empty for one that the college answers about itself.
+    """
+
+    id: str
+    title: str
+    closes: str
 
 
-def gaps(opened: Opened, as_of: date | None) -> GapReport:
+def criteria(opened: Opened) -> tuple[CriterionWords, ...]:
+    """Return the criteria that the college is judged by, in the order of the framework."""
+    return tuple(
+        CriterionWords(
+            one.id, one.title, (one.words.closes_none or one.words.closes).format(need=one.need) if one.words else ""
+        )
+        for one in opened.framework.criteria
+    )
+
+
+def gaps(opened: Opened, as_of: date | None, only: Collection[str] = ()) -> GapReport:
     """Return every open gap: as it was last judged, or, with `as_of`, as today's records stood on that day."""
+    for criterion in only:
+        opened.framework.criterion(criterion)  # says which there are
     day = opened.today(as_of)
     with opened.store.reading() as connection:
         tutors: dict[int, list[str]] = {}
@@ -74,6 +94,7 @@ def gaps(opened: Opened, as_of: date | None) -> GapReport:
         found = [
             Gap(learner=names[number], tutors=tuple(tutors.get(number, ())), group=groups.get(number), **fields)
             for number, fields in rows
+            if not only or fields["criterion"] in only
         ]
     found.sort(key=lambda gap: (gap.learner, gap.criterion, gap.period))
     return GapReport(day.isoformat(), opened.framework.name, tuple(found))
@@ -105,7 +126,7 @@ def _stored(opened: Opened, connection: sa.Connection) -> Iterator[tuple[int, di
 
 
 def _judged(opened: Opened, connection: sa.Connection, as_of: date) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Judge everybody as of a day; the keys are those of the stored episodes where there is one."""
+    """Judge everybody as of a day; a gap has the key of its stored episode, if there is one."""
     episode, learner, framework = schema.episode, schema.learner, opened.framework.name
     judge = Judge(connection, opened, opened.now())
     numbers = list(connection.scalars(sa.select(learner.c.id).where(learner.c.deleted_run.is_(None))))

@@ -1,4 +1,4 @@
-"""What waits for a person: removals that a sync held back, and rejected records."""
+"""What waits for a person's decision: removals that a sync held back, and rejected records."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from fingerpost._sync.sync import stream_reader
 from fingerpost._version import __version__
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ConfigError
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
 class HeldSweep:
-    """Rows of one stream that its source no longer holds: `rows` of `of` live ones."""
+    """Rows of one stream that are no longer in its source: `rows` of `of` live ones."""
 
     connector: str
     stream: StreamName
@@ -34,14 +35,16 @@ class HeldSweep:
 
     @property
     def message(self) -> str:
-        """Say it in a sentence."""
+        """The removal as a sentence."""
         return f"{self.connector} no longer holds {self.rows} of {self.of} {self.stream}."
 
 
-def held_sweeps(opened: Opened) -> list[HeldSweep]:
-    """Return what is held, in order of connector and stream."""
+def held_sweeps(opened: Opened, only: Collection[str] = ()) -> list[HeldSweep]:
+    """Return what is held, of these sources or of all, in order of connector and stream."""
+    for name in only:
+        opened.source(name)
     with opened.store.reading() as connection:
-        return _held(connection)
+        return [one for one in _held(connection) if not only or one.connector in only]
 
 
 def _held(connection: sa.Connection) -> list[HeldSweep]:
@@ -62,16 +65,16 @@ def _held(connection: sa.Connection) -> list[HeldSweep]:
 
 
 def confirm_sweep(opened: Opened, only: Collection[str]) -> list[HeldSweep]:
-    """Remove what is held, of these connectors or of all; the next sync judges the learners again.
+    """Carry out the held removals, for these connectors or all; the next sync judges the learners again.
 
-    Raises `LockHeld` while a run works.
+    Raises `LockHeld` during a run.
     """
     store, hold, now = opened.store, schema.sweep_hold, utc_text(opened.now())
     with store.locked() as connection, connection.begin():
         numbers = {name: number for number, name in store.connector_names(connection).items()}
         for name in only:
             if name not in numbers:
-                raise ConfigError(f"There is no source called '{name}' whose removals wait.")
+                raise ConfigError(f"There is no source called '{name}', so it has no removals to confirm.")
         confirmed = [one for one in _held(connection) if not only or one.connector in only]
         if not confirmed:
             return []
@@ -101,11 +104,11 @@ _EMPTY = "{}"
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedRecord:
-    """One rejected record, without what it says.
+    """One rejected record, without its content.
 
-    `reason` is a code such as ``missing_required``, `field` the canonical field it is about (empty where the connector
+    `reason` is a code such as ``missing_required``, `field` the canonical field concerned (empty if the connector
     itself could not read the record), `where` a place in the source, `since` when it was first rejected, in UTC. `kept`
-    says whether its content is still there: it is removed after ``[privacy] quarantine_days``.
+    says whether its content is still stored: it is removed after ``[privacy] quarantine_days``.
     """
 
     number: int
@@ -120,7 +123,7 @@ class QuarantinedRecord:
 
     @property
     def can_be_retried(self) -> bool:
-        """Say whether a corrected mapping could help: what nobody could read must be put right in the source."""
+        """Say whether a corrected mapping could help: what could not be read must be corrected in the source."""
         return self.kept and bool(self.field)
 
     def as_dict(self) -> dict[str, Any]:
@@ -130,7 +133,7 @@ class QuarantinedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ShownRecord:
-    """One rejected record with what it says, for the person who asked; `raw` holds the columns that are mapped."""
+    """One rejected record with its content, for the person who asked; `raw` holds the mapped columns."""
 
     record: QuarantinedRecord
     raw: Mapping[str, Any] = field(repr=False)
@@ -141,11 +144,11 @@ class ShownRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryReport:
-    """What became of rejected records under today's mappings.
+class RetryReport(Printed):
+    """How many rejected records today's mappings store, skip or reject again.
 
-    `stored` are good now, `skipped` are no records at all by the mapping, `rejected` are still bad. `left` could not
-    be tried: their content is not kept, nobody could read it, or their source is not configured.
+    `stored` are valid now, `skipped` are not records according to the mapping, `rejected` are still faulty. `left`
+    could not be tried: their content is gone or could never be read, or their source is not configured.
     """
 
     run: int
@@ -153,10 +156,6 @@ class RetryReport:
     skipped: int
     rejected: int
     left: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost quarantine retry --json` prints."""
-        return asdict(self)
 
 
 def quarantined(opened: Opened) -> list[QuarantinedRecord]:
@@ -173,16 +172,14 @@ def quarantined(opened: Opened) -> list[QuarantinedRecord]:
 
 
 def show(opened: Opened, number: int) -> ShownRecord:
-    """Return one rejected record with what it says; raise `ConfigError` where there is none of this number."""
+    """Return one rejected record with its content; raise `ConfigError` if there is none with this number."""
     table, names = schema.quarantine, schema.connector
     with opened.store.reading() as connection:
         row = connection.execute(
             sa.select(table, names.c.name).join(names, names.c.id == table.c.connector).where(table.c.id == number)
         ).one_or_none()
     if row is None:
-        raise ConfigError(
-            f"No rejected record has the number {number}; fingerpost quarantine list says which there are."
-        )
+        raise ConfigError(f"No rejected record has the number {number}; fingerpost quarantine list shows them.")
     return ShownRecord(_listed(row), json.loads(row.raw))
 
 
@@ -193,9 +190,9 @@ def _listed(row: Any) -> QuarantinedRecord:
 
 
 def discard(opened: Opened, numbers: Sequence[int]) -> int:
-    """Forget rejected records; return how many there were. Raises `LockHeld` while a run works.
+    """Forget rejected records; return how many there were. Raises `LockHeld` during a run.
 
-    A record that its source still holds is rejected anew when it is next read.
+    A record that is still in its source is rejected again when it is next read.
     """
     table = schema.quarantine
     with opened.store.locked() as connection, connection.begin():
@@ -206,10 +203,10 @@ def discard(opened: Opened, numbers: Sequence[int]) -> int:
 
 
 def retry(opened: Opened) -> RetryReport:
-    """Read the rejected records again as if their sources had just given them, with today's mappings.
+    """Try the rejected records again as if their sources had just yielded them, with today's mappings.
 
-    It is a run of its own in the ledger, and each stream is one transaction. The next sync judges the learners. Raises
-    `LockHeld` while a run works.
+    It is a separate run in the ledger, and each stream is one transaction. The next sync judges the learners. Raises
+    `LockHeld` during another run.
     """
     with opened.store.locked() as connection:
         run = start_run(opened, connection, SyncOptions())

@@ -6,7 +6,8 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fingerpost._contract.facts import Fact, FactKind, Occupation, SocVersion
@@ -17,14 +18,15 @@ from fingerpost._market.occupations import fold_title
 from fingerpost._market.services import Services
 from fingerpost._sync.report import Progress, SilentProgress
 from fingerpost._words.errors import ConfigError, SourceUnavailable
+from fingerpost._words.printed import Printed
 
 _CODE = re.compile(r"[1-9][0-9]{3}")
 _COMPARED: tuple[FactKind, ...] = (
     "pay", "hours", "employment", "replacement", "annual_change", "shortage", "unemployment", "vacancy", "occupation",
 )  # fmt: skip
-"""The kinds of figure that are put side by side, in this order; and the occupation, for its title."""
+"""The kinds of figure that are put side by side, in this order, and the occupation for its title."""
 _PATIENCE = 86_400.0
-"""Seconds that a refresh waits for room in a limit: no limit is of more than a day."""
+"""Seconds that a refresh waits for a service's limit: none is longer than a day."""
 
 
 class Suggestion(NamedTuple):
@@ -36,7 +38,7 @@ class Suggestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """What words may mean, the likeliest first, and which services could not be asked, a sentence each."""
+    """What words may mean, likeliest first, and which services could not be asked, a sentence each."""
 
     suggestions: tuple[Suggestion, ...]
     warnings: tuple[str, ...]
@@ -49,9 +51,9 @@ class Suggestions:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOccupation:
-    """Words of learners that mean no occupation yet, of how many learners, and what they may mean.
+    """Learners' words for which no occupation was found, how many learners, and what they may mean.
 
-    `several` says that the words are the title of more than one occupation; then `suggestions` are those.
+    `several` says that more than one occupation has the title; `suggestions` are then those.
     """
 
     words: str
@@ -67,10 +69,14 @@ class UnknownOccupation:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOccupations:
-    """The words that mean no occupation yet, and which services could not be asked, a sentence each."""
+    """The words that mean no occupation yet, and which services could not be asked, a sentence each.
+
+    `crosswalk` is the file in which a person says what words mean, where one is configured.
+    """
 
     unknown: tuple[UnknownOccupation, ...]
     warnings: tuple[str, ...]
+    crosswalk: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `fingerpost lmi suggest --json` prints."""
@@ -78,9 +84,9 @@ class UnknownOccupations:
 
 
 class ComparedFigure(NamedTuple):
-    """One line of a comparison: the same figure by the same service for each occupation, or None where it has none.
+    """One line of a comparison: the same figure from the same service for each occupation, None if it has none.
 
-    `split` is the part of a breakdown that all of it is of. Which job profile a fact is of, its own `scope` says.
+    `split` is the part of a breakdown that the line covers. A fact's own `scope` says which job profile it is for.
     """
 
     kind: FactKind
@@ -94,7 +100,7 @@ class ComparedFigure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Several occupations side by side; a line compares only what one service says in one way about one region."""
+    """Several occupations side by side; a line compares only the same figure from one service for one region."""
 
     reports: tuple[MarketReport, ...]
     figures: tuple[ComparedFigure, ...]
@@ -119,17 +125,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshReport:
-    """What a refresh did: occupations asked about, requests made to each service, and what went wrong."""
+class RefreshReport(Printed):
+    """What a refresh did: occupations asked about, requests to each service, and what went wrong."""
 
     occupations: int
     facts: int
     requests: dict[str, int]
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost lmi refresh --json` prints."""
-        return asdict(self)
 
 
 def ask_about(
@@ -141,7 +143,7 @@ def ask_about(
     version = soc_version or settings.soc_version
     who = who.strip()
     occupation = Occupation(who, version) if _CODE.fullmatch(who) else _by_title(services, market, version, who)
-    # Services are asked with the title that they give to the code: words find no more than their code does.
+    # Services are asked with their own title for the code: the words would find no more than the code does.
     found = market.report(occupation._replace(title=""), region=region or settings.region, kinds=kinds)
     if not found.is_titled:
         found = replace(found, occupation=found.occupation._replace(title=occupation.title))
@@ -152,14 +154,14 @@ def _configured_market(services: Services, answers: Answers | None = None) -> Ma
     market = services.market(answers)
     if not market.is_configured:
         raise ConfigError(
-            'No service is configured that knows the labour market. Add a [[connector]] such as type = "lmiforall" or '
-            'type = "ncs"; fingerpost plugins lists them.'
+            'No labour market service is configured. Add a [[connector]] such as type = "lmiforall" or type = "ncs"; '
+            "fingerpost plugins lists them."
         )
     return market
 
 
 def _by_title(services: Services, market: Market, version: SocVersion, title: str) -> Occupation:
-    """Return the occupation with this title, or say why it cannot be known, and which may be meant."""
+    """Return the occupation with this title, or raise with the reason and what may be meant."""
     known = known_occupations(services.opened.config, market, version)
     found = known.of(None, title)
     if found.occupation is not None:
@@ -173,8 +175,7 @@ def _by_title(services: Services, market: Market, version: SocVersion, title: st
     if market.warnings:
         why = " ".join(market.warnings.values())
         raise SourceUnavailable(
-            f"Whether any service lists an occupation called '{title}' is not known: not all could be asked. {why} "
-            f"{advice}"
+            f"No service that could be asked lists an occupation called '{title}', but not all could be. {why} {advice}"
         )
     raise ConfigError(f"No service lists an occupation called '{title}'. {advice}")
 
@@ -214,7 +215,7 @@ def suggest(services: Services, words: str, *, ask: bool) -> Suggestions:
 
 
 def unknown_occupations(services: Services) -> UnknownOccupations:
-    """Return the words that mean no occupation yet; see `College.unknown_occupations`."""
+    """Return the words for which no occupation was found; see `College.unknown_occupations`."""
     market = _configured_market(services)
     titles, usual = market.titles(), services.opened.config.settings.labour_market.soc_version
     by_title: dict[str, list[LearnerOccupation]] = defaultdict(list)
@@ -230,7 +231,8 @@ def unknown_occupations(services: Services) -> UnknownOccupations:
         learners = sum(one.learners for one in spellings)
         found.append(UnknownOccupation(spellings[0].words or title, learners, several, tuple(near)))
     found.sort(key=lambda one: -one.learners)
-    return UnknownOccupations(tuple(found), tuple(market.warnings.values()))
+    crosswalk = services.opened.config.settings.labour_market.crosswalk
+    return UnknownOccupations(tuple(found), tuple(market.warnings.values()), crosswalk)
 
 
 def forget(services: Services, service: str | None) -> int:
@@ -238,7 +240,7 @@ def forget(services: Services, service: str | None) -> int:
     known = {name for name, *_ in services.answers().entries()}
     if service is not None and service not in known:
         raise ConfigError(
-            f"Nothing is remembered from a service called '{service}'. What is remembered was said by: "
+            f"No answers are kept from a service called '{service}'. There are answers from: "
             f"{', '.join(sorted(known)) or 'none'}."
         )
     return services.answers().forget(service)
@@ -254,7 +256,7 @@ def refresh(services: Services, *, force: bool, progress: Progress | None) -> Re
         shown.advance(asked)
 
     def wait(seconds: float) -> None:
-        """Wait for room in the limit of a service, and show that where it takes long."""
+        """Wait for a service's limit, and show that if it takes long."""
         if seconds >= 1:
             shown.phase("wait")
         time.sleep(seconds)

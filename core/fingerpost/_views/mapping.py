@@ -1,6 +1,6 @@
-"""Try a mapping on what a source holds now, without writing anything, and explain one row of it.
+"""Try a mapping on what a source holds now, without writing anything, and explain one row.
 
-What the source says is shown to whoever asks, and only in the answer: never in a log, never in a `repr`.
+The source's values are shown only in the answer to the person who asks: never in a log, never in a `repr`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
 
@@ -19,16 +19,17 @@ from fingerpost._mapping.compiled import CompiledMapping, Reject
 from fingerpost._mapping.plan import FieldTrace
 from fingerpost._plugins.instance import Instance
 from fingerpost._words.errors import ConfigError, ContractError, FingerpostError
+from fingerpost._words.printed import Printed
 
 CHUNK = 1_000
 
 LISTED_CODES = 50
-"""Unmatched codes that are listed for each stream, the most frequent first."""
+"""How many unmatched codes are listed for each stream, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldCount:
-    """How often one thing was wrong with one canonical field; `field` is empty where the row itself was unreadable."""
+    """How often one thing was wrong with one canonical field; `field` is empty if the row itself was unreadable."""
 
     field: str
     code: str
@@ -37,7 +38,7 @@ class FieldCount:
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedCode:
-    """One code of the source that the mapping does not know, as the source spells it."""
+    """One of the source's codes that the mapping does not know, as the source spells it."""
 
     field: str
     value: str = dataclasses.field(repr=False)
@@ -45,12 +46,12 @@ class UnmatchedCode:
 
 
 @dataclass(frozen=True, slots=True)
-class MappingCheck:
-    """What became of the rows of one stream.
+class MappingCheck(Printed):
+    """How the rows of one stream were mapped.
 
-    `ok` rows gave a record, of which some lost a field (`issues`); `skipped` are no records by the mapping; `rejected`
-    says why the others gave none. `unread` are the columns that nothing reads; `remarks` counts what the connector
-    itself had to say.
+    `ok` rows produced a record, some of them without a field (`issues`); `skipped` rows are not records according to
+    the mapping; `rejected` counts the others by reason. `unread` are the columns that nothing reads; `remarks` counts
+    the connector's own warnings.
     """
 
     connector: str
@@ -65,14 +66,10 @@ class MappingCheck:
     unread: tuple[str, ...]
     remarks: dict[str, int]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return one entry of what `fingerpost map check --json` prints."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class RowTrace:
-    """What became of one row, field by field; `reason` says why there is no record."""
+class RowTrace(Printed):
+    """How one row is mapped, field by field; `reason` says why there is no record."""
 
     connector: str
     stream: str
@@ -82,18 +79,14 @@ class RowTrace:
     reason: str | None
     fields: tuple[FieldTrace, ...] = dataclasses.field(repr=False)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost map explain --json` prints."""
-        return asdict(self)
-
 
 # -- a whole stream ----------------------------------------------------------------------------------------------------
 
 
 def check_mapping(opened: Opened, connector: str, stream: str | None, limit: int | None) -> list[MappingCheck]:
-    """Map what a source holds now, up to `limit` rows of each stream, write nothing, and count what became of it.
+    """Map up to `limit` rows of each stream as the source holds them now, write nothing, and count the outcomes.
 
-    Raises `ConfigError` for an unknown connector or stream, and whatever the source raises.
+    Raises `ConfigError` for an unknown connector or stream, and any error from the source.
     """
     instance = opened.source(connector)
     return [_check_stream(opened, instance, spec, limit) for spec in _specs(instance, stream)]
@@ -134,7 +127,7 @@ def _chunks(rows: Iterable[Record | Rejected]) -> Iterator[list[Record | Rejecte
 
 @contextlib.contextmanager
 def _reading(opened: Opened, instance: Instance, spec: StreamSpec, tally: _Tally | None) -> Iterator[Iterator[Message]]:
-    """Read a stream from its beginning, and tell of a connector that breaks as a sync would."""
+    """Read a stream from its beginning, and report a connector that crashes as a sync would."""
     context = opened.context(instance, opened.mappings[instance.name, spec.name])
     if tally is not None:
         context.warned = tally.warned
@@ -146,13 +139,13 @@ def _reading(opened: Opened, instance: Instance, spec: StreamSpec, tally: _Tally
         raise
     except Exception as error:
         raise ContractError(
-            f"Connector {instance.name} broke while reading {spec.name} ({type(error).__name__}). Report it to its "
+            f"Connector {instance.name} crashed while reading {spec.name} ({type(error).__name__}). Report it to its "
             "vendor; run again with --debug for the details."
         ) from error
 
 
 class _Tally:
-    """Count what becomes of rows."""
+    """Count the outcomes of rows."""
 
     def __init__(self, mapping: CompiledMapping) -> None:
         self.mapping = mapping
@@ -164,7 +157,7 @@ class _Tally:
         self.unread: dict[str, None] = {}
 
     def warned(self, code: str, key: str, name: str, where: str) -> None:
-        """Take what the connector or the header has to say."""
+        """Count a warning from the connector or about the header."""
         if code == "unread_column":
             self.unread[name] = None
         else:
@@ -199,10 +192,10 @@ class _Tally:
 
 
 def explain_row(opened: Opened, connector: str, row: str, stream: str | None) -> RowTrace:
-    """Find one row by key, or by number from 1, and say what became of each field; see `College.explain_mapping`.
+    """Find one row by key, or by number from 1, and show how each field is mapped; see `College.explain_mapping`.
 
-    A key goes before a number. Raises `ConfigError` where there is no such row, or where a number would be one in
-    several streams.
+    A key takes precedence over a number. Raises `ConfigError` if there is no such row, or if several streams have a
+    row with the number.
     """
     instance = opened.source(connector)
     specs = _specs(instance, stream)
@@ -222,7 +215,7 @@ def explain_row(opened: Opened, connector: str, row: str, stream: str | None) ->
         names = ", ".join(spec.name for spec, _ in numbered)
         raise ConfigError(f"{connector} has a row {row} in several streams; choose one with --stream: {names}.")
     streams = " and ".join(spec.name for spec in specs)
-    raise ConfigError(f"{connector} holds no row with this key or number in its {streams}. Rows are counted from 1.")
+    raise ConfigError(f"{connector} has no row with this key or number in its {streams}. Rows are counted from 1.")
 
 
 def _trace(opened: Opened, instance: Instance, spec: StreamSpec, message: Record | Rejected) -> RowTrace:

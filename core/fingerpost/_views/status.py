@@ -1,11 +1,11 @@
-"""What the last runs did, how fresh each source is, and what waits for a person."""
+"""What the last runs did, how fresh each source is, and what needs a person."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -15,11 +15,12 @@ from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
+from fingerpost._words.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
-class DataFault:
-    """One fault in a source's data that cost a field and no record; `key` is the record's own in that source."""
+class DataFault(Printed):
+    """One fault in a source's data that cost a field but not the record; `key` is the record's in that source."""
 
     connector: str
     stream: str
@@ -28,17 +29,13 @@ class DataFault:
     code: str
     where: str
 
-    def as_dict(self) -> dict[str, str]:
-        """Return it for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """One line of the ledger; instants are UTC.
 
-    `status` is ``succeeded``, ``partial``, ``failed``, ``interrupted`` or ``running``. A run that was cut short reads
-    ``running`` until the next one finds it dead. `summary` says in a line what it did.
+    `status` is ``succeeded``, ``partial``, ``failed``, ``interrupted`` or ``running``. An interrupted run remains
+    ``running`` until the next one starts. `summary` says in a line what it did.
     """
 
     run: int
@@ -51,11 +48,11 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How one stream of one source stands.
+    """The status of one stream of one source.
 
-    `state` and `message` are those of its last read; `complete_at` is the last read that came to its end, `data_at` the
-    age of the data then, where the source tells. `live` counts the rows that are kept, `warnings` the faults in them
-    by code. `configured` is False for a source that the configuration no longer has, whose rows still count.
+    `state` and `message` are from its last read; `complete_at` is when it was last read to the end, `data_at` the date
+    of the data then, if the source gives one. `live` counts the rows held, `warnings` the faults in them by code.
+    `configured` is False for a source that is no longer in the configuration, whose rows still count.
     """
 
     connector: str
@@ -73,8 +70,8 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReport:
-    """What happened, how things stand, and in `todo` what to do next, a sentence each.
+class StatusReport(Printed):
+    """What happened, the current state and, in `todo`, what to do next, a sentence each.
 
     `outbox` counts the digests and `items` the changes of items on learners' pages, by state.
     """
@@ -88,13 +85,9 @@ class StatusReport:
     items: dict[str, int]
     todo: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `fingerpost status --json` prints."""
-        return asdict(self)
-
 
 def status(opened: Opened, runs: int) -> StatusReport:
-    """Return what the last `runs` runs did, how fresh each source is, and what waits for a person."""
+    """Return what the last `runs` runs did, how fresh each source is, and what needs a person."""
     held = held_sweeps(opened)
     with opened.store.reading() as connection:
         ledger = _runs(connection, runs)
@@ -134,7 +127,7 @@ def _runs(connection: sa.Connection, limit: int) -> tuple[RunStatus, ...]:
 def _summary(stored: str | None) -> str:
     """Say in a line what a run did, from the report that it left."""
     if stored is None:
-        return "it left no report"
+        return "no report"
     report: dict[str, Any] = json.loads(stored)
     if "command" in report:
         return str(report["command"])
@@ -237,9 +230,9 @@ def _quarantined(connection: sa.Connection, names: Mapping[int, str]) -> dict[_K
 
 
 def _outbox(connection: sa.Connection, item: str, since: str) -> dict[str, int]:
-    """Count one kind of item in the outbox by state; of what is settled only what was settled since an instant.
+    """Count one kind of item in the outbox by state, leaving out items settled before an instant.
 
-    What a tutor has made their own and who is not in the ILP needs nobody to do anything.
+    Items edited by a tutor, and learners who are not in the ILP, need no action.
     """
     table = schema.outbox
     select = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
@@ -258,9 +251,9 @@ def _todo(
     held: list[HeldSweep],
     outbox: Mapping[str, Mapping[str, int]],
 ) -> Iterator[str]:
-    """Say what waits for a person, the most urgent first."""
+    """Yield what needs a person, the most urgent first."""
     if not runs:
-        yield "Nothing was read yet: run fingerpost check, then fingerpost sync."
+        yield "Nothing has been read yet: run fingerpost check, then fingerpost sync."
         return
     yield from _todo_runs(runs[0])
     for source in sources:
@@ -268,19 +261,19 @@ def _todo(
             yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
         elif source.stale and source.complete_at is not None:
             yield (
-                f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from what they "
-                "lack. See that the export still runs."
+                f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from missing "
+                "records. Check that the export still runs."
             )
         if not source.configured:
             yield (
-                f"{source.connector} is no longer configured, and its {source.live:,} {source.stream} still count. Put "
+                f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "
                 "it back, or sync it once with an empty export and confirm the removal."
             )
     for one in held:
         yield f"{one.message} If that is right, run fingerpost sweep --confirm; if not, correct the export and sync."
     rejected = sum(source.quarantined for source in sources)
     if rejected:
-        yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list says which and why."
+        yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list shows which and why."
     for item, counts in outbox.items():
         yield from _todo_outbox(item, counts)
 
@@ -288,11 +281,11 @@ def _todo(
 def _todo_runs(last: RunStatus) -> Iterator[str]:
     if last.status == "running":
         yield (
-            f"Run {last.run} has not finished. If no sync is going on, it was cut short; the next fingerpost sync "
-            "carries on where it stopped."
+            f"Run {last.run} has not finished. If no sync is running, it was interrupted; the next fingerpost sync "
+            "continues from where it stopped."
         )
     elif last.status == "interrupted":
-        yield f"Run {last.run} was cut short: run fingerpost sync, which carries on where it stopped."
+        yield f"Run {last.run} was interrupted: run fingerpost sync, which continues from where it stopped."
     elif last.status == "failed":
         yield f"Run {last.run} failed: run fingerpost --debug sync by hand to see why."
 
@@ -300,12 +293,12 @@ def _todo_runs(last: RunStatus) -> Iterator[str]:
 _MANY = {"digest": ("digest is", "digests are"), "gap_item": ("item for a learner's page is", "items are")}
 _WAITING = {
     "pending": "not delivered yet: the next fingerpost sync tries again.",
-    "held": "held back, because the address is in none of the [alerts] allowed_domains: correct the one or the other.",
-    "unknown": "sent without an answer: the next fingerpost sync finds out, or sends the same once more.",
+    "held": "held back, because the address is not in [alerts] allowed_domains: correct one or the other.",
+    "unknown": "sent without an answer: the next fingerpost sync finds out what happened, or sends the same once more.",
 }
 _REFUSED = {
-    "digest": "refused for good by the mail system: correct the address.",
-    "gap_item": "refused for good by the ILP: run fingerpost check, and see that the login may write.",
+    "digest": "permanently refused by the mail system: correct the address.",
+    "gap_item": "permanently refused by the ILP: run fingerpost check, and make sure that the login may write.",
 }
 
 
@@ -320,7 +313,7 @@ def _many(count: int, one: str, many: str) -> str:
 
 
 def data_quality(opened: Opened) -> list[DataFault]:
-    """List every fault in the data, for those who can correct it at its source; values are never part of it."""
+    """List every fault in the data, so that it can be corrected at its source; values are never included."""
     table, names = schema.warning, schema.connector
     select = (
         sa.select(names.c.name, table.c.stream, table.c.key, table.c.field, table.c.code, table.c.where)

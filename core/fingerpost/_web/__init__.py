@@ -1,4 +1,4 @@
-"""The one way in which connectors talk to the web: addresses, limits, retries, certificates.
+"""How connectors talk to the web: addresses, limits, retries, certificates.
 
 It never knows who asks, or for what.
 """

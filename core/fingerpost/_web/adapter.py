@@ -31,7 +31,7 @@ class Session(requests.Session):
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Read from a socket for as long as its time limit says and no longer: its own begins anew with every byte."""
+    """Read from a socket within one time limit: the socket's own starts again with every byte."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
-        """Require a certificate, without the bundle that requests would trust beside the system's store."""
+        """Require a certificate, without the bundle that requests would trust besides the system's store."""
         conn.cert_reqs = "CERT_REQUIRED"
 
 

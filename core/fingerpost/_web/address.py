@@ -11,14 +11,14 @@ import requests
 from urllib3.util import parse_url
 
 _ADDRESS = re.compile(r"https?://[^\s\\/?#@%\x00-\x20\x7f-\x9f]+(?:[/?#][^\\\x00-\x1f\x7f-\x9f]*)?", re.IGNORECASE)
-"""A web address without a user, a backslash, a control character, or a blank before its path."""
+"""A web address without a user, a backslash, a control character, or a space before its path."""
 
 AMBIGUOUS = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
-"""What libraries that read addresses do not agree about, or take away without a word."""
+"""What libraries that read addresses disagree about, or silently drop."""
 
 
 class Address(NamedTuple):
-    """Where a request goes to."""
+    """Where a request goes."""
 
     scheme: str
     host: str
@@ -26,10 +26,10 @@ class Address(NamedTuple):
 
 
 def address_of(url: str) -> Address | None:
-    r"""Return where a request for `url` is sent to; None where that is no web address, or one with two meanings.
+    r"""Return where a request for `url` goes; None if it is not a web address, or has two meanings.
 
-    It is asked of the libraries that send it, which read an address by rules of their own: ``https://a\@b`` is on the
-    host a for them, and on b for `urllib.parse`.
+    The libraries that send it decide, because their rules differ: to them ``https://a\@b`` is on host a, to
+    `urllib.parse` on b.
     """
     if not _ADDRESS.fullmatch(url):
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Again(Exception):  # noqa: N818 - a request to the retry loop, never seen outside
-    """Carry the error that ends the request unless another attempt mends it."""
+    """Carry the error that ends the request unless another attempt succeeds."""
 
     def __init__(self, error: FingerpostError, retry_after: float | None = None) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Again(Exception):  # noqa: N818 - a request to the retry loop, never seen 
 
 
 def passing(host: str, response: Response, detail: str) -> Again:
-    """Return the error of a status that may pass."""
+    """Return the error for a status that may be temporary."""
     asked = retry_after(response.headers)
     status = response.status_code
     if status != 429:
@@ -45,7 +45,7 @@ def passing(host: str, response: Response, detail: str) -> Again:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that ``Retry-After`` asks to wait, or None where it says nothing that can be read.
+    """Return the seconds that ``Retry-After`` asks us to wait, or None if it cannot be read.
 
     It holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the host's own ``Date`` where it sent one:
     its clock wrote both.
@@ -66,7 +66,7 @@ def _instant(value: str) -> datetime:
 
 
 def demand_json(host: str, response: Response, detail: str) -> None:
-    """Raise `SourceUnavailable` where an answer is not JSON, such as a login page."""
+    """Raise `SourceUnavailable` if an answer is not JSON, such as a login page."""
     if "html" in response.headers.get("Content-Type", "").lower() or response.content.lstrip().startswith(b"<"):
         raise SourceUnavailable(
             f"{host} answered with a web page instead of data; is the address right and the key valid?", detail=detail
@@ -78,7 +78,7 @@ def demand_json(host: str, response: Response, detail: str) -> None:
 
 
 def failure(host: str, timeout: float, error: Exception) -> Exception:
-    """Return what to raise for a request that got no whole answer."""
+    """Return what to raise for a request that got no complete answer."""
     detail = type(error).__name__
     if isinstance(error, requests.exceptions.SSLError) and _is_bad_certificate(error):
         return SourceUnavailable(
@@ -92,8 +92,8 @@ def failure(host: str, timeout: float, error: Exception) -> Exception:
         sentence = f"{host} did not answer within {timeout:g} seconds; the next run tries again."
     elif isinstance(error, ValueError):
         return ConfigError(
-            f"A request to {host} could not be made; check the address and the key in the configuration for blanks, "
-            "line breaks and letters that do not belong there.",
+            f"A request to {host} could not be made; check the address and the key in the configuration for spaces, "
+            "line breaks and stray characters.",
             detail=detail,
         )
     else:
@@ -102,7 +102,7 @@ def failure(host: str, timeout: float, error: Exception) -> Exception:
 
 
 def _is_bad_certificate(error: BaseException) -> bool:
-    """Say whether a certificate was refused; the ssl module's own error lies somewhere inside the wrappers."""
+    """Say whether a certificate was refused; the ssl module's own error is wrapped in others."""
     layers: list[object] = [error]
     seen: set[int] = set()
     while layers:
@@ -116,9 +116,9 @@ def _is_bad_certificate(error: BaseException) -> bool:
 
 
 def json_of(response: Response) -> Any:
-    """Return the JSON of an answer, or None where it is empty: so some services say that they have nothing.
+    """Return the JSON of an answer, or None if it is empty, as some services are when they have nothing.
 
-    Raises `SourceUnavailable` for anything else, such as the page that has taken the place of a service.
+    Raises `SourceUnavailable` for anything else, such as a web page where a service used to be.
     """
     if not response.content.strip():
         return None

@@ -1,7 +1,7 @@
-"""The one way in which connectors talk to the web: limits, retries, verification and redaction are settled here.
+"""How connectors talk to the web: limits, retries, verification and redaction are settled here, once.
 
-Whoever writes a connector should not have to think about what a college's network does to a nightly run: a request
-that hangs, a body that is cut, a service that asks for patience, a login page where data was expected.
+The author of a connector should not have to think about what a college's network does to a nightly run: a request that
+hangs, a body cut short, a service that asks us to wait, a login page instead of data.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 ATTEMPTS = 5
-"""How often one request is tried."""
+"""How many times one request is tried."""
 
 PATIENCE = 120.0
-"""Seconds that all waits between the attempts of one request may take together."""
+"""The most seconds that one request may wait between attempts, in total."""
 
 MAX_BYTES = 100 * 1024 * 1024
-"""The most that one answer may hold, after decompression."""
+"""The most bytes in one answer, after decompression."""
 
 MAX_PAGES = 10_000
 """The most pages that `Http.pages` reads."""
@@ -53,7 +53,7 @@ _BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a request may be given beside its method and address."""
+    """The options of a request, besides its method and address."""
 
     params: Mapping[str, str | int]
     headers: Mapping[str, str]
@@ -61,31 +61,31 @@ class RequestOptions(TypedDict, total=False):
     data: Mapping[str, str] | bytes
     auth: AuthBase | tuple[str, str]
     accept: Collection[int]
-    """Statuses that come back to the caller beside success; 404 unless told otherwise."""
+    """Statuses returned to the caller besides success; 404 by default."""
     expect_json: bool
     """Refuse a successful answer that is not JSON."""
     retry: bool
     """Whether trying again is harmless; true for every method but POST and PATCH."""
     renew: Callable[[], None]
-    """Called once after a 401, before the request is sent once more: it gets the new key that `auth` then sends."""
+    """Called once after a 401, before the request is sent again: it fetches the new key that `auth` then sends."""
     pace: Callable[[], None]
-    """Called before every request that is sent, repeats and redirects included; what it waits counts for no limit."""
+    """Called before every request, repeats and redirects included; its waiting counts towards no limit."""
     timeout: float
     """Seconds, in place of ``[network] timeout``."""
     max_bytes: int
 
 
 class _KeyRefusedError(AuthError):
-    """Report a 401: a new key may mend it, where there is a way to get one."""
+    """Report a 401: a new key may help, where there is a way to get one."""
 
 
 class Http:
     """Fetch from the web for a connector.
 
-    Time limits are always set, certificates always verified, proxies and authorities come from ``[network]`` and from
-    nowhere else. What a passing fault can break is tried again, with growing pauses and as ``Retry-After`` asks, but
-    only where trying again is harmless. Errors are those of `fingerpost` and name the host; neither they nor the log
-    hold a secret, a query or what the host said.
+    Time limits are always set, certificates always verified, proxies and authorities come from ``[network]`` alone.
+    Temporary faults are retried, with growing pauses and as ``Retry-After`` asks, but only where that is harmless.
+    Errors are those of `fingerpost` and name the host; neither they nor the log contain a secret, a query or the host's
+    answer.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Http:
     ) -> None:
         """Set up for one connector.
 
-        `base_hosts` are the only hosts that may be asked; empty means any. `timeout` is in seconds and holds for one
-        whole attempt, from connecting to the last byte, redirects included; only finding the host's addresses is not
-        within it, and where it has several that do not answer, each is tried for as long. `secrets` are blotted out
-        wherever they would be shown. Raises `ConfigError` where `ca_file` cannot be used.
+        `base_hosts` are the only hosts that may be asked; empty means any. `timeout` is in seconds and covers one whole
+        attempt, from connecting to the last byte, redirects included, but not the look-up of the host; if several of
+        its addresses do not answer, each is tried for as long. `secrets` are blotted out wherever they would be shown.
+        Raises `ConfigError` if `ca_file` cannot be used.
         """
         self._hosts = frozenset(
             host_of(f"https://[{host}]" if ":" in host else f"https://{host}") for host in base_hosts
@@ -150,9 +150,9 @@ class Http:
         return self.request("POST", url, **options)
 
     def json(self, url: str, *, method: str = "GET", **options: Unpack[RequestOptions]) -> Any:
-        """Fetch `url` and return the JSON that it answers with.
+        """Fetch `url` and return the JSON of the answer.
 
-        Raises what `request` raises, and `SourceUnavailable` where the answer is no JSON or the address is not there.
+        Raises what `request` raises, and `SourceUnavailable` if the answer is not JSON or the address does not exist.
         """
         options.setdefault("accept", ())
         options["expect_json"] = True
@@ -166,11 +166,11 @@ class Http:
         max_pages: int = MAX_PAGES,
         **options: Unpack[RequestOptions],
     ) -> Iterator[Response]:
-        """Yield a page after the other; `next_of` finds the address of the next one in a page, or None at the end.
+        """Yield one page after another; `next_of` finds the address of the next one in a page, or None at the end.
 
-        `params` go with the first request only: what a service calls its next page holds them already. A page on
-        another host is refused, since our key would go there; a page that was read before, and more than `max_pages`
-        of them, raise `SourceUnavailable`, or a run would never end. The pages are JSON unless `expect_json` is false.
+        `params` go with the first request only: the address of a next page already holds them. A page on another host
+        is refused, since our key would go there; a page seen before, or more than `max_pages`, raises
+        `SourceUnavailable`, or a run might never end. The pages are JSON unless `expect_json` is false.
         """
         options.setdefault("accept", ())
         options.setdefault("expect_json", True)
@@ -180,7 +180,7 @@ class Http:
             response = self.get(url, **options)
             host = host_of(url)
             if response.url in seen:
-                raise SourceUnavailable(f"{host} points back to a page that was read already; reading stopped.")
+                raise SourceUnavailable(f"{host} points back to a page already read; reading stopped.")
             seen.add(response.url)
             yield response
             following = next_of(response)
@@ -188,7 +188,7 @@ class Http:
                 return
             if len(seen) >= max_pages:
                 raise SourceUnavailable(
-                    f"{host} offers more than {max_pages:,} pages; reading stopped. Ask for more records on one page "
+                    f"{host} offers more than {max_pages:,} pages; reading stopped. Ask for more records per page "
                     "(size), or allow more pages (max_pages)."
                 )
             options.pop("params", None)
@@ -197,10 +197,10 @@ class Http:
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
         """Send a request and return the answer, its body read completely.
 
-        Success and the statuses in `accept` (404 unless told otherwise) come back. Raises `AuthError` on 401 and 403,
-        `RateLimited` where the host asks for more patience than a run has, `SourceUnavailable` where the host cannot be
-        reached or answers with something else than what was asked for, `ConfigError` where the address cannot be used,
-        and `ContractError` where the connector asks a host that is not its own.
+        Success and the statuses in `accept` (404 by default) are returned. Raises `AuthError` on 401 and 403,
+        `RateLimited` if the host asks for a longer wait than a run allows, `SourceUnavailable` if it cannot be reached
+        or answers with something unexpected, `ConfigError` if the address cannot be used, and `ContractError` if the
+        connector asks a host that is not its own.
         """
         method = method.upper()
         self._admit(url)
@@ -213,7 +213,7 @@ class Http:
         return self._send(method, url, options)
 
     def _send(self, method: str, url: str, options: RequestOptions) -> Response:
-        """Send a request as often as it takes and may."""
+        """Send a request, retrying as often as it may be."""
         retrying = Retrying(
             retry=retry_if_exception_type(Again),
             stop=self._stop(options.get("retry", method in _REPEATABLE)),
@@ -274,7 +274,7 @@ class Http:
     def _ask(
         self, method: str, url: str, params: Mapping[str, str | int] | None, options: RequestOptions, left: float
     ) -> Response:
-        """Send one request; of the answer, only the headers are read."""
+        """Send one request and read only the headers of the answer."""
         return self._session.request(
             method,
             url,
@@ -308,14 +308,14 @@ class Http:
         response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _judge(self, method: str, response: Response, options: RequestOptions) -> None:
-        """Return where the answer may go to the caller, else raise what it means."""
+        """Return if the caller may have the answer, else raise what it means."""
         host, status = host_of(response.url), response.status_code
         detail = self._clean(f"{method} {urlsplit(response.url).path}: status {status}")
         if status in options.get("accept", (404,)):
             return
         if status == 304 and options.get("expect_json", False):
             raise SourceUnavailable(
-                f"{host} answered that nothing has changed (status 304), though we did not ask that; the next run "
+                f"{host} answered that nothing has changed (status 304), though we did not ask; the next run "
                 "tries again.",
                 detail=detail,
             )
@@ -342,19 +342,19 @@ class Http:
         place = address_of(url)
         if place is None:
             raise ConfigError(
-                "An address in the configuration is no web address; write one that begins with https:// and has no "
-                "user, backslash or blank in it."
+                "An address in the configuration is not a web address; write one that begins with https:// and has no "
+                "user, backslash or space in it."
             )
         if place.scheme == "http" and not is_loopback(place.host):
-            raise ConfigError(f"{place.host} would be asked without encryption; write https:// in its address.")
+            raise ConfigError(f"{place.host} would be contacted without encryption; write https:// in its address.")
         if self._hosts and place.host not in self._hosts:
-            raise ContractError(f"The connector asked {place.host}, which is not a host that it may ask.")
+            raise ContractError(f"The connector asked {place.host}, a host that it may not contact.")
 
     def _on_same_host(self, base: str, target: str, *, what: str) -> str:
-        """Resolve `target` and refuse it where our key would go to another server, or go there unencrypted.
+        """Resolve `target`, and refuse it if our key would go to another server, or travel unencrypted.
 
-        A service that does not know that it is asked through https calls its own pages http: they are asked for by
-        https, at the address that `base` has.
+        A service behind a proxy may not know that it is reached by https and give its own pages as http: they are
+        fetched by https, from the address of `base`.
         """
         before, after, url = address_of(base), None, ""
         if not AMBIGUOUS.search(target):
@@ -364,7 +364,7 @@ class Http:
         if before is None or after is None:
             raise SourceUnavailable(
                 f"{host_of(base)} sent an address for {what} that cannot be read; it must begin with https:// and have "
-                "no user, backslash or blank in it."
+                "no user, backslash or space in it."
             )
         if after == before:
             return url
@@ -376,8 +376,8 @@ class Http:
             )
         if before.port != after.port and (before.port, after.port) != (443, 80):
             raise SourceUnavailable(
-                f"{before.host} pointed {what} to an unencrypted address, which is refused; ask whoever runs it to "
-                "have it send addresses that begin with https://."
+                f"{before.host} pointed {what} to an unencrypted address, which is refused; ask its operator to "
+                "send addresses that begin with https://."
             )
         return urlsplit(url)._replace(scheme="https", netloc=urlsplit(base).netloc).geturl()
 
@@ -402,7 +402,7 @@ class Http:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Return how long to wait: as long as we were asked to, and never less than the growing pause."""
+    """Return how long to wait: as long as we were asked to, but at least the growing pause."""
     again = state.outcome.exception() if state.outcome else None
     asked = again.retry_after if isinstance(again, Again) else None
     return max(asked or 0.0, _BACKOFF(state))

@@ -1,4 +1,4 @@
-"""How the program reads and speaks small things: plain text, days, errors, near spellings, logs, TOML documents.
+"""Words, dates and sentences: plain text, days, errors, near spellings, logs, TOML documents.
 
-Every other room uses it; it knows none of them.
+Every other room uses it; it never uses them.
 """

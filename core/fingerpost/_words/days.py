@@ -1,4 +1,4 @@
-"""Academic years, and how an instant and a day are spelt."""
+"""Academic years, and how instants and days are written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACADEMIC_YEAR = re.compile(r"([0-9]{4}|[0-9]{2})\s*[/\u2013-]\s*([0-9]{4}|[0-9]
 
 
 def read_academic_year(text: str) -> int | None:
-    """Return the year in which an academic year begins, from any spelling in use; None where the text is not one."""
+    """Return the year in which an academic year begins, from any usual spelling; None if the text is not one."""
     match = _ACADEMIC_YEAR.fullmatch(text)
     if not match:
         return None
@@ -36,7 +36,7 @@ def read_academic_year(text: str) -> int | None:
 
 
 def utc_text(instant: datetime) -> str:
-    """Spell an instant in UTC as the store does: to the second, sortable; raise ValueError where it names no zone."""
+    """Spell an instant in UTC as the store does: to the second, sortable; raise ValueError if it has no time zone."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
@@ -49,5 +49,5 @@ MONTHS = (
 
 
 def say_day(day: date) -> str:
-    """Spell a day as people here write it, whatever the machine's own language: 2 March 2026."""
+    """Write a day as the British do, whatever the machine's locale: 2 March 2026."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"

@@ -9,11 +9,11 @@ class FingerpostError(Exception):
     """Say what went wrong in one sentence that a person who has never seen Python can act on.
 
     `message` never holds a personal value or a secret: it is printed and logged. `detail` is for the vendor of a
-    connector and is shown with `--debug` only; the same rule holds for it.
+    connector, is shown with `--debug` only, and obeys the same rule.
     """
 
     exit_code: ClassVar[int] = 1
-    """What the command line exits with when this error ends a command."""
+    """The exit code of a command that this error ends."""
 
     def __init__(self, message: str, *, detail: str | None = None) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class ConfigError(FingerpostError):
 
 
 class AuthError(FingerpostError):
-    """Report that a system refused our credentials: a human must act, trying again will not help."""
+    """Report that a system refused our credentials: somebody must act; trying again will not help."""
 
 
 class SourceUnavailable(FingerpostError):  # noqa: N818 - a state of the world, not a mistake
@@ -36,9 +36,9 @@ class SourceUnavailable(FingerpostError):  # noqa: N818 - a state of the world, 
 
 
 class RateLimited(SourceUnavailable):
-    """Report that a service asked us to slow down and that our patience for this run is used up.
+    """Report that a service asked us to slow down for longer than this run can wait.
 
-    `retry_after` is in seconds, or None where the service did not say.
+    `retry_after` is in seconds, or None if the service did not say.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, detail: str | None = None) -> None:
@@ -47,7 +47,7 @@ class RateLimited(SourceUnavailable):
 
 
 class RecordError(FingerpostError):
-    """Refuse one record; the stream goes on and the record is quarantined.
+    """Refuse one record: it is quarantined and the stream continues.
 
     `reason` is a code such as ``missing_required``; `field` is the canonical field.
     """

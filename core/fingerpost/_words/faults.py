@@ -1,4 +1,4 @@
-"""Say in a sentence what a person got wrong in a TOML document, from what pydantic found.
+"""Explain in a sentence what is wrong in a TOML document, from what pydantic found.
 
 A sentence names the place as the file spells it (``[alerts] weekday``), says what to write instead, and never shows the
 value: it might be a secret or a person.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 Hints: TypeAlias = Mapping[str, str]
-"""What must be written, in words that only one sort of document needs: by the key, by ``KEY.NAME`` for whatever is
-in the table of a key, or by the pattern of the value."""
+"""What to write in one sort of document: by key, by ``KEY.NAME`` for anything in the table of a key, or by the pattern
+of the value."""
 
 _Path: TypeAlias = tuple[str | int, ...]
 
@@ -34,16 +34,17 @@ _Path: TypeAlias = tuple[str | int, ...]
 
 
 def config_error(where: str | Path, problems: Sequence[str]) -> ConfigError:
-    """Make one error of everything that is wrong with a file, so that it is put right in one go."""
+    """Make one error of all the problems in a file, so that they can be fixed in one go."""
     if len(problems) == 1:
         return ConfigError(f"{where}: {problems[0]}")
     return ConfigError("\n  ".join([f"{where} has {len(problems)} problems:", *problems]))
 
 
 def unknown(where: str, kind: str, name: str, known: Collection[str]) -> str:
-    """Say that a name is not known, and which one was probably meant.
+    """Say that a name is unknown, and which one was probably meant.
 
-    `where` is the table and key that uses it, such as ``[benchmarks] framework``; `kind` says what it is the name of.
+    `where` is the table and key that uses it, such as ``[benchmarks] framework``; `kind` is what it should be the name
+    of.
     """
     return f"{where} names the {kind} '{name}', which does not exist.{did_you_mean(name, known)}"
 
@@ -52,7 +53,7 @@ def unknown(where: str, kind: str, name: str, known: Collection[str]) -> str:
 def explained(
     file: str | Path, model: type[BaseModel], data: object, where: str = "", hints: Hints = MappingProxyType({})
 ) -> Iterator[None]:
-    """Turn what pydantic finds inside into a `ConfigError` that says the first thing to put right in `file`."""
+    """Turn a pydantic error inside into a `ConfigError` that says the first thing to fix in `file`."""
     try:
         yield
     except ValidationError as error:
@@ -62,9 +63,9 @@ def explained(
 def fault_sentences(
     error: ValidationError, model: type[BaseModel], data: object, where: str = "", hints: Hints = MappingProxyType({})
 ) -> list[str]:
-    """Say everything that is wrong with `data`, one sentence for each place.
+    """Return everything that is wrong in `data`, one sentence for each place.
 
-    `where` names the table that `data` is; without it, `data` is the whole file.
+    `where` names the table in `data`; without it, `data` is the whole file.
     """
     document = _Document(model, where, hints)
     said: dict[_Path, str] = {}
@@ -75,7 +76,7 @@ def fault_sentences(
             said[path] = document.sentence(details, path)
             if details["type"] == "missing":
                 missing.add(path)
-    # A key that is missing because it is misspelt is one problem, told where it is misspelt.
+    # A key that is missing because it is misspelt is one problem, reported where it is misspelt.
     meant = {(at[:-1], sentence.partition(" Did you mean ")[2]) for at, sentence in said.items()}
     return [
         sentence
@@ -103,7 +104,7 @@ def _path_in_file(details: ErrorDetails, data: object) -> _Path:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """What is checked, and how its places are called."""
+    """What is checked, and what its places are called."""
 
     model: type[BaseModel]
     where: str
@@ -148,11 +149,11 @@ class _Document:
         tables = {each: _model_in(field.annotation) for each, field in keys_of(self.model).items()}
         homes = [each for each, model in tables.items() if model and name in keys_of(model)]
         if homes:
-            return f"The key '{name}' stands outside its table; put it below the line [{homes[0]}]."
+            return f"The key '{name}' is outside its table; put it below the line [{homes[0]}]."
         return f"There is no table or key '{name}'.{did_you_mean(name, tables)}"
 
     def _place(self, path: _Path) -> str:
-        """Spell a place as the file does: its table, then the keys in it."""
+        """Write a place as the file does: its table, then the keys in it."""
         table, rest = self.where, path
         if path and not table and (table := _table_of(str(path[0]), self._annotation(path[:1]))):
             rest = path[1:]
@@ -164,12 +165,12 @@ class _Document:
         return f"{table} {keys.replace(',.', ', ').strip('., ')}".strip()
 
     def _annotation(self, path: _Path) -> Any:
-        """Return the type of what stands at `path`, or None where anything may."""
+        """Return the type of the value at `path`, or None where any will do."""
         return reduce(inside, path, self.model)
 
 
 def _after_colon(text: str) -> str:
-    """Return the end of a sentence that explains with `text`, which begins small unless with an abbreviation."""
+    """Return `text` as the end of a sentence, its first letter small unless it begins an abbreviation."""
     start = text if text[1:2].isupper() else text[:1].lower() + text[1:]
     return f": {start.rstrip('.')}." if text else "."
 
@@ -192,8 +193,8 @@ _MUST = {
     **dict.fromkeys(("float", "finite"), "must be a number, without quotes"),
     **dict.fromkeys(("frozen", "list", "set", "tuple"), 'must be a list, such as ["one", "two"]'),
     **dict.fromkeys(("dict", "mapping", "model"), "must be a table of keys and values"),
-    **dict.fromkeys(("string_too_long", "too_long"), "is too long; {max_length} is the most"),
-    **dict.fromkeys(("string_too_short", "too_short"), "is too short; {min_length} is the least"),
+    **dict.fromkeys(("string_too_long", "too_long"), "is too long; the most is {max_length}"),
+    **dict.fromkeys(("string_too_short", "too_short"), "is too short; the least is {min_length}"),
 }
 """What to write, by pydantic's error type or its first word."""
 
@@ -211,12 +212,12 @@ def _must(details: ErrorDetails) -> str:
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the fields of a model by the keys that a file has for them."""
+    """Return the fields of a model by their keys in a file."""
     return {str(field.validation_alias or name): field for name, field in model.model_fields.items()}
 
 
 def union_members(annotation: Any) -> list[Any]:
-    """Return what a value may be: the members of a union, without the wrapping."""
+    """Return the types that a value may have: the members of a union, unwrapped."""
     if get_origin(annotation) is Annotated:
         return union_members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -234,7 +235,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def inside(annotation: Any, part: str | int) -> Any:
-    """Return the type of what a table has under a key, or a list at a place."""
+    """Return the type of a table's value under a key, or of a list's at a place."""
     for option in union_members(annotation):
         if is_table(option) and part in keys_of(option):
             return keys_of(option)[str(part)].annotation
@@ -246,7 +247,7 @@ def inside(annotation: Any, part: str | int) -> Any:
 
 
 def _table_of(name: str, annotation: Any) -> str:
-    """Return the line that begins a table of this type: [name], [name.NAME] or [[name]]; nothing for other types."""
+    """Return the line that begins a table of this type: [name], [name.NAME] or [[name]]; empty for other types."""
     for option in union_members(annotation):
         inner = inside(option, 0) if get_origin(option) in (dict, Mapping, list, tuple) else None
         if get_origin(option) in (list, tuple) and (_model_in(inner) or get_origin(inner) is dict):

@@ -1,7 +1,7 @@
-"""What is logged: on standard error, in UTC, and without a person's data or a secret.
+"""Logging: on standard error, in UTC, without personal data or secrets.
 
-Secrets and names leak through error text far more often than through log calls, so nothing reaches a renderer before
-it has been through `_Redaction`, and a traceback is told without the values that were in it.
+Secrets and names leak through error text far more often than through log calls, so nothing reaches a renderer before it
+has been through `_Redaction`, and a traceback is logged without its values.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PERSONAL_KEYS = frozenset(
         "lookedafter", "careleaver", "raw", "data", "payload", "content", "body", "subject",
     }
 )  # fmt: skip
-"""Keys whose values are a person's, squashed to small letters so that GivenNames and given_names are one."""
+"""Keys of personal values, in bare small letters so that GivenNames and given_names are one."""
 
 _QUIET = ("alembic", "sqlalchemy", "urllib3", "requests")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -49,8 +49,8 @@ _MAX_DEPTH = 6
 def configure_logging(level: str = "info", json_lines: bool = False, secrets: Iterable[str] = ()) -> None:
     """Log from `level` on to standard error, as ``key=value`` text or as one JSON object a line.
 
-    `secrets` are the values that must never be seen, wherever they turn up. Libraries are heard from warnings on: at
-    a lower level they log addresses and parameters that hold a person's data. May be called again; the last call holds.
+    `secrets` must never be seen, wherever they turn up. Libraries log warnings and worse only: below that they log
+    addresses and parameters with personal data. May be called again; the last call wins.
     """
     renderer: Processor = structlog.processors.JSONRenderer() if json_lines else _as_text()
     chain = _chain(secrets)
@@ -68,9 +68,9 @@ _secrets_without_config: set[str] = set()
 
 
 def log_safely(secrets: Iterable[str] = ()) -> None:
-    """Log warnings, redacted, where the Python caller has configured no logging.
+    """Log warnings, redacted, unless the Python caller has configured logging.
 
-    structlog left to itself prints everything, with the message of every exception, and so names and secrets.
+    Left to itself, structlog prints everything, with the message of every exception, and so names and secrets.
     """
     _secrets_without_config.update(secrets)
     if structlog.is_configured() and structlog.get_config()["logger_factory"] is not _to_stderr:
@@ -96,7 +96,7 @@ def _to_stderr(*_arguments: object) -> structlog.WriteLogger:
 def _chain(secrets: Iterable[str]) -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
-        _tell_exception,
+        _strip_exception,
         _Redaction(secrets),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -117,7 +117,7 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def spellings(secrets: Iterable[str]) -> list[str]:
-    """Return the secrets in each spelling in which an address may carry them, the longest first."""
+    """Return the secrets in every spelling that an address may hold, the longest first."""
     spellings = {
         spelling
         for secret in secrets
@@ -127,7 +127,7 @@ def spellings(secrets: Iterable[str]) -> list[str]:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Ours, so that a second call finds it again among the handlers of others."""
+    """Our own handler, so that a second call finds it among others."""
 
 
 def _route_libraries(chain: Sequence[Processor], renderer: Processor, threshold: int) -> None:
@@ -144,11 +144,11 @@ def _route_libraries(chain: Sequence[Processor], renderer: Processor, threshold:
         logging.getLogger(name).setLevel(threshold)
 
 
-def _tell_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace an exception by its types and the places it passed.
+def _strip_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception with its types and the places it passed.
 
-    Its message is told only where it is one of ours: any other may quote the value it stumbled over. Local variables
-    and source lines are left out for the same reason.
+    Only our own messages are logged: any other may quote the value it stumbled over. Local variables and source lines
+    are left out for the same reason.
     """
     event.pop("stack_info", None)
     exc_info: ExcInfo | BaseException | bool | None = event.pop("exc_info", None)
@@ -161,16 +161,16 @@ def _tell_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _story(error: BaseException) -> str:
-    told: list[str] = []
+    parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         frames = traceback.extract_tb(current.__traceback__)
         places = [f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in frames]
-        told.append(f"{_named(current)} in {' > '.join(places) or 'an unknown place'}")
+        parts.append(f"{_named(current)} in {' > '.join(places) or 'an unknown place'}")
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return "; because of ".join(told)
+    return "; because of ".join(parts)
 
 
 def _named(error: BaseException) -> str:
@@ -179,9 +179,10 @@ def _named(error: BaseException) -> str:
 
 
 class _Redaction:
-    """Take out what no log may hold: by key, by known value, and whatever is not plain data.
+    """Remove what must not be logged: by key, by known value, and whatever is not plain data.
 
-    An object is told by its type alone, since its `repr` may show anything; so is a named tuple such as a record.
+    Only the type of an object is logged, since its `repr` may show anything; likewise of a named tuple such as a
+    record.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Say which known word was probably meant."""
+"""Suggest the known name that was probably meant."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Return the sentence that helps after a word that is not known, with a blank before it.
+    """Return a hint to follow an unknown name, with a space before it.
 
-    It asks ``Did you mean 'x'?`` where known words are near, and otherwise lists all of them: ``Choose from: x, y.``
-    It is empty where there is nothing to choose from.
+    It is ``Did you mean 'x'?`` where known names are near, else a list of all: ``Choose from: x, y.`` Empty where there
+    is nothing to choose from.
     """
     near = _with_all_words_of(word, known)
     if not near and (nearest_word := nearest(word, known)):
@@ -22,10 +22,10 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the known word whose spelling is nearest, or None where none is near; `cutoff` 1 asks for the same.
+    """Return the known name that is spelt most like it, or None; `cutoff` 1 accepts only the same.
 
-    Case and what stands between words are ignored, because these are what people mix up; of two that are as near, the
-    one with the same letters is meant.
+    Case and what separates words are ignored, because people mix them up; of two equally near, the one with the same
+    letters wins.
     """
     folded = {_fold(name): name for name in known}
     typed = _fold(word)

@@ -1,4 +1,4 @@
-"""Read TOML documents, a person's and our own: find one by its name, and lay it over the one that it extends."""
+"""Read TOML documents, a college's and our own: find one by name, and lay it over the one that it extends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fingerpost._words.nearest import did_you_mean
 
 
 def packaged_file(package: str, name: str) -> Path:
-    """Return where a file lies that comes with a package."""
+    """Return the path of a file that comes with a package."""
     return Path(str(importlib.resources.files(package) / name))
 
 
 def read_document(path: Path, what: str, advice: str = "") -> dict[str, Any]:
-    """Return what a TOML file says; `what` is what it should be, `advice` how to come by one, with a blank before it.
+    """Return the contents of a TOML file; `what` is what it should be, `advice` how to get one, after a space.
 
-    Raises `ConfigError` with place and remedy where the file cannot be read, and never quotes it: it may hold a secret.
+    Raises `ConfigError` with place and remedy if the file cannot be read, and never quotes it: it may hold a secret.
     """
     try:
         if path.is_dir():
@@ -33,7 +33,7 @@ def read_document(path: Path, what: str, advice: str = "") -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read by this account ({error.strerror}).") from error
     except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text; save it again with the encoding UTF-8.") from None
+        raise ConfigError(f"{path} is not UTF-8 text; save it again as UTF-8.") from None
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -68,30 +68,30 @@ class Library:
     """What one is called in a sentence, such as ``mapping``."""
 
     folder: ClassVar[str]
-    """Where a college keeps its own, beside its configuration."""
+    """The folder of a college's own, beside its configuration."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._shipped: dict[str, Path] = {}
-        for path in files:  # the first of a name counts: a plugin cannot shadow a built-in document
+        for path in files:  # the first of a name wins: a plugin cannot shadow a built-in document
             self._shipped.setdefault(path.stem, path)
 
     def names(self, base_dir: Path | None = None) -> tuple[str, ...]:
-        """Return the names of what is shipped, and of what the college has where `base_dir` is given, sorted."""
+        """Return the names of all that is shipped and, with `base_dir`, of the college's own, sorted."""
         own = (base_dir / self.folder).glob("*.toml") if base_dir else ()
         return tuple(sorted({*self._shipped, *(path.stem for path in own)}))
 
     def read(self, name: str, base_dir: Path | None) -> tuple[Path, dict[str, Any]]:
-        """Return the file called `name` and what it says, laid over what it extends.
+        """Return the file called `name` and its contents, laid over what it extends.
 
         A bare name means NAME.toml in the college's folder under `base_dir` if that file exists, else the shipped one.
-        A name that ends in ``.toml`` or holds a slash is a path relative to `base_dir`. Raises `ConfigError` where no
-        such document exists, where it cannot be read, or where documents extend each other in a circle.
+        A name that ends in ``.toml`` or holds a slash is a path relative to `base_dir`. Raises `ConfigError` if it does
+        not exist or cannot be read, or if documents extend each other in a circle.
         """
         path = self._find(name, base_dir, [])
         return path, self._extended(path, base_dir, [path])
 
     def overlay(self, base: dict[str, Any], top: dict[str, Any], *, files: tuple[Path, Path]) -> dict[str, Any]:
-        """Lay `top` over `base`; `files` are the two that say so, the base's first."""
+        """Lay `top` over `base`; `files` are their paths, the base's first."""
         raise NotImplementedError
 
     def _find(self, name: str, base_dir: Path | None, chain: list[Path]) -> Path:

@@ -1,4 +1,4 @@
-"""Make plain text of what a service answers: it may hold markup, entities and characters that nobody can see."""
+"""Make plain text of a service's answer: it may hold markup, entities and invisible characters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _TAG: Final = re.compile(r"</?[a-zA-Z!][^<>]*>")
 
 
 def plain_text(value: object, most: int = 200) -> str:
-    """Return text without markup, entities and surplus blanks, cut where it is longer than `most` characters.
+    """Return text without markup, entities and surplus spaces, cut to `most` characters.
 
-    What is no text comes out empty: a service that answers with the wrong type has nothing to say.
+    Anything but text comes out empty: a service that answers with the wrong type has said nothing.
     """
     if not isinstance(value, str):
         return ""
-    # Entities first: what was escaped once too often holds tags as well.
+    # Entities first: text that was escaped twice holds tags as well.
     text = _TAG.sub(" ", _INVISIBLE.sub(" ", unescape(value[:_MOST_READ])))
     text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     text = " ".join(text.split())
