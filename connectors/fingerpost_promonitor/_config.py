@@ -47,7 +47,7 @@ def _checked_part(name: str) -> str:
 def _without_password(address: str) -> str:
     try:
         url = sa.make_url(address)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number, and perhaps a password
         raise ValueError(
             "is not a database address; write one such as mssql+pymssql://login@server/ProMonitor"
         ) from None
