@@ -79,7 +79,7 @@ class Message:
 
 
 GROUPS = (
-    ("Plugins", ("ContractError", "Refused", "_broken"), ("_plugins/admission.py", "_plugins/host.py")),
+    ("Plugins", ("ContractError", "Refused", "_broken"), ("_plugins/admission.py",)),
     ("Messages of a run", ("messages", "warnings", "message", "say", "BreakerOpen"), ()),
     ("Mappings and frameworks", (), ("_mapping/", "_benchmarks/", "_record/", "_plugins/context.py")),
     ("The store", (), ("_store/",)),

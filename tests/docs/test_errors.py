@@ -334,6 +334,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "`fingerpost sweep --confirm --only log`",
         "`fingerpost map check log --stream learners`", "`fingerpost map explain log 99999`",
         "`fingerpost lmi show 5315`", "`fingerpost lmi forget --service promonitor`",
+        "`fingerpost lmi import answers.jsonl`", "`fingerpost lmi export nowhere/answers.jsonl`", "`fingerpost init .`",
+        "`fingerpost demo .`", "`fingerpost digest preview --out log.csv/digests`",
     ),
 }  # fmt: skip
 """Which causes are carried out where, by their beginning on the page."""
