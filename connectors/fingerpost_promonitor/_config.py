@@ -45,7 +45,7 @@ def _checked_part(name: str) -> str:
 def _without_password(address: str) -> str:
     try:
         url = make_url(address)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # ValueError: a port that is not a number, and perhaps a password
         raise ValueError("is not a database address; write, say, mssql+pymssql://login@server/ProMonitor") from None
     named = {key.casefold() for key in url.query}
     if url.password or named & {"password", "pwd", "odbc_connect", "sslpassword", "passfile"}:

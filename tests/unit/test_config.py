@@ -503,6 +503,13 @@ def test_no_value_is_ever_repeated(
         assert CANARY not in "\n".join(shown)
 
 
+def test_a_password_that_stands_where_a_port_belongs_is_not_repeated(problem: Callable[[str], str]) -> None:
+    url = f"mssql+pymssql://fingerpost:{CANARY}"
+    said = problem(f'{COLLEGE}[[connector]]\ntype = "promonitor"\nname = "ilp"\nurl = "{url}"\n')
+    assert "is not a database address" in said
+    assert CANARY not in said
+
+
 # Network shares
 
 

@@ -272,7 +272,7 @@ def dialect_for(address: str | Path) -> Dialect:
         return SqliteDialect(URL.create("sqlite+pysqlite", database=str(address)))
     try:
         url = make_url(address)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:  # ValueError: a port that is not a number
         raise ConfigError("[store] url is not an address: write postgresql://user@server/database.") from error
     if url.get_backend_name() != "postgresql":
         raise ConfigError(
