@@ -274,7 +274,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "rest stream": (
         '`pagination = { kind = "page", size', '`pagination = { kind = "cursor"', '`pagination = { kind = "page" }',
-        '`incremental = { parameter = "after"', '`incremental = { parameter = "q"',
+        '`incremental = { parameter = "after"',
     ),
     "look": ('`look = { path = "items"', '`look = { path = "learners'),
     "open": ('`open = { path = "items"',),
