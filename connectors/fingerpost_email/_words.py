@@ -132,8 +132,7 @@ def _due(line: DigestLine, as_of: date) -> str:
 def _more(count: int) -> str:
     if count <= 0:
         return ""
-    were = "was" if count == 1 else "were"
-    return f"{_learners(count, 'more')} {_need(count)} something and {were} listed before or will be next time."
+    return f"{_learners(count, 'more')} {_need(count)} something. They were listed before or will be next time."
 
 
 def _counts(digest: Digest, needing: int) -> list[str]:
@@ -151,8 +150,8 @@ def _counts(digest: Digest, needing: int) -> list[str]:
         sentences.append(f"{needing} {of_all} {_need(needing)} something.")
     if digest.cannot_tell:
         sentences.append(
-            f"For {digest.cannot_tell} {of_all} we cannot tell, because none of the systems that this message draws "
-            "on records some of the things that they should have had."
+            f"For {digest.cannot_tell} {of_all} we cannot tell: some of what they should have had is not recorded in "
+            "any system that this message draws on."
         )
     return sentences
 

@@ -76,7 +76,7 @@ class JsonlConfig(FileConfig):
         if (self.path is None) == (self.url is None):
             raise ValueError("needs either path or url, to say where the lines are")
         if self.url is None and (self.token is not None or self.since is not None):
-            raise ValueError("has no use for token and since without url")
+            raise ValueError("uses token and since only with url")
         if other := [name for name in self.mapping if name not in self.streams]:
             raise ValueError(f"has a mapping for {other[0]}, which is not among streams")
         return self

@@ -67,7 +67,7 @@ class Look(Listed):
         for where in ("path", "query"):
             _demand(("learner", "key"), getattr(self, where), where)
         if "learner" not in _named(self.path, self.query):
-            raise ValueError("asks for nobody's page; put {learner} into its path or query")
+            raise ValueError("does not say whose page to read; put {learner} into its path or query")
         return self
 
 

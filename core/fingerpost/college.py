@@ -111,7 +111,7 @@ class College:
 
     @property
     def left_out(self) -> list[str]:
-        """What the configuration names and could not be loaded, a sentence each."""
+        """One sentence for each thing that the configuration names but that could not be loaded."""
         return check.left_out(self._opened)
 
     def configure_logging(

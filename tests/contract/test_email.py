@@ -292,7 +292,7 @@ def test_a_day_of_another_year_says_so(context: Context) -> None:
 def test_learners_beyond_those_listed_are_counted(context: Context) -> None:
     payload = channel().render(digest(on_track=10, group_size=25, cannot_tell=2, not_listed=12), context)
     assert payload.subject == "Careers: 13 learners need something, 1 new"
-    said = "12 more learners need something and were listed before or will be next time."
+    said = "12 more learners need something. They were listed before or will be next time."
     assert said in part(payload, "plain")
     assert said in Blocks(part(payload, "html")).filled
 

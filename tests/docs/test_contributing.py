@@ -57,7 +57,7 @@ def test_each_kind_of_test_has_its_folder() -> None:
 def walk() -> list[tuple[str, str]]:
     """Return file and function of every step of the walk."""
     text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
-    return re.findall(r"^\| \w+ \| `([\w/.]+\.py)` \| `(\w+)` \|", text, re.MULTILINE)
+    return re.findall(r"^\| \w+ \| `([\w/.]+\.py)` \| `([\w.]+)` \|", text, re.MULTILINE)
 
 
 def test_a_record_walks_as_the_page_says(tmp_path: Path) -> None:
@@ -69,7 +69,10 @@ def test_a_record_walks_as_the_page_says(tmp_path: Path) -> None:
         if event == "call":
             code = frame.f_code
             path = Path(code.co_filename)
-            step = ("/".join(path.parts[-4:]) if "core" in path.parts else "/".join(path.parts[-3:]), code.co_name)
+            step = (
+                "/".join(path.parts[-4:]) if "core" in path.parts else "/".join(path.parts[-3:]),
+                code.co_qualname.rpartition("<locals>.")[2],
+            )
             if step in wanted and step not in seen:
                 seen.append(step)
 

@@ -16,6 +16,7 @@ import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
@@ -27,6 +28,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import fingerpost
+import fingerpost.files
 import fingerpost.lmi
 from fingerpost import STREAMS, College, Context, Host
 from fingerpost._benchmarks.framework import FrameworkLibrary
@@ -62,7 +64,7 @@ OURS = [ROOT / "README.md"] + [
     ROOT / "docs" / f"{name}.md"
     for name in ("it", "tutors", "connectors", "mappings", "privacy", "how-it-works", "configuration")
 ]
-EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EVERY_PAGE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 COLLEGE = '[college]\nname = "Example College"\nukprn = 99999999\n\n[alerts]\ncareers_leader = "c@example.ac.uk"\n\n'
 SECRETS = {
@@ -494,12 +496,17 @@ def test_the_mapping_that_extends_another_does_what_is_said(tmp_path: Path, plug
 # Signatures
 
 
-def signature_problems(stubs: str, documented: type, *, unneeded: Iterable[str] = ()) -> list[str]:
-    """Compare the signatures in a page with those of a class; say what differs, is missing or is too much."""
-    namespace = dict(vars(sys.modules[documented.__module__]))
+def signature_problems(stubs: str, documented: type | ModuleType, *, unneeded: Iterable[str] = ()) -> list[str]:
+    """Compare the signatures in a page with those of a class or module; say what differs, is missing or is too much."""
+    module = documented.__name__ if isinstance(documented, ModuleType) else documented.__module__
+    namespace = dict(vars(sys.modules[module]))
     exec(f"from __future__ import annotations\n{stubs}", namespace)
     told = {node.name: namespace[node.name] for node in ast.parse(stubs).body if isinstance(node, ast.FunctionDef)}
-    real = {name: value for name, value in vars(documented).items() if not name.startswith("_") and _callable(value)}
+    real = {
+        name: value
+        for name, value in vars(documented).items()
+        if not name.startswith("_") and _callable(value) and getattr(value, "__module__", module) == module
+    }
     problems = [f"{name} is not documented" for name in real.keys() - told.keys() - set(unneeded)]
     problems += [f"{name} does not exist" for name in told.keys() - real.keys()]
     for name in told.keys() & real.keys():
@@ -518,7 +525,7 @@ def _function(value: Any) -> Callable[..., Any]:
     return cast("Callable[..., Any]", value.fget if isinstance(value, property) else value)
 
 
-DOCUMENTED: dict[str, tuple[type, tuple[str, ...]]] = {
+DOCUMENTED: dict[str, tuple[type | ModuleType, tuple[str, ...]]] = {
     "DiscoveryHooks": (hooks.DiscoveryHooks, ()),
     "ResolverHooks": (hooks.ResolverHooks, ()),
     "EventHooks": (hooks.EventHooks, ()),
@@ -526,6 +533,7 @@ DOCUMENTED: dict[str, tuple[type, tuple[str, ...]]] = {
     "Context": (Context, ()),
     "Http": (http.Http, ("close",)),
     "Reference": (fingerpost.lmi.Reference, ()),
+    "files": (fingerpost.files, ()),
 }
 
 

@@ -415,7 +415,7 @@ def test_who_does_not_fit_is_counted_and_comes_next_week(college: SmallCollege, 
         assert len(letter.learners) == 2
         assert set(letter.lines.values()) == {"New"}
         assert "All 6 of your learners" in letter.text
-        assert "4 more learners need something and were listed before or will be next time." in letter.text, week
+        assert "4 more learners need something. They were listed before or will be next time." in letter.text, week
         told.append(letter.learners)
         college.later(days=7)
     assert len(set.union(*told)) == 6

@@ -177,9 +177,10 @@ def _rate(criterion: Criterion, item: Evidence, window: Window, as_of: date, as_
         return _COUNTS_SURELY
     attributes = item.attributes if as_ is None else {**as_.assume, **item.attributes}
     judged = _meaningful(criterion, attributes) if criterion.meaningful else True
-    reason = _broken_rule(criterion, attributes, judged)
-    if reason is not None:
-        return _OUT, reason, None
+    broken = _broken_rule(criterion, attributes, judged)
+    if broken is not None:
+        missing = broken == "not_meaningful" and isinstance(judged, str)
+        return _OUT, f"{broken}:{judged}" if missing else broken, None
     value = None if criterion.distinct is None else _value(criterion, item.kind, attributes, as_)
     if value is not None and criterion.distinct_values:
         value = criterion.distinct_values.get(value)
@@ -197,14 +198,14 @@ def _rate(criterion: Criterion, item: Evidence, window: Window, as_of: date, as_
     return _SURE, _remark(criterion, attributes), value
 
 
-def _no_evidence(criterion: Criterion, item: Evidence, window: Window, as_of: date) -> str | None:
+def _no_evidence(criterion: Criterion, item: Evidence, window: Window, as_of: date) -> UseReason | None:
     """Say why a record is not evidence for the period, whatever its attributes."""
     if item.kind in criterion.never_kinds:
         return criterion.never_kinds[item.kind]
     if item.duplicate_of is not None:
         return "duplicate"
     state = item.state
-    if state in ("missed", "cancelled"):
+    if state == "missed" or state == "cancelled":  # mypy narrows a name compared thus, not one looked up in a tuple
         return state
     if not window.start <= item.starts_on <= window.end:
         return "outside_period"
@@ -227,17 +228,21 @@ def _meaningful(criterion: Criterion, attributes: Mapping[str, object]) -> bool 
     return True if recorded and len(recorded) == len(criterion.checklist) else None
 
 
-def _broken_rule(criterion: Criterion, attributes: Mapping[str, object], judged: bool | str | None) -> str | None:
+_NOT: dict[str, UseReason] = {"via_curriculum": "not_via_curriculum", "stem": "not_stem"}
+
+
+def _broken_rule(criterion: Criterion, attributes: Mapping[str, object], judged: bool | str | None) -> UseReason | None:
     mode = attributes.get("mode")
-    if mode is not None and (mode in criterion.never_modes or (mode == "virtual" and criterion.virtual == "never")):
-        return str(mode)
+    if mode == "virtual" and criterion.virtual == "never":
+        return "virtual"
+    for never in criterion.never_modes:
+        if mode == never:
+            return never
     for name in criterion.requires:
         recorded = attributes.get(name)
         if recorded is not None and not recorded:
-            return f"not_{name}"
-    if isinstance(judged, str):
-        return f"not_meaningful:{judged}"
-    return "not_meaningful" if judged is False else None
+            return _NOT[name]
+    return "not_meaningful" if judged is False or isinstance(judged, str) else None
 
 
 def _value(criterion: Criterion, kind: str, attributes: Mapping[str, object], as_: CountsAs | None) -> str | None:

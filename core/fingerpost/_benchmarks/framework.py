@@ -82,7 +82,7 @@ class Criterion(_Table):
     """One numbered rule of a framework.
 
     One of scope ``institution`` is a `question` that the college answers about itself, never a percentage of learners.
-    The other keys are for scope ``learner``; `docs/benchmarks.md` explains them.
+    The other keys are for scope ``learner``; the description of each explains it.
     """
 
     id: _Id

@@ -39,8 +39,8 @@ class Dialect:
         """Make the engine; its connections begin transactions that may write."""
         raise NotImplementedError
 
-    def enlarge_cache(self, connection: sa.Connection) -> None:
-        """Let a connection that writes a lot keep more of the store in memory."""
+    def size_cache(self, connection: sa.Connection, *, large: bool) -> None:
+        """Say how much of the store a connection may keep in memory: more while a stream writes a lot."""
 
     @contextlib.contextmanager
     def lock(self, connection: sa.Connection) -> Iterator[None]:
@@ -164,9 +164,9 @@ class SqliteDialect(Dialect):
 
         return engine
 
-    def enlarge_cache(self, connection: sa.Connection) -> None:
-        """Ask for the large page cache."""
-        connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_LARGE_KIB}")
+    def size_cache(self, connection: sa.Connection, *, large: bool) -> None:
+        """Set the size of the page cache; SQLite frees what no longer fits."""
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_LARGE_KIB if large else CACHE_KIB}")
 
     @contextlib.contextmanager
     def lock(self, connection: sa.Connection) -> Iterator[None]:

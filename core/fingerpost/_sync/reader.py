@@ -193,7 +193,7 @@ class StreamReader:
         self._mark()
         if self.stream.spec.ordered:
             self.state.save(complete=False)
-        self._dialect.enlarge_cache(self.stream.connection)
+        self._dialect.size_cache(self.stream.connection, large=True)
         hit("checkpoint_written")
         self._unit.commit()
         self.identities.marks.add(self._touched)

@@ -121,6 +121,7 @@ def _read_stream(
         changed=report.changed, unchanged=report.unchanged, deleted=report.deleted, rejected=report.rejected,
     )  # fmt: skip
     with run.unit.transaction() as connection:
+        run.store.dialect.size_cache(connection, large=False)
         table = schema.stream_run
         values = {name: value for name, value in report.as_dict().items() if name in table.c}
         values |= {"run": run.id, "connector": run.connector_ids[instance.name]}

@@ -140,7 +140,7 @@ def _summary(stored: str | None) -> str:
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
     states = [stream["state"] for stream in streams]
     trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
-    return ", ".join([*trouble, *told]) or "nothing had changed"
+    return ", ".join([*trouble, *told]) or "no record had changed"
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class ConfigError(FingerpostError):
 
 
 class AuthError(FingerpostError):
-    """Report that a system refused our credentials: somebody must act; trying again will not help."""
+    """Report that a system refused our credentials: somebody has to put it right; trying again will not help."""
 
 
 class SourceUnavailable(FingerpostError):  # noqa: N818 - a state of the world, not a mistake
