@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from command_line import run
 
-from fingerpost_cli import main
+from fingerpost_cli import _output, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,3 +59,102 @@ def test_the_page_names_every_option_of_fingerpost_itself() -> None:
 def test_the_page_names_no_option_that_does_not_exist() -> None:
     known = set().union(options(main), *(options(command) for command in COMMANDS.values()), {"--help"})
     assert set(re.findall(r"--[a-z-]+[a-z]", OUTSIDE_EXAMPLES)) <= known
+
+
+# Samples of what the commands print
+
+SAMPLES = {
+    name: found for name, text in SECTIONS.items() if (found := re.findall(r"^```text\n(.*?)^```", text, re.M | re.S))
+}
+
+PRINTED_BY = {
+    "fingerpost demo": ["demo"],
+    "fingerpost check": ["check"],
+    "fingerpost sync": ["sync"],
+    "fingerpost status": ["status"],
+    "fingerpost gaps": ["gaps --learner 24000003"],
+    "fingerpost explain": ["explain 24000003"],
+    "fingerpost digest preview": ["digest preview", "digest preview --tutor farah.white@example.ac.uk"],
+    "fingerpost quarantine list": ["quarantine list"],
+    "fingerpost quarantine show": ["quarantine show 3"],
+    "fingerpost quarantine retry": ["quarantine retry"],
+    "fingerpost map check": ["map check careers-log"],
+    "fingerpost map explain": ["map explain careers-log A2526-01134"],
+    "fingerpost plugins": ["plugins"],
+}
+"""The commands that print the samples of each section, in the order in which they are run."""
+
+NOT_RUN = {
+    "fingerpost sweep": "a source of the demonstration would have to lose rows first",
+    "fingerpost lmi suggest": "the demonstration asks no service about the labour market",
+    "fingerpost lmi refresh": "the demonstration asks no service about the labour market",
+}
+
+MASKS = {
+    r"(\d{4}-\d\d-\d\d )?\b\d\d:\d\d\b": "TIME",
+    r"\d+ (hours|days) old": "AGE old",
+    r"\b\d+\.\d+\.\d+\S*": "VERSION",
+    # Whether one of these is said depends on the day on which the test is run.
+    r"warning The newest ILR file is for \S+, but the academic year is now \S+ "
+    r"-> Put this year's file beside it; the old one may stay\. ": "",
+    r"warning The newest ILR file is AGE old\. -> Ask the MIS team for a new export\. ": "",
+}
+
+
+def plain(text: str) -> str:
+    """Join the lines of an output, and mask what differs from one run to the next."""
+    text = " ".join(text.split())
+    for pattern, word in MASKS.items():
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def differences(sample: str, printed: str) -> list[str]:
+    """Return the words at which a sample departs from what is printed; a line of three dots stands for anything."""
+    found, rest = [], f" {plain(printed)} "
+    for stretch in re.split(r"^\.\.\.\n", sample, flags=re.MULTILINE):
+        words = plain(stretch).split()
+        starts = (" ".join(["", *words[:count], ""]) for count in range(len(words), -1, -1))
+        start = next(one for one in starts if one in rest)
+        known = len(start.split())
+        if known < len(words):
+            found.append(" ".join(words[max(known - 5, 0) : known + 5]))
+        else:
+            rest = rest[rest.index(start) + len(start) - 1 :]
+    return found
+
+
+@pytest.fixture
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return what each command prints on a terminal, in a demonstration as large as the page's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FINGERPOST_CONFIG", raising=False)
+    monkeypatch.setattr(_output, "on_terminal", lambda: True)
+    found = {}
+    for command in [one for several in PRINTED_BY.values() for one in several]:
+        result = run(*command.split())
+        assert result.exit_code == 0, f"{command}: {result.output}"
+        found[command] = result.stdout.replace(str(tmp_path), "/srv")
+        monkeypatch.chdir(tmp_path / "fingerpost-demo")
+    return found
+
+
+def test_every_sample_is_compared_or_there_is_a_reason() -> None:
+    compared = {name: len(several) for name, several in PRINTED_BY.items()}
+    assert {name: len(several) for name, several in SAMPLES.items()} == compared | dict.fromkeys(NOT_RUN, 1)
+
+
+def test_the_samples_are_what_the_commands_print(printed: dict[str, str]) -> None:
+    found = {
+        command: differences(sample, printed[command])
+        for name, several in PRINTED_BY.items()
+        for command, sample in zip(several, SAMPLES[name], strict=True)
+    }
+    assert not {command: words for command, words in found.items() if words}
+
+
+def test_a_wrong_line_in_a_sample_would_be_seen() -> None:
+    (sample,) = SAMPLES["fingerpost check"]
+    wrong = sample.replace("143 enrolled learners", "145 enrolled learners")
+    assert differences(wrong, sample) == ["learners assigned to them. warning 145 enrolled learners have no"]
+    assert not differences(sample, sample)
