@@ -14,6 +14,7 @@ import filelock
 import pytest
 import responses
 import sqlalchemy as sa
+import structlog
 import warm
 from hypothesis import settings
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 warm.share()
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_one_test() -> None:
+    """Begin each test with the logs unconfigured: a college that was opened before logs nothing but warnings."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def _plain(value: Any) -> object:
 
 def on_terminal() -> bool:
     """Say whether a person reads the output as it comes, rather than a file or a program."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()  # None where the process was started without one
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> None:

@@ -55,7 +55,7 @@ def describe(report: RunReport) -> None:
         "planned": digests.planned, "sent": digests.sent, "waiting": digests.deferred, "held": digests.held,
         "without an answer": digests.unknown, "refused": digests.failed,
     })  # fmt: skip
-    click.echo(f"Digests: {became or 'none: there is no news, or what has gone this week already says it'}.")
+    click.echo(f"Digests: {became or 'none, as there is no news that this week has not told yet'}.")
     _describe_items(report)
     if report.dry_run:
         click.echo("This was a dry run: nothing was kept and nothing was sent.")

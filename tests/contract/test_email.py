@@ -271,7 +271,7 @@ def test_a_tutor_reads_what_by_when_and_how(context: Context) -> None:
         "What would settle it: One more employer talk",
         "Done: 2 of 2 meetings with employers",
         "18 of your 25 learners have everything they need for now.",
-        "For 4 of your 25 learners we cannot tell, because",
+        "For 4 of your 25 learners we cannot tell: some of what",
         "Based on mis as of 2 March 2026, careers-log as of 2 February 2026.",
         "may be missing here: careers-log.",
         "Record it in the careers page in ProMonitor.",

@@ -483,7 +483,7 @@ def test_in_files_a_cursor_is_a_checkpoint_and_no_more(context: HostContext) -> 
     [({"path": None}, "needs either path or url"), ({"path": "x", "url": URL}, "needs either path or url"),
      ({"url": "http://feed.example.ac.uk/x"}, "must begin with https://"), ({"url": "feed"}, "not a web address"),
      ({"url": "https://[x"}, "not a web address"), ({"url": "https://u:p@feed.example.ac.uk"}, "hold a user name"),
-     ({"token": TOKEN}, "no use for token and since"), ({"since": "since"}, "no use for token and since"),
+     ({"token": TOKEN}, "uses token and since"), ({"since": "since"}, "uses token and since"),
      ({"streams": []}, "at least 1"), ({"streams": ["learners", "learners"]}, "names a stream twice"),
      ({"streams": ["learners"], "mapping": {"activities": "x"}}, "mapping for activities"),
      ({"streams": ["people"]}, "learners")],

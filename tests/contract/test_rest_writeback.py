@@ -549,7 +549,7 @@ _CHANGE = {"path": "v1/items/{id}", "body": {"note": "{text}"}}
     [({"base_url": "http://ilp.example.ac.uk"}, "must begin with https://"),
      ({"auth": {"kind": "bearer"}}, "needs token"),
      ({"streams": {}}, "Extra inputs"),
-     ({"look": {"path": "v1/items", "id": "id", "text": "note"}}, r"nobody's page; put \{learner\}"),
+     ({"look": {"path": "v1/items", "id": "id", "text": "note"}}, r"whose page to read; put \{learner\}"),
      ({"look": {"path": "v1/{learner}", "id": "id[", "text": "note"}}, "not a JMESPath"),
      ({"look": {"path": "v1/{learner}", "text": "note"}}, "Field required"),
      ({"look": {"path": "v1/{learner}", "id": "id", "text": "note", "records": "sort_by(data[?kind], &id)",

@@ -205,8 +205,10 @@ def _no_evidence(criterion: Criterion, item: Evidence, window: Window, as_of: da
     if item.duplicate_of is not None:
         return "duplicate"
     state = item.state
-    if state == "missed" or state == "cancelled":  # mypy narrows a name compared thus, not one looked up in a tuple
-        return state
+    if state == "missed":
+        return "missed"
+    if state == "cancelled":
+        return "cancelled"
     if not window.start <= item.starts_on <= window.end:
         return "outside_period"
     return "future" if item.starts_on > as_of and state != "planned" else None

@@ -58,6 +58,8 @@ class GroupHomes:
 
     @property
     def fingerprint(self) -> str:
-        """Return as text what decides between several homes of a code; empty if every code has one."""
+        """Return as text what decides which home a code has; empty if there is nothing to decide."""
         several = sorted((code, sorted(numbers)) for code, numbers in self._holders.items() if len(numbers) > 1)
-        return repr((several, sorted(self._provider.items()))) if several else ""
+        if not several and len(set(self._provider.values())) < 2:
+            return ""
+        return repr((several, sorted(self._provider.items())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -133,8 +134,17 @@ _SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for"
 
 
 def _settings_that_decide(settings: ConnectorConfig) -> str:
-    """Return as text the settings that decide what a source reads; secrets are masked."""
-    return settings.model_dump_json(exclude=_SETTINGS_THAT_DO_NOT_DECIDE)
+    """Return as text the settings that decide what a source reads; secrets are masked.
+
+    Stores remember a hash of this text, so an order that changed would have every source read whole once: `mode` stands
+    where file connectors had it before they shared it.
+    """
+    values = settings.model_dump(mode="json", exclude=_SETTINGS_THAT_DO_NOT_DECIDE)
+    names = [name for name in values if name != "mode"]
+    before = next((name for name in ("key", "streams") if name in values), None)
+    if "mode" in values:
+        names.insert(len(names) if before is None else names.index(before) + 1, "mode")
+    return json.dumps({name: values[name] for name in names}, separators=(",", ":"), ensure_ascii=False)
 
 
 def _enrich(run: Run, market: Market) -> dict[InMind, str]:
