@@ -128,7 +128,8 @@ def differences(sample: str, printed: str) -> list[str]:
 def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return what each command prints on a terminal, in a demonstration as large as the page's."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FINGERPOST_CONFIG", raising=False)
+    for name in ("FINGERPOST_CONFIG", "UV_RUN_RECURSION_DEPTH"):  # under uv the demo says `uv run` before each command
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(_output, "on_terminal", lambda: True)
     found = {}
     for command in [one for several in PRINTED_BY.values() for one in several]:
