@@ -1,4 +1,7 @@
-"""What a message needs to know about each learner: name, link, open gaps, tutors' answers and what is settled."""
+"""What a message needs to know about each learner: name, link, open gaps, tutors' answers and what is settled.
+
+A tutor's "not now" silences a gap here, for as long as it lasts.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`fingerpost.toml`: read it, check every value, and say in plain sentences what to write instead.
 
-Two passes. The first checks the tables that every college has (`_settings`); the second passes each ``[[connector]]``
+Two passes. The first checks the tables that every college has (`settings.py`); the second passes each ``[[connector]]``
 to the `Config` of the class that the host found for its type, so that a vendor's connector is configured like ours.
 Problems are reported together, and none shows a value: it might be a secret or personal.
 """

@@ -1,4 +1,4 @@
-"""Mappings: what the fields of a source mean.
+"""Compile a mapping document: say what the fields of a source mean.
 
 A mapping is a TOML file with a closed set of operations. It is compiled once and then applied column by column to
 chunks of rows: each distinct value is worked out once and then looked up, and fields are validated as whole columns

@@ -1,4 +1,4 @@
-"""Recognise the same learner in several systems, link every row to its learner, and merge what sources say.
+"""Recognise the same learner in several systems, and link every row to its learner.
 
 Identity is deterministic: the provider's reference first; then the ULN, if it is valid, permanent and unique among
 live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity from its source; that

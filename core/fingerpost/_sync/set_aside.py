@@ -1,4 +1,7 @@
-"""What one read sets aside: rejected records, and faults that cost a field but not the record."""
+"""What one read sets aside: rejected records, and faults that cost a field but not the record.
+
+Too many rejected records stop the stream: the breaker.
+"""
 
 from __future__ import annotations
 
