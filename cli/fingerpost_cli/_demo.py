@@ -49,7 +49,7 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
             report = college.sync(progress=progress)
         gaps = college.gaps().gaps
         _describe(college, report, gaps, directory, again=again)
-    say(f"{kind.change}, or fingerpost.toml, and run fingerpost sync.")
+    say(f"{kind.change}, or fingerpost.toml, and run {_uv()}fingerpost sync.")
 
 
 def _begins_with(config: Path, mark: str) -> bool:

@@ -143,7 +143,8 @@ class StreamReader:
         """Collect the messages, write them a chunk at a time, and commit at checkpoints.
 
         The first write opens a transaction. If the source waits for a network, everything up to a checkpoint is
-        written and committed in one go, so that nobody else is locked out in the meantime.
+        written and committed in one go, so that nobody else is locked out in the meantime. A source that waits after
+        more than a chunk without a checkpoint does lock others out: what it said may not be committed yet.
         """
         collected: list[Message] = []
         waits = False
