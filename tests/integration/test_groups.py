@@ -6,16 +6,19 @@ a change concerns.
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from colleges import Row, SmallCollege, activity
+from colleges import Row, SmallCollege, activity, play
 
+from fingerpost import Host, Record
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fingerpost.reports import RunReport
@@ -250,12 +253,40 @@ def test_two_providers_groups_of_one_code_are_two_groups(tmp_path: Path) -> None
     assert counts(college) == {"L1": 1, "M1": 0} | dict.fromkeys(REFS[1:], 0)
 
 
-def test_a_source_with_groups_of_its_own_means_these(tmp_path: Path) -> None:
+def disable(college: SmallCollege) -> None:
+    college.source("old-log")["enabled"] = False
+
+
+def take_out(college: SmallCollege) -> None:
+    college.connectors.remove(college.source("old-log"))
+
+
+def break_plugin(college: SmallCollege) -> None:
+    entry = EntryPoint("scripted", "a_module_that_is_not_there", "fingerpost")
+    college.host = lambda: Host.load(entry_points=[*entry_points(group="fingerpost"), entry])
+
+
+@pytest.mark.parametrize("stop", [disable, take_out, break_plugin])
+def test_what_another_provider_s_source_recorded_stays_its_own_when_the_source_is_gone(
+    tmp_path: Path, stop: Callable[[SmallCollege], None]
+) -> None:
+    college = group_college(tmp_path, [member("L1")], activity("own", "L5"))
+    college.keep = False
+    college.tables["college"] = {"name": "Example College", "ukprn": 99999999, "former_ukprns": [99999998]}
+    college.add_scripted("old-log", play(Record("talk", TALK)), ukprn=99999998)
+    college.sync()
+    assert met(college) == {"L5"}
+    college.scripts.clear()
+    stop(college)
+    assert met(college) == {"L5"}
+    college.amend("mis", "L1", email="ada@example.ac.uk")
+    college.sync(deliver=False)
+    assert met(college) == {"L5"}
+
+
+def test_a_source_with_groups_of_its_own_means_these() -> None:
     """An ILP has groups of its own beside those of the timetable: a talk that it records is for its own G1."""
-    college = group_college(tmp_path, [member("L1")])
-    college.add_csv("ilp", "assignments", "assignments", [member("L3")])
-    with college.open() as opened:
-        homes = GroupHomes(opened._opened.config, {1: "groups", 2: "ilp", 3: "log"}, [(1, "G1"), (2, "G1"), (1, "G2")])
+    homes = GroupHomes(dict.fromkeys((1, 2, 3), 99999999), [(1, "G1"), (2, "G1"), (1, "G2")])
     assert [number for number in (1, 2) if homes.means(2, "G1", number)] == [2]
     assert [number for number in (1, 2) if homes.means(3, "G1", number)] == [1, 2]
     assert homes.means(2, "G2", 1)

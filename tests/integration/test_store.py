@@ -266,7 +266,10 @@ def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: 
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
-        connection.execute(sa.text("INSERT INTO connector (id, name) VALUES (1, 'mis')"))
+        connection.execute(sa.text("INSERT INTO connector (id, name) VALUES (1, 'mis'), (2, 'log')"))
+        said = "1, 'k', '', 0, 1, 1, '99999998:L1'"
+        names = "id, connector, key, part, row_hash, first_run, changed_run, identity"
+        connection.execute(sa.text(f"INSERT INTO source_learner ({names}) VALUES (1, {said})"))
         columns = "identity, ukprn, reference, considering_he, family_name, first_run, changed_run"
         values = "'99999999:L1', 99999999, 'L1', true, 'Archer', 1, 1"
         connection.execute(sa.text(f"INSERT INTO learner (id, {columns}) VALUES (7, {values})"))
@@ -278,6 +281,8 @@ def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: 
             assert differences(connection) == set()
             (row,) = connection.execute(sa.select(schema.learner)).all()
             assert (row.id, row.reference, row.family_name) == (7, "L1", "Archer")
+            providers = dict(connection.execute(sa.select(schema.connector.c.name, schema.connector.c.ukprn)).all())
+            assert providers == {"mis": 99999998, "log": None}
     finally:
         store.close()
 

@@ -14,6 +14,7 @@ from fingerpost._config.opened import Opened
 from fingerpost._contract.items import Person
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
+from fingerpost._sync.providers import providers
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class Audiences:
         self.config = opened.config
         self.as_of = as_of
         self._names = opened.store.connector_names(connection)
-        self._homes = GroupHomes(self.config, self._names)  # by provider alone: trust chooses among its sources
+        # By provider alone: trust chooses among its sources.
+        self._homes = GroupHomes(providers(connection, opened.config))
         alerts = self.config.settings.alerts
         self.leader = (
             Person(alerts.careers_leader_name, alerts.careers_leader.lower()) if alerts.careers_leader else None

@@ -66,7 +66,12 @@ def _source_table(name: str, *columns: Column[object]) -> Table:
 
 
 connector = Table(
-    "connector", metadata, Column("id", Integer, primary_key=True), Column("name", Text, nullable=False, unique=True)
+    "connector",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    # Whose records it holds, for when it is no longer configured; null if it never ran with this known.
+    Column("ukprn", Integer),
 )
 
 learner_fields = (

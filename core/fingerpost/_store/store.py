@@ -17,7 +17,7 @@ from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
 from fingerpost._words.errors import StoreError
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration; an older store is migrated; a newer one is refused."""
 
 
@@ -188,13 +188,14 @@ class Store:
         table = schema.connector
         return dict(connection.execute(sa.select(table.c.id, table.c.name)).all())
 
-    def connector_id(self, connection: sa.Connection, name: str) -> int:
-        """Return the number of a connector instance, assigning one on its first run."""
-        found = connection.scalar(sa.select(schema.connector.c.id).where(schema.connector.c.name == name))
-        if found is None:
-            insert = sa.insert(schema.connector).values(name=name).returning(schema.connector.c.id)
-            found = connection.execute(insert).scalar_one()
-        return int(found)
+    def enter_connector(self, connection: sa.Connection, name: str, ukprn: int | None = None) -> None:
+        """Give a connector instance a number on its first run, and remember the provider whose records it holds."""
+        table = schema.connector
+        known = connection.execute(sa.select(table.c.id, table.c.ukprn).where(table.c.name == name)).one_or_none()
+        if known is None:
+            connection.execute(sa.insert(table).values(name=name, ukprn=ukprn))
+        elif known.ukprn != ukprn:
+            connection.execute(sa.update(table).where(table.c.id == known.id).values(ukprn=ukprn))
 
     def get_state(self, connection: sa.Connection, name: str) -> str | None:
         """Return one remembered value."""

@@ -14,6 +14,7 @@ from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFac
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
+from fingerpost._sync.providers import providers
 
 FRESH_DAYS = 7.0
 """Days after a source's last complete read until its data is stale, unless the source says otherwise."""
@@ -127,8 +128,9 @@ class Facts:
         self.connection = connection
         self.connectors = opened.store.connector_names(connection)
         self.feeds = read_feeds(connection, opened, now)
-        self._groups = GroupHomes.of_groups(connection, opened.config, self.connectors)
-        self._programmes = GroupHomes.of_programmes(connection, opened.config, self.connectors)
+        whose = providers(connection, opened.config)
+        self._groups = GroupHomes.of_groups(connection, whose)
+        self._programmes = GroupHomes.of_programmes(connection, whose)
 
     @property
     def fingerprint(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fingerpost._config.configuration import Configuration
 from fingerpost._store import schema
 
 
@@ -17,38 +16,34 @@ class GroupHomes:
 
     A code belongs to a provider and a source. If the source that uses the code has members under it, only they are
     meant. A careers log, which has none, means the members under it in any source of its provider. `holders` are pairs
-    of a connector and a code under which it has members.
+    of a connector and a code under which it has members; `providers` gives the provider of every connector.
     """
 
-    def __init__(
-        self, config: Configuration, names: Mapping[int, str], holders: Iterable[tuple[int, str]] = ()
-    ) -> None:
-        own = {instance.name: getattr(instance.config, "ukprn", None) for instance in config.instances}
-        college = config.settings.college.ukprn
-        self._provider = {number: own.get(name) or college for number, name in names.items()}
+    def __init__(self, providers: Mapping[int, int], holders: Iterable[tuple[int, str]] = ()) -> None:
+        self._provider = providers
         self._holders: dict[str, set[int]] = defaultdict(set)
         for number, code in holders:
             self._holders[code].add(number)
 
     @classmethod
-    def of_groups(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
+    def of_groups(cls, connection: sa.Connection, providers: Mapping[int, int]) -> GroupHomes:
         """Return which source's members a group's activities are for."""
         table = schema.source_assignment
-        return cls._live(connection, config, names, table.c.group, table.c.identity.is_not(None))
+        return cls._live(connection, providers, table.c.group, table.c.identity.is_not(None))
 
     @classmethod
-    def of_programmes(cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str]) -> GroupHomes:
+    def of_programmes(cls, connection: sa.Connection, providers: Mapping[int, int]) -> GroupHomes:
         """Return which source's enrolments a programme's activities are for."""
-        return cls._live(connection, config, names, schema.source_programme.c.code)
+        return cls._live(connection, providers, schema.source_programme.c.code)
 
     @classmethod
     def _live(
-        cls, connection: sa.Connection, config: Configuration, names: Mapping[int, str], code: sa.Column[Any],
+        cls, connection: sa.Connection, providers: Mapping[int, int], code: sa.Column[Any],
         *where: sa.ColumnElement[bool],
     ) -> GroupHomes:  # fmt: skip
         row = code.table.c
         live = sa.select(row.connector, code).where(code.is_not(None), row.deleted_run.is_(None), *where).distinct()
-        return cls(config, names, connection.execute(live))
+        return cls(providers, connection.execute(live))
 
     def means(self, connector: int, code: str, holder: int) -> bool:
         """Say whether a code used by `connector` refers to what `holder` has under it."""

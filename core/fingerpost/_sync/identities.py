@@ -10,6 +10,7 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.marks import Marks
+from fingerpost._sync.providers import provider_of
 from fingerpost._sync.rows import Identify, identify
 from fingerpost._sync.run import Run
 
@@ -41,7 +42,7 @@ class Identities:
 
     def for_instance(self, instance: Instance) -> Identify:
         """Return how this instance's rows identify learners: with its own UKPRN, or the college's."""
-        return identify(getattr(instance.config, "ukprn", None) or self.run.config.settings.college.ukprn)
+        return identify(provider_of(instance, self.run.config))
 
     @property
     def learner_of(self) -> Callable[[str], int | None]:

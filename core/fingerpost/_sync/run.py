@@ -22,6 +22,7 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import Store, Unit
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.providers import provider_of
 from fingerpost._sync.report import Progress, RunReport, SilentProgress
 from fingerpost._version import __version__
 from fingerpost._words.days import utc_text
@@ -115,7 +116,7 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
             ).scalar_one()
         )
         for instance in (*config.instances, *config.channels):
-            store.connector_id(connection, instance.name)
+            store.enter_connector(connection, instance.name, provider_of(instance, config))
         # Including those no longer configured: their rows are still there.
         numbers = {name: number for number, name in store.connector_names(connection).items()}
     report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)

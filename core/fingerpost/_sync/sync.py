@@ -25,6 +25,7 @@ from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.judge import count_verdicts, judge
 from fingerpost._sync.link import link
+from fingerpost._sync.providers import provider_of
 from fingerpost._sync.reader import StreamReader
 from fingerpost._sync.report import Progress, RunReport, StreamReport
 from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
@@ -100,9 +101,10 @@ def stream_reader(
     settings: Any = instance.config
     mode = getattr(settings, "mode", None) or spec.mode
     key = key_columns(settings, mapping.key)
-    ukprn = settings.ukprn or run.config.settings.college.ukprn
     fingerprint = xxhash.xxh3_64_hexdigest(
-        "\x1f".join((mapping.fingerprint, _settings_that_decide(settings), str(ukprn), repr(key))).encode()
+        "\x1f".join(
+            (mapping.fingerprint, _settings_that_decide(settings), str(provider_of(instance, run.config)), repr(key))
+        ).encode()
     )
     context = run.context(instance, mapping)
     stream = Stream(run, instance, spec, mapping, context, report, mode, fingerprint)
