@@ -313,3 +313,21 @@ def test_the_tutor_of_another_provider_s_group_is_not_this_group_s(tmp_path: Pat
     with college.open() as opened:
         assert opened.explain("99999999:L1").tutors == ("ann@example.ac.uk",)
         assert opened.explain("99999998:M1").tutors == ("bob@example.ac.uk",)
+
+
+def test_the_heads_of_two_sources_groups_of_one_code_each_hear_of_their_own(tmp_path: Path) -> None:
+    """But a list of heads alone, which has no members, is about the groups of its provider's other sources."""
+    head = {"learner_ref": "", "tutor_group": "G1", "start_date": "", "end_date": ""}
+    ann, bob, cyd = (head | {"tutor_email": f"{name}@example.ac.uk"} for name in ("ann", "bob", "cyd"))
+    college = group_college(tmp_path, [member("L1"), ann])
+    college.add_csv("ilp", "assignments", "assignments", [member("L2"), bob])
+    college.tables["precedence"] = {"tutor": ["ilp"]}
+    college.sync()
+    with college.open() as opened:
+        assert opened.explain("L1").tutors == ("ann@example.ac.uk",)
+        assert opened.explain("L2").tutors == ("bob@example.ac.uk",)
+    college.add_csv("heads", "assignments", "assignments", [cyd])
+    college.tables["precedence"] = {"tutor": ["heads"]}
+    college.sync()
+    with college.open() as opened:
+        assert opened.explain("L1").tutors == opened.explain("L2").tutors == ("cyd@example.ac.uk",)

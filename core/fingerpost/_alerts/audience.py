@@ -53,8 +53,7 @@ class Audiences:
         self.config = opened.config
         self.as_of = as_of
         self._names = opened.store.connector_names(connection)
-        # By provider alone: trust chooses among its sources.
-        self._homes = GroupHomes(providers(connection, opened.config))
+        self._homes = GroupHomes.of_groups(connection, providers(connection, opened.config))
         alerts = self.config.settings.alerts
         self.leader = (
             Person(alerts.careers_leader_name, alerts.careers_leader.lower()) if alerts.careers_leader else None
@@ -135,7 +134,7 @@ class Audiences:
                 rows.append(TutorRow(*row[1:]))
                 continue
             heads = by_group.get(row.group, ())
-            rows += (head for head in heads if self._homes.means(row.connector, row.group, head.connector))
+            rows += (head for head in heads if self._homes.means(head.connector, row.group, row.connector))
         if learner is not None and rows:
             yield (learner, *self._tutors_of(rows, rank))
 
