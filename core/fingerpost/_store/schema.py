@@ -88,13 +88,20 @@ def _learner_columns() -> list[Column[object]]:
     return [Column(name, Boolean if name in _boolean_fields else Text) for name in learner_fields]
 
 
-source_learner = _source_table("source_learner", *_learner_columns())
+source_learner = _source_table(
+    "source_learner",
+    *_learner_columns(),
+    # What the provider called the learner before, and that provider if it was another.
+    *_optional(Text, "previous_ref", "previous_ukprn"),
+)
 
 source_programme = _source_table(
     "source_programme",
     *_optional(Text, "academic_year", "code", "title", "level", "mode", "type", "area", "site"),
     Column("starts_on", Text, nullable=False),
     *_optional(Text, "planned_end", "actual_end", "status"),
+    # The last day of an enrolment that its source no longer lists: it has ended, it is not untrue.
+    Column("ended_on", Text),
 )
 
 source_assignment = _source_table(
@@ -102,6 +109,10 @@ source_assignment = _source_table(
     *_optional(Text, "group", "tutor_name", "tutor_email"),
     Column("role", Text, nullable=False),
     *_optional(Text, "starts_on", "ends_on"),
+    # The day on which we first saw this learner in this group, and the last day once the source no longer lists it.
+    *_optional(Text, "since", "ended_on"),
+    # The first day in the group where it is known better than by `starts_on`: a new tutor restarts nothing.
+    Column("joined_on", Text),
 )
 
 source_activity = _source_table(
@@ -242,6 +253,15 @@ identity_link = Table(
     Column("run", Integer, nullable=False),
 )
 
+# What a person decided about two identities: that they are one learner, or two.
+identity_decision = Table(
+    "identity_decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # join or split
+    *_required(Text, "decision", "identity", "other", "author", "reason", "made_at"),
+)
+
 warning = Table(
     "warning",
     metadata,
@@ -329,6 +349,8 @@ stream_state = Table(
     # Validates the cursor and the digests: another fingerprint means a full read.
     Column("fingerprint", Text, nullable=False),
     *_optional(Text, "cursor", "digests", "complete_at", "full_at", "data_at"),
+    # The academic year that the source's rows are known to be of: it turns some time after 1 August.
+    Column("year", Text),
 )
 
 sweep_hold = Table(
@@ -337,6 +359,8 @@ sweep_hold = Table(
     Column("connector", Integer, ForeignKey("connector.id"), primary_key=True),
     Column("stream", Text, primary_key=True),
     Column("row_id", Integer, primary_key=True, autoincrement=False),
+    # The day on which a complete read first lacked the row.
+    Column("since", Text),
 )
 
 state = Table("state", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

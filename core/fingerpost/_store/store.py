@@ -17,7 +17,7 @@ from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
 from fingerpost._words.errors import StoreError
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration; an older store is migrated; a newer one is refused."""
 
 

@@ -102,6 +102,7 @@ class StreamState:
             now if complete else (known.complete_at if known is not None else None),
             None if held else full_at,
             data_at if complete else (known.data_at if known is not None else None),
+            known.year if known is not None else None,
         )
         self._upsert(row)
 

@@ -48,8 +48,11 @@ def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] |
 
 
 def _hold_back(stream: Stream, gone: list[int], why: str) -> None:
+    select = sa.select(_hold.c.row_id, _hold.c.since).where(stream.of(_hold))
+    since: dict[int, str | None] = dict(stream.connection.execute(select).all())
     _let_go(stream)
-    rows = [(stream.number, stream.spec.name, number) for number in gone]
+    today = stream.run.as_of.isoformat()
+    rows = [(stream.number, stream.spec.name, number, since.get(number) or today) for number in gone]
     executemany(stream.connection, stream.run.store.dialect.insert_ignore(_hold), rows)
     stream.report.message = (
         f"Connector {stream.instance.name} {why}, so nothing was removed. If that is right, run "
