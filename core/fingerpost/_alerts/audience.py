@@ -29,13 +29,14 @@ class Audience:
 
 
 class TutorRow(NamedTuple):
-    """Who tutors a learner or a group, and which source says so."""
+    """Who tutors a learner or a group, and which source says so; `is_held` if its newest list no longer does."""
 
     connector: int
     group: str | None
     tutor_name: str | None
     tutor_email: str
     role: str
+    is_held: bool
 
 
 def allowed(address: str, domains: Sequence[str]) -> bool:
@@ -116,9 +117,12 @@ class Audiences:
             sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= today),
             sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
         )
+        hold = schema.sweep_hold
+        is_held = table.c.id.in_(sa.select(hold.c.row_id).where(hold.c.stream == "assignments")).label("is_held")
         select = sa.select(
-            table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role
-        ).where(current)
+            table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role,
+            is_held,
+        ).where(current)  # fmt: skip
         heads_of_groups = select.where(table.c.identity.is_(None), table.c.tutor_email.is_not(None))
         for row in self.connection.execute(heads_of_groups.order_by(table.c.key)):
             by_group[row.group].append(TutorRow(*row[1:]))
@@ -133,17 +137,24 @@ class Audiences:
             if row.tutor_email is not None:
                 rows.append(TutorRow(*row[1:]))
                 continue
-            heads = by_group.get(row.group, ())
-            rows += (head for head in heads if self._homes.means(head.connector, row.group, row.connector))
+            rows += (
+                head._replace(is_held=head.is_held or row.is_held)
+                for head in by_group.get(row.group, ())
+                if self._homes.means(head.connector, row.group, row.connector)
+            )
         if learner is not None and rows:
             yield (learner, *self._tutors_of(rows, rank))
 
     def _tutors_of(
         self, rows: Sequence[TutorRow], rank: Mapping[int, tuple[int, int]]
     ) -> tuple[str | None, list[tuple[Person, Literal["tutor", "cover"]]]]:
-        """Return one learner's group and who is notified: those whom the most trusted source gives for either."""
+        """Return one learner's group and who is notified: those whom the most trusted source gives for either.
+
+        What a source's newest list lacks counts only for a learner whom that list gives nobody: it may be broken.
+        """
         best = min(rank[row.connector] for row in rows)
         trusted = [row for row in rows if rank[row.connector] == best]
+        trusted = [row for row in trusted if not row.is_held] or trusted
         role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
         people = {
             row.tutor_email.lower(): Person(row.tutor_name or row.tutor_email, row.tutor_email.lower())

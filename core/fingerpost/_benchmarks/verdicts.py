@@ -17,7 +17,10 @@ GAP: frozenset[str] = frozenset({"not_met", "at_risk"})
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeFacts:
-    """One enrolment, as `Programme` describes it."""
+    """One enrolment, as `Programme` describes it.
+
+    One that its source no longer lists has ended, on `actual_end` at the latest.
+    """
 
     key: str
     title: str | None
@@ -28,6 +31,7 @@ class ProgrammeFacts:
     planned_end: date | None
     actual_end: date | None
     status: str | None
+    is_listed: bool = True
 
 
 @dataclass(slots=True)

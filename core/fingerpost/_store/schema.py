@@ -109,10 +109,9 @@ source_assignment = _source_table(
     *_optional(Text, "group", "tutor_name", "tutor_email"),
     Column("role", Text, nullable=False),
     *_optional(Text, "starts_on", "ends_on"),
-    # The day on which we first saw this learner in this group, and the last day once the source no longer lists it.
-    *_optional(Text, "since", "ended_on"),
-    # The first day in the group where it is known better than by `starts_on`: a new tutor restarts nothing.
-    Column("joined_on", Text),
+    # The day on which we first saw this learner in this group, and the first day in the group: a new tutor restarts
+    # nothing. `ended_on` is the last day once the source no longer lists it.
+    *_optional(Text, "since", "joined_on", "ended_on"),
 )
 
 source_activity = _source_table(
@@ -359,8 +358,8 @@ sweep_hold = Table(
     Column("connector", Integer, ForeignKey("connector.id"), primary_key=True),
     Column("stream", Text, primary_key=True),
     Column("row_id", Integer, primary_key=True, autoincrement=False),
-    # The day on which a complete read first lacked the row.
-    Column("since", Text),
+    # The row's last day if its removal is confirmed.
+    Column("ended_on", Text),
 )
 
 state = Table("state", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

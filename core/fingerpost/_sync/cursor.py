@@ -30,6 +30,7 @@ class StreamState:
         self._known: Any = None
         self._force_full = full
         self.since: Cursor | None = None
+        self.year: str | None = None
 
     @property
     def is_full(self) -> bool:
@@ -40,6 +41,7 @@ class StreamState:
         """Load what is stored, and decide where this read begins."""
         stream, state = self.stream, schema.stream_state
         self._known = stream.connection.execute(sa.select(state).where(stream.of(state))).one_or_none()
+        self.year = None if self._known is None else self._known.year
         if self._known is not None and not self._is_same:
             name = stream.instance.name
             stream.run.log.info("whole_read", connector=name, stream=stream.spec.name, why="settings changed")
@@ -102,7 +104,7 @@ class StreamState:
             now if complete else (known.complete_at if known is not None else None),
             None if held else full_at,
             data_at if complete else (known.data_at if known is not None else None),
-            known.year if known is not None else None,
+            self.year,
         )
         self._upsert(row)
 

@@ -14,7 +14,9 @@ from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFac
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
+from fingerpost._sync.history import OPEN_END, is_or_was
 from fingerpost._sync.providers import providers
+from fingerpost._words.days import academic_year_bounds
 
 FRESH_DAYS = 7.0
 """Days after a source's last complete read until its data is stale, unless the source says otherwise."""
@@ -24,6 +26,8 @@ _ATTRIBUTES = (
     "meaningful", "stem", "adviser_level",
 )  # fmt: skip
 _CHECKLIST = len(_ATTRIBUTES)
+_STARTS_ON = 5
+"""Where an activity's first day stands in a row of `_ACTIVITY_COLUMNS` after the learner."""
 
 _activity = schema.source_activity
 _ACTIVITY_COLUMNS = (
@@ -131,17 +135,19 @@ class Facts:
         whose = providers(connection, opened.config)
         self._groups = GroupHomes.of_groups(connection, whose)
         self._programmes = GroupHomes.of_programmes(connection, whose)
+        self._listed_until = _listed_until(connection)
 
     @property
     def fingerprint(self) -> str:
         """Return as text everything besides the records that decides a learner's facts."""
-        return f"{self.feeds.fingerprint}{self._groups.fingerprint}{self._programmes.fingerprint}"
+        homes = f"{self._groups.fingerprint}{self._programmes.fingerprint}"
+        return f"{self.feeds.fingerprint}{homes}{sorted(self._listed_until.items())}"
 
     def of(self, batch: Sequence[int]) -> list[LearnerFacts]:
         """Return the facts about the live learners among `batch`, in order of number.
 
         It takes six queries, however many learners. A group's activity is evidence for those who belonged to the group
-        on its first day; a programme's activity for those enrolled then.
+        on its first day, for ever; a programme's activity for those enrolled then.
         """
         learner = schema.learner
         people = self.connection.execute(
@@ -150,7 +156,7 @@ class Facts:
             .order_by(learner.c.id)
         ).all()
         programmes = _programmes(self.connection, batch)
-        evidence = self._evidence(batch)
+        evidence = self._evidence(batch, programmes)
         return [
             LearnerFacts(
                 learner_id=row.id,
@@ -158,12 +164,14 @@ class Facts:
                 ehc_plan=row.ehc_plan,
                 programmes=programmes.get(row.id, ()),
                 evidence=evidence.get(row.id, []),
-                fed=self.feeds.for_areas(programme.area for programme in programmes.get(row.id, ())),
+                fed=self.feeds.for_areas(one.area for one in programmes.get(row.id, ()) if one.is_listed),
             )
             for row in people
         ]
 
-    def _evidence(self, batch: Sequence[int]) -> dict[int, list[Evidence]]:
+    def _evidence(
+        self, batch: Sequence[int], programmes: Mapping[int, Sequence[ProgrammeFacts]]
+    ) -> dict[int, list[Evidence]]:
         found: dict[int, list[Evidence]] = {}
         live = _activity.c.deleted_run.is_(None)
         own = sa.select(_activity.c.learner_id, *_ACTIVITY_COLUMNS).where(
@@ -173,8 +181,13 @@ class Facts:
             found.setdefault(row[0], []).append(_activity_evidence(row, self.connectors))
         for homes, select in ((self._groups, _of_groups(batch)), (self._programmes, _of_programmes(batch))):
             counted = set()  # two sources may list a learner in one group
-            for holder, code, *shared in self.connection.execute(select.where(live)):
+            for holder, code, is_open, undated_from, *shared in self.connection.execute(select.where(live)):
                 learner, connector, key = shared[:3]
+                day = shared[_STARTS_ON]
+                if is_open and day > self._listed_until.get(holder, OPEN_END):
+                    continue
+                if undated_from is not None and day < _began(programmes.get(learner, ()), undated_from):
+                    continue
                 if (learner, connector, key) not in counted and homes.means(connector, code, holder):
                     counted.add((learner, connector, key))
                     found.setdefault(learner, []).append(_activity_evidence(shared, self.connectors))
@@ -182,34 +195,57 @@ class Facts:
         return found
 
 
+def _listed_until(connection: sa.Connection) -> dict[int, str]:
+    """Return the last day of the academic year that each source's list of groups is known to be of."""
+    state = schema.stream_state
+    select = sa.select(state.c.connector, state.c.year).where(
+        state.c.stream == "assignments", state.c.year.is_not(None)
+    )
+    return {number: academic_year_bounds(year)[1].isoformat() for number, year in connection.execute(select)}
+
+
 def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    """Select the activities of the groups that learners were in on the day, with the group and its source."""
+    """Select the activities of the groups that learners were in on the day.
+
+    Each comes with the source of the membership, the group, whether nothing says when the membership ends, and the day
+    from which it is taken to run if its source does not say when it began.
+    """
     member = schema.source_assignment
+    is_open = sa.and_(member.c.deleted_run.is_(None), member.c.ends_on.is_(None)).label("is_open")
+    undated_from = sa.case((member.c.starts_on.is_(None), member.c.joined_on)).label("undated_from")
     return (
-        sa.select(member.c.connector, member.c.group, member.c.learner_id, *_ACTIVITY_COLUMNS)
+        sa.select(member.c.connector, member.c.group, is_open, undated_from, member.c.learner_id, *_ACTIVITY_COLUMNS)
         .distinct()
         .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
         .where(
-            member.c.learner_id.in_(batch), member.c.deleted_run.is_(None), _activity.c.subject == "group",
-            sa.or_(member.c.starts_on.is_(None), member.c.starts_on <= _activity.c.starts_on),
+            member.c.learner_id.in_(batch), is_or_was(member), _activity.c.subject == "group",
+            member.c.joined_on <= _activity.c.starts_on,
             sa.or_(member.c.ends_on.is_(None), member.c.ends_on >= _activity.c.starts_on),
+            sa.or_(member.c.deleted_run.is_(None), member.c.ended_on >= _activity.c.starts_on),
         )
     )  # fmt: skip
 
 
+def _began(programmes: Sequence[ProgrammeFacts], day: str) -> str:
+    """Return the first day of the studies that went on after a day; empty if none is known."""
+    return min((one.starts_on.isoformat() for one in programmes if str(one.actual_end or OPEN_END) >= day), default="")
+
+
 def _of_programmes(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    """Select the activities of the programmes that learners were on that day, with the programme and its source."""
+    """Select the activities of the programmes that learners were on that day, in the same way."""
     programme = schema.source_programme
+    dated = sa.false().label("is_open"), sa.null().label("undated_from")
     return (
-        sa.select(programme.c.connector, programme.c.code, programme.c.learner_id, *_ACTIVITY_COLUMNS)
+        sa.select(programme.c.connector, programme.c.code, *dated, programme.c.learner_id, *_ACTIVITY_COLUMNS)
         .distinct()
         .join_from(
             programme, _activity, sa.and_(_activity.c.programme == programme.c.code, _activity.c.programme.is_not(None))
         )
         .where(
-            programme.c.learner_id.in_(batch), programme.c.deleted_run.is_(None), _activity.c.subject == "programme",
+            programme.c.learner_id.in_(batch), is_or_was(programme), _activity.c.subject == "programme",
             programme.c.starts_on <= _activity.c.starts_on,
             sa.or_(programme.c.actual_end.is_(None), programme.c.actual_end >= _activity.c.starts_on),
+            sa.or_(programme.c.deleted_run.is_(None), programme.c.ended_on >= _activity.c.starts_on),
         )
     )  # fmt: skip
 
@@ -220,15 +256,17 @@ def _programmes(connection: sa.Connection, batch: Sequence[int]) -> dict[int, tu
     for row in connection.execute(
         sa.select(
             table.c.learner_id, table.c.key, table.c.code, table.c.title, table.c.type, table.c.level, table.c.area,
-            table.c.starts_on, table.c.planned_end, table.c.actual_end, table.c.status,
+            table.c.starts_on, table.c.planned_end, table.c.actual_end, table.c.status, table.c.ended_on,
         )
-        .where(table.c.learner_id.in_(batch), table.c.deleted_run.is_(None))
+        .where(table.c.learner_id.in_(batch), is_or_was(table))
         .order_by(table.c.learner_id, table.c.starts_on, table.c.key)
     ):  # fmt: skip
-        number, key, code, title, kind, level, area, starts_on, planned_end, actual_end, status = row
+        number, key, code, title, kind, level, area, starts_on, planned_end, actual_end, status, ended_on = row
+        if ended_on is not None:  # no longer listed: it ran until then at the latest
+            actual_end = min(day for day in (actual_end, planned_end, ended_on) if day is not None)
         programme = ProgrammeFacts(
             key, title or code, kind, level, area, date.fromisoformat(starts_on), _day(planned_end), _day(actual_end),
-            status,
+            status, is_listed=ended_on is None,
         )  # fmt: skip
         found[number] = (*found.get(number, ()), programme)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fingerpost._store import schema
+from fingerpost._sync.history import is_or_was
 
 
 class GroupHomes:
@@ -29,21 +30,20 @@ class GroupHomes:
     def of_groups(cls, connection: sa.Connection, providers: Mapping[int, int]) -> GroupHomes:
         """Return which source's members a group's activities are for."""
         table = schema.source_assignment
-        return cls._live(connection, providers, table.c.group, table.c.identity.is_not(None))
+        return cls._of(connection, providers, table.c.group, table.c.identity.is_not(None))
 
     @classmethod
     def of_programmes(cls, connection: sa.Connection, providers: Mapping[int, int]) -> GroupHomes:
         """Return which source's enrolments a programme's activities are for."""
-        return cls._live(connection, providers, schema.source_programme.c.code)
+        return cls._of(connection, providers, schema.source_programme.c.code)
 
     @classmethod
-    def _live(
+    def _of(
         cls, connection: sa.Connection, providers: Mapping[int, int], code: sa.Column[Any],
         *where: sa.ColumnElement[bool],
     ) -> GroupHomes:  # fmt: skip
-        row = code.table.c
-        live = sa.select(row.connector, code).where(code.is_not(None), row.deleted_run.is_(None), *where).distinct()
-        return cls(providers, connection.execute(live))
+        rows = sa.select(code.table.c.connector, code).where(code.is_not(None), is_or_was(code.table), *where)
+        return cls(providers, connection.execute(rows.distinct()))
 
     def means(self, connector: int, code: str, holder: int) -> bool:
         """Say whether a code used by `connector` refers to what `holder` has under it."""

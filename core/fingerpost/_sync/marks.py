@@ -36,10 +36,13 @@ class Touched:
         elif activity["subject"] == "programme":
             self.programmes.add(activity["programme"])
 
-    def note_shared_before(self, connection: sa.Connection, activities: sa.Table, numbers: list[int]) -> None:
+    def note_shared_before(
+        self, connection: sa.Connection, activities: sa.Table, numbers: Iterable[int | None]
+    ) -> None:
         """Note the groups and programmes that changed activities were for until now: they may have lost evidence."""
+        known = [number for number in numbers if number is not None]
         for column, names in ((activities.c.group, self.groups), (activities.c.programme, self.programmes)):
-            select = sa.select(column).distinct().where(activities.c.id.in_(numbers), column.is_not(None))
+            select = sa.select(column).distinct().where(activities.c.id.in_(known), column.is_not(None))
             names.update(connection.scalars(select))
 
     def clear(self) -> None:
@@ -70,9 +73,17 @@ class Marks:
 
 
 def remove_rows(
-    connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str
-) -> Touched:
-    """Mark rows as deleted; return what that affects."""
+    connection: sa.Connection, table: sa.Table, numbers: list[int], *, run: int, connector: int, stream: str,
+    last_day: str | None,
+) -> Touched:  # fmt: skip
+    """Mark rows as deleted; return what that affects.
+
+    Memberships and enrolments that had begun have ended on `last_day`; without one they were never so.
+    """
+    gone_from: dict[str, Any] = {"deleted_run": run, "changed_run": run}
+    if "ended_on" in table.c:
+        begun = sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= last_day)
+        gone_from["ended_on"] = sa.case((begun, last_day)) if last_day is not None else None
     touched = Touched()
     warning = schema.warning
     for start in range(0, len(numbers), 500):
@@ -83,7 +94,7 @@ def remove_rows(
         if shared:
             touched.groups.update(row.group for row in gone if row.group is not None)
             touched.programmes.update(row.programme for row in gone if row.programme is not None)
-        connection.execute(sa.update(table).where(table.c.id.in_(some)).values(deleted_run=run, changed_run=run))
+        connection.execute(sa.update(table).where(table.c.id.in_(some)).values(gone_from))
         connection.execute(
             sa.delete(warning).where(
                 warning.c.connector == connector,

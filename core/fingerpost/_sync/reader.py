@@ -11,8 +11,7 @@ written while a source waits for a network.
 from __future__ import annotations
 
 import contextlib
-import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from time import perf_counter
 from typing import Any, cast
@@ -24,8 +23,10 @@ from sqlalchemy import exc
 from fingerpost._contract.messages import Checkpoint, Deleted, Message, Record, Rejected
 from fingerpost._mapping.compiled import Reject
 from fingerpost._record.models import MODELS
+from fingerpost._sync.collector import no_collector
 from fingerpost._sync.cursor import StreamState
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.history import history_of, last_day
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.marks import Touched, mark_dirty, remove_rows
 from fingerpost._sync.rows import StreamRows
@@ -61,6 +62,7 @@ class StreamReader:
         name, fields = stream.spec.name, stream.mapping.fields
         self._is_shared = name == "activities" and not fields.isdisjoint(("group", "programme"))
         self._touched = Touched()
+        self._gone: list[int] = []
         self._parts: set[str] = set()
         self._uncommitted = 0
         self._has_breaker = True
@@ -73,7 +75,7 @@ class StreamReader:
         """
         hit("stream_started")
         try:
-            with _no_collector():
+            with no_collector():
                 self._read()
         except BreakerOpen as error:
             self.state.restore()
@@ -111,8 +113,7 @@ class StreamReader:
         else:
             report.message = f"The store refused a write ({type(error).__name__})."
             stream.run.log.debug("store_refused", exc_info=error)
-        name = stream.instance.name
-        stream.run.log.error("stream_failed", connector=name, stream=stream.spec.name, message=report.message)
+        stream.run.log.error("stream_failed", connector=report.connector, stream=report.stream, message=report.message)
 
     # -- one read ------------------------------------------------------------------------------------------------
 
@@ -134,6 +135,8 @@ class StreamReader:
     def _load(self) -> None:
         stream = self.stream
         self.state.load()
+        self._history = history_of(stream, self.state.year)
+        self._last_day = last_day(stream.run.as_of, self.state.year)
         self._next_id = 1 + (stream.connection.scalar(sa.select(sa.func.max(stream.table.c.id))) or 0)
         self._seen = SeenRows(self._next_id)
         self.quarantine.load()
@@ -219,9 +222,13 @@ class StreamReader:
         self._check_breaker(final=True)
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
-            gone = sweep(self.stream, self._seen, self._parts)
-            held = gone is None
-            self._remove(gone or [])
+            gone, held = sweep(self.stream, self._seen, self._parts, self._last_day)
+            if held:
+                self._gone += gone
+            else:
+                self._remove(gone)
+        if self._history is not None:
+            self.state.year = self._history.finish(self._gone)
         if self.state.is_full:
             self.quarantine.forget_old()
             self.warnings.forget_old()
@@ -311,6 +318,8 @@ class StreamReader:
         """Map and upsert new and changed records."""
         stream, touched, is_quarantined = self.stream, self._touched, len(self.quarantine) > 0
         mapped = stream.mapping.apply([record.data for record in records])
+        history, replaced = self._history, []
+        before_it = {} if history is None else history.before(numbers)
         rows: list[tuple[Any, ...]] = []
         run, connector, identify = stream.run.id, stream.number, self._identify
         encode, stamp = self._rows.encode, self._rows.stamp
@@ -325,8 +334,7 @@ class StreamReader:
                 continue
             key, _, part = record
             fields = model.__dict__
-            uln = fields["uln"]
-            identity = identify(fields["learner_ref"], uln)
+            identity = identify(fields["learner_ref"], fields["uln"])
             if is_learners:
                 if identity is None:
                     self.quarantine.reject(record, row_hash, "missing_required", "learner_ref", "")
@@ -334,7 +342,7 @@ class StreamReader:
                 learner = ensure(identity)
                 touched.merges.add(learner)
             else:
-                learner = learner_of(identity) if identity is not None else None
+                learner = None if identity is None else learner_of(identity)
             if known is None:
                 number = self._next_id
                 self._next_id += 1
@@ -352,9 +360,13 @@ class StreamReader:
                 touched.learners.add(learner)
             if is_quarantined:
                 self._withdraw(key)
-            rows.append(
-                (number, connector, key, part, row_hash, run, run, identity, uln, learner, *encode(fields), *stamp)
-            )
+            if history is not None:
+                old = before_it.get(number)
+                stamp = history.stamps(identity, fields, old)
+                if old is not None and history.has_replaced(identity, fields, old):
+                    replaced.append(old)
+            about = number, connector, key, part, row_hash, run, run, identity, fields["uln"], learner
+            rows.append((*about, *encode(fields), *stamp))
             if self._is_shared:
                 touched.note_shared(fields)
         self.warnings.add_issues((records[index].key, name, code) for index, name, code in mapped.issues)
@@ -363,10 +375,11 @@ class StreamReader:
         stream.report.new += new
         stream.report.changed += changed
         if changed and stream.spec.name == "activities":
-            before_them = [number for number in numbers if number is not None]
-            touched.note_shared_before(stream.connection, stream.table, before_them)
+            touched.note_shared_before(stream.connection, stream.table, numbers)
         if is_learners:
             self.identities.write_new()
+        if history is not None and replaced:
+            self._next_id = history.keep(replaced, self._next_id, self.warnings.warn)
         self._rows.upsert(rows)
         self.warnings.write()
         self._check_breaker(final=False)
@@ -428,21 +441,10 @@ class StreamReader:
     def _remove(self, numbers: list[int]) -> None:
         stream = self.stream
         stream.report.deleted += len(numbers)
+        self._gone += numbers
         self._touched.add(
             remove_rows(
                 stream.connection, stream.table, numbers, run=stream.run.id, connector=stream.number,
-                stream=stream.spec.name,
+                stream=stream.spec.name, last_day=self._last_day,
             )
         )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keep the cyclic collector out of the loop, which creates a million live objects and no cyclic garbage."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

@@ -19,6 +19,9 @@ PROVENANCE: tuple[str, ...] = (
 )  # fmt: skip
 """The columns that every source table begins with."""
 
+HISTORY: dict[StreamName, tuple[str, ...]] = {"assignments": ("since", "joined_on"), "programmes": ()}
+"""Columns of a stream's table that depend on what a row said before."""
+
 STAMPS: dict[StreamName, dict[str, tuple[str, ...]]] = {"responses": {"answered_run": ("response", "until")}}
 """Columns of a stream's table that hold the run in which certain other columns last changed, and those columns.
 
@@ -49,7 +52,7 @@ def written_columns(stream: StreamName, fields: Collection[str]) -> list[str]:
     The others are null in every row, and need not be bound a million times.
     """
     filled = {*fields, *(["checklist"] if not set(CHECKLIST).isdisjoint(fields) else [])}
-    ours = {*PROVENANCE, *STAMPS.get(stream, ())}
+    ours = {*PROVENANCE, *STAMPS.get(stream, ()), *HISTORY.get(stream, ())}
     columns = [column for column in SOURCE_TABLES[stream].columns if column.name not in ours]
     return [column.name for column in columns if column.name in filled or not column.nullable]
 
@@ -102,8 +105,9 @@ class StreamRows:
         name, table = stream.spec.name, stream.table
         written, stamps = written_columns(name, stream.mapping.fields), STAMPS.get(name, {})
         self.encode = row_encoder(name, written)
-        self.stamp = (stream.run.id,) * len(stamps)
-        blank = [one.name for one in table.columns if one.name not in {*PROVENANCE, *written, *stamps}]
+        self.stamp: tuple[int | str, ...] = (stream.run.id,) * len(stamps)
+        bound = {*PROVENANCE, *written, *stamps, *HISTORY.get(name, ())}
+        blank = [one.name for one in table.columns if one.name not in bound]
         self._upsert = self._dialect.upsert(
             table, conflict=["connector", "key"], keep=["id", "first_run"], null=["deleted_run", *blank], stamp=stamps
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,8 +18,15 @@ SWEEP_ROWS, SWEEP_SHARE = 5, 0.20
 _hold = schema.sweep_hold
 
 
-def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] | None:
-    """Return the rows to remove because a full read lacked them; None if the removal is held for a person.
+class Missing(NamedTuple):
+    """The rows that a full read lacked, and whether their removal is held for a person."""
+
+    rows: list[int]
+    is_held: bool
+
+
+def sweep(stream: Stream, seen: SeenRows, parts: Collection[str], last_day: str) -> Missing:
+    """Return the rows that a full read lacked; whoever removes them gives them `last_day`, also after a hold.
 
     Only rows of the `parts` that the source supplied are considered. An empty stream, and one that lacks implausibly
     many rows, are held, and stay held: new rows must not make the share of missing ones small enough.
@@ -38,21 +46,20 @@ def sweep(stream: Stream, seen: SeenRows, parts: Collection[str]) -> list[int] |
     # Answers all go at once when a year ends and its items are closed; without them a tutor is sent more, not less.
     if gone and (empty or many) and stream.spec.name != "responses":
         why = "returned no rows" if not parts else f"no longer holds {len(gone)} of {total} {stream.spec.name}"
-        _hold_back(stream, gone, why)
+        _hold_back(stream, gone, why, last_day)
         stream.run.log.warning(
             "sweep_held", connector=stream.instance.name, stream=stream.spec.name, rows=len(gone), of=total
         )
-        return None
+        return Missing(gone, is_held=True)
     _let_go(stream)
-    return gone
+    return Missing(gone, is_held=False)
 
 
-def _hold_back(stream: Stream, gone: list[int], why: str) -> None:
-    select = sa.select(_hold.c.row_id, _hold.c.since).where(stream.of(_hold))
-    since: dict[int, str | None] = dict(stream.connection.execute(select).all())
+def _hold_back(stream: Stream, gone: list[int], why: str, last_day: str) -> None:
+    select = sa.select(_hold.c.row_id, _hold.c.ended_on).where(stream.of(_hold))
+    before: dict[int, str | None] = dict(stream.connection.execute(select).all())
     _let_go(stream)
-    today = stream.run.as_of.isoformat()
-    rows = [(stream.number, stream.spec.name, number, since.get(number) or today) for number in gone]
+    rows = [(stream.number, stream.spec.name, number, before.get(number) or last_day) for number in gone]
     executemany(stream.connection, stream.run.store.dialect.insert_ignore(_hold), rows)
     stream.report.message = (
         f"Connector {stream.instance.name} {why}, so nothing was removed. If that is right, run "

@@ -90,11 +90,14 @@ def confirm_sweep(opened: Opened, only: Collection[str]) -> list[HeldSweep]:
         for one in confirmed:
             number = numbers[one.connector]
             these = sa.and_(hold.c.connector == number, hold.c.stream == one.stream)
-            rows = list(connection.scalars(sa.select(hold.c.row_id).where(these)))
-            touched = remove_rows(
-                connection, schema.SOURCE_TABLES[one.stream], rows, run=run, connector=number, stream=one.stream
-            )
-            mark_dirty(connection, store.dialect, touched)
+            for last_day in connection.scalars(sa.select(hold.c.ended_on).where(these).distinct()).all():
+                same = hold.c.ended_on.is_not_distinct_from(last_day)
+                rows = list(connection.scalars(sa.select(hold.c.row_id).where(these, same)))
+                touched = remove_rows(
+                    connection, schema.SOURCE_TABLES[one.stream], rows, run=run, connector=number, stream=one.stream,
+                    last_day=last_day or opened.today().isoformat(),
+                )  # fmt: skip
+                mark_dirty(connection, store.dialect, touched)
             connection.execute(sa.delete(hold).where(these))
         return confirmed
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import sqlalchemy as sa
 from alembic import op
+
+from fingerpost._words.days import academic_year_of
 
 revision = "0005"
 down_revision = "0004"
@@ -11,9 +15,9 @@ down_revision = "0004"
 _COLUMNS = {
     "source_learner": ("previous_ref", "previous_ukprn"),
     "source_programme": ("ended_on",),
-    "source_assignment": ("since", "ended_on", "joined_on"),
+    "source_assignment": ("since", "joined_on", "ended_on"),
     "stream_state": ("year",),
-    "sweep_hold": ("since",),
+    "sweep_hold": ("ended_on",),
 }
 
 
@@ -32,8 +36,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.execute("UPDATE source_assignment SET since = (SELECT as_of FROM run WHERE run.id = first_run)")
+    year = "CAST(substr(since, 1, 4) AS INTEGER) - CASE WHEN substr(since, 6, 2) < '08' THEN 1 ELSE 0 END"
+    op.execute(f"UPDATE source_assignment SET joined_on = coalesce(starts_on, CAST({year} AS TEXT) || '-08-01')")  # noqa: S608
     for table in ("source_assignment", "source_programme"):
         op.execute(
             f"UPDATE {table} SET ended_on = (SELECT as_of FROM run WHERE run.id = deleted_run) "  # noqa: S608
             "WHERE deleted_run IS NOT NULL"
         )
+    _date_lists()
+
+
+def _date_lists() -> None:
+    """Say of which academic year each list of groups is: that of its last complete read."""
+    connection = op.get_bind()
+    state = sa.table("stream_state", *(sa.column(name) for name in ("connector", "stream", "complete_at", "year")))
+    lists = sa.and_(state.c.stream == "assignments", state.c.complete_at.is_not(None))
+    for number, instant in connection.execute(sa.select(state.c.connector, state.c.complete_at).where(lists)).all():
+        year = academic_year_of(date.fromisoformat(instant[:10]))
+        connection.execute(sa.update(state).where(lists, state.c.connector == number).values(year=year))

@@ -1,0 +1,236 @@
+"""Keep what has ended: who was in which group, and on which programme, when.
+
+A row that a complete source no longer lists has ended; it was not untrue. It stays in its table, removed but with its
+last day in `ended_on`, and evidence of a group or programme is decided by it for ever. A row that is changed into
+another membership or enrolment leaves a copy of what it said. A row that goes before it began was never so.
+
+A list of groups that gives no dates belongs to an academic year. Its year turns when a fifth of its rows are new that
+year: what it lacks from then on ended on 31 July, and what it adds begins on 1 August.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, ClassVar, TypeAlias
+
+import sqlalchemy as sa
+
+from fingerpost._store import schema
+from fingerpost._store.store import executemany
+from fingerpost._sync.stream import Stream
+from fingerpost._words.days import academic_year_bounds, academic_year_of
+
+NEW_SHARE = 5
+"""A list has turned when one in so many of its rows is new this academic year."""
+
+TURNED_BY = "-11-01"
+"""The day by which a list that is still being read is this year's, however little of it is new."""
+
+OPEN_END = "9999-12-31"
+"""The last day of what has none."""
+
+Fields: TypeAlias = Mapping[str, Any]
+_assignment = schema.source_assignment
+
+
+def is_or_was(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is listed, or was so once."""
+    return sa.or_(table.c.deleted_run.is_(None), table.c.ended_on.is_not(None))
+
+
+def last_day(today: date, year: str | None) -> str:
+    """Return the last day of a row that today's read lacks: today, or 31 July if its list is last year's."""
+    if year is None or year >= academic_year_of(today):
+        return today.isoformat()
+    return academic_year_bounds(year)[1].isoformat()
+
+
+class History:
+    """Keep the history of one stream while it is read; `year` is the academic year that its list is known to be of."""
+
+    code: ClassVar[str | None] = None
+    """The warning about a row that now means something else, if there is one."""
+
+    def __init__(self, stream: Stream, year: str | None) -> None:
+        self.stream = stream
+        self.table = stream.table
+        self.year = year
+        self.last_day = last_day(stream.run.as_of, year)
+        self._today = stream.run.as_of.isoformat()
+        self._first_day = academic_year_bounds(academic_year_of(stream.run.as_of))[0].isoformat()
+
+    def before(self, numbers: Iterable[int | None]) -> dict[int, Any]:
+        """Return what is stored of rows that are about to be replaced, by number."""
+        known = [number for number in numbers if number is not None]
+        select = sa.select(self.table).where(self.table.c.id.in_(known))
+        return {row.id: row for row in self.stream.connection.execute(select)} if known else {}
+
+    def stamps(self, identity: str | None, fields: Fields, old: Any) -> tuple[str, ...]:
+        """Return the values of a row's columns that depend on what it said before, if there are any."""
+        return ()
+
+    def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
+        """Say whether a row now means something else than before, and is not a correction of it."""
+        raise NotImplementedError
+
+    def keep(self, replaced: Sequence[Any], next_id: int, warn: Callable[[str, str], None]) -> int:
+        """Store copies of rows that now mean something else, as ended; return the next free number."""
+        if self.code is not None:
+            for old in replaced:
+                warn(self.code, old.key)
+        names = [column.name for column in self.table.columns]
+        copies = [copy for old in replaced if (copy := self._copy(old)) is not None]
+        rows = [
+            tuple((copy | {"id": next_id + place, "row_hash": 0})[name] for name in names)
+            for place, copy in enumerate(copies)
+        ]
+        executemany(self.stream.connection, self.stream.run.store.dialect.insert_ignore(self.table), rows)
+        return next_id + len(rows)
+
+    def _copy(self, old: Any) -> dict[str, Any] | None:
+        ended = old.ended_on or self.last_day
+        was_never_so = old.deleted_run is not None and old.ended_on is None
+        if was_never_so or (old.starts_on is not None and old.starts_on > ended):
+            return None
+        deleted = old.deleted_run or self.stream.run.id
+        return dict(
+            old._asdict(), key=f"{old.key} (before run {self.stream.run.id})", ended_on=ended, deleted_run=deleted
+        )
+
+    def finish(self, gone: Collection[int]) -> str | None:
+        """Settle what a complete read without these rows means; return the academic year that the list is now of."""
+        return self.year
+
+
+class Enrolments(History):
+    """Keep the enrolments that have ended."""
+
+    def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
+        """Say whether a row now means another learner, another course or a later enrolment on the same one."""
+        if old.identity != identity or (None not in (old.code, fields["code"]) and old.code != fields["code"]):
+            return True
+        started = academic_year_of(date.fromisoformat(old.starts_on))
+        end = old.actual_end or old.planned_end or academic_year_bounds(started)[1].isoformat()
+        return bool(fields["starts_on"].isoformat() > end)
+
+
+class Memberships(History):
+    """Keep the memberships of groups that have ended, and know since when a learner has been in a group."""
+
+    def __init__(self, stream: Stream, year: str | None) -> None:
+        super().__init__(stream, year)
+        self._is_this_years = year is None or year >= academic_year_of(stream.run.as_of)
+
+    def stamps(self, identity: str | None, fields: Fields, old: Any) -> tuple[str, ...]:
+        """Return the day on which we first saw the learner in the group, and the first day in the group."""
+        begins = None if fields["starts_on"] is None else fields["starts_on"].isoformat()
+        if old is None or self.has_replaced(identity, fields, old):
+            moved = old is not None and old.deleted_run is None and self._is_this_years
+            return self._today, begins or (self._today if moved else self._first_day)
+        same_tutor = (old.tutor_email, old.tutor_name) == (fields["tutor_email"], fields["tutor_name"])
+        if begins is not None and (same_tutor or old.starts_on is None):
+            return old.since, begins
+        return old.since, min(old.joined_on, begins or old.joined_on)
+
+    def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
+        """Say whether a row now means another learner or group, or one who left in an earlier year and is back."""
+        is_back = old.ended_on is not None and old.ended_on < self._first_day
+        return is_back or (old.identity, old.group) != (identity, fields["group"])
+
+    def finish(self, gone: Collection[int]) -> str | None:
+        """Let new memberships succeed those that have gone, and turn the list's year when it is this year's."""
+        self._succeed(frozenset(gone))
+        return self._turn()
+
+    def _succeed(self, gone: frozenset[int]) -> None:
+        """Date the memberships that no complete read saw before by those that the same learners have left.
+
+        The same group under another tutor carries on from its first day. Another group, without a date of its own,
+        begins today, unless what was left was last year's.
+        """
+        ledger, connection = schema.stream_run, self.stream.connection
+        ends = self.stream.of(ledger), ledger.c.state.in_(("complete", "unchanged", "held"))
+        last = connection.scalar(sa.select(sa.func.max(ledger.c.run)).where(*ends))
+        if last is None or not (self.stream.report.new or self.stream.run.report.interrupted):
+            return
+        row = _assignment.c
+        names = (
+            row.id,
+            row.identity,
+            row.group,
+            row.starts_on,
+            row.since,
+            row.joined_on,
+            row.ended_on,
+            row.deleted_run,
+            row.first_run,
+        )
+        select = sa.select(*names).where(row.connector == self.stream.number, row.identity.is_not(None))
+        rows = connection.execute(select.order_by(row.identity).execution_options(yield_per=5_000))
+        updates = []
+        for _, some in groupby(rows, key=attrgetter("identity")):
+            known = list(some)
+            left = [one for one in known if one.id in gone or (one.ended_on or "") >= self._first_day]
+            for new in known if left else ():
+                if new.first_run > last and new.deleted_run is None:
+                    updates.append((*self._succession(new, left), new.id))
+        mark = self.stream.run.store.dialect.placeholder
+        update = f"UPDATE source_assignment SET since = {mark}, joined_on = {mark} WHERE id = {mark}"  # noqa: S608
+        executemany(connection, update, updates)
+
+    def _succession(self, new: Any, left: Sequence[Any]) -> tuple[str, str]:
+        same = [old for old in left if old.group == new.group]
+        if same:
+            return min(old.since for old in same), min(new.joined_on, *(old.joined_on for old in same))
+        moved = new.starts_on is None and self._is_this_years
+        return new.since, self._today if moved else new.joined_on
+
+    def _turn(self) -> str:
+        """Return the academic year that the list is known to be of, now that it was read to its end."""
+        this_year = academic_year_of(self.stream.run.as_of)
+        if self.year is None or self.year >= this_year:  # a later one: the clock was wrong
+            return this_year
+        row, hold = _assignment.c, schema.sweep_hold
+        held = sa.select(hold.c.row_id).where(self.stream.of(hold))
+        listed = row.connector == self.stream.number, row.deleted_run.is_(None), row.id.not_in(held)
+        is_new = sa.or_(row.since >= self._first_day, row.starts_on >= self._first_day)
+        counts = sa.select(sa.func.count(), sa.func.count().filter(is_new)).where(*listed)
+        total, new = self.stream.connection.execute(counts).one()
+        is_late = self._today >= f"{this_year[:4]}{TURNED_BY}"
+        return this_year if total and (new * NEW_SHARE >= total or is_late) else self.year
+
+
+class ReusedKeys(History):
+    """Keep last year's evidence in a log that is only ever added to, when its numbers start again."""
+
+    code = "key_reused"
+
+    def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
+        """Say whether a key now means another day and another learner, or another event of another academic year."""
+        day = fields["starts_on"].isoformat()
+        if old.starts_on == day or old.deleted_run is not None:
+            return False
+        if (old.identity, old.group, old.programme) != (identity, fields["group"], fields["programme"]):
+            return True
+        event = [(getattr(old, name), fields[name]) for name in ("kind", "title", "organisation")]
+        return _year(old.starts_on) != _year(day) and any(before != now for before, now in event)
+
+    def _copy(self, old: Any) -> dict[str, Any]:
+        """Keep the event: it took place."""
+        return dict(old._asdict(), key=f"{old.key} (before run {self.stream.run.id})")
+
+
+def history_of(stream: Stream, year: str | None) -> History | None:
+    """Return what keeps the history of a stream, if it has one."""
+    if stream.spec.name == "assignments":
+        return Memberships(stream, year)
+    if stream.spec.name == "programmes":
+        return Enrolments(stream, year)
+    return ReusedKeys(stream, year) if stream.spec.name == "activities" and stream.mode == "append" else None
+
+
+def _year(day: str) -> str:
+    return academic_year_of(date.fromisoformat(day))
