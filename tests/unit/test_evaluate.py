@@ -310,12 +310,23 @@ def test_a_longer_gap_starts_a_new_spell() -> None:
     assert only_use(verdict).reason == "outside_period"
 
 
-def test_exactly_62_days_is_still_a_summer() -> None:
-    end = date(2025, 7, 1)
-    for days, period in ((62, "programme:2024/25"), (63, "programme:2025/26")):
-        first = programme(date(2024, 9, 2), end, end, key="Y1", status="completed")
-        second = programme(end + timedelta(days=days), date(2026, 7, 3), key="Y2")
-        assert judge("6.1", learner(programmes=(first, second))).period == period
+@pytest.mark.parametrize(
+    ("ended", "begins", "status", "period"),
+    [
+        pytest.param(date(2025, 6, 26), date(2025, 9, 2), "completed", "programme:2024/25", id="an early summer"),
+        pytest.param(date(2025, 7, 31), date(2025, 8, 1), "completed", "programme:2024/25", id="no summer at all"),
+        pytest.param(date(2024, 11, 29), date(2025, 9, 2), "withdrawn", "programme:2024/25", id="back the next year"),
+        pytest.param(date(2024, 10, 4), date(2026, 1, 5), "withdrawn", "programme:2024/25", id="late in the next year"),
+        pytest.param(date(2024, 7, 5), date(2025, 9, 2), "completed", "programme:2025/26", id="a year out"),
+        pytest.param(date(2024, 2, 2), date(2025, 9, 2), "on_break", "programme:2023/24", id="a long break of study"),
+    ],
+)
+def test_studies_continue_if_academic_years_follow_each_other(
+    ended: date, begins: date, status: str, period: str
+) -> None:
+    first = programme(date(ended.year - (ended.month < 8), 9, 2), ended, ended, key="Y1", status=status)
+    second = programme(begins, date(2026, 7, 3), key="Y2")
+    assert judge("6.1", learner(programmes=(first, second))).period == period
 
 
 def test_a_programme_is_due_on_the_latest_planned_day_of_what_is_still_running() -> None:
@@ -353,14 +364,11 @@ def test_the_main_programme_is_the_one_planned_longest_even_if_a_shorter_one_ove
     assert judge("6.1", learner(programmes=(overrun, main)), date(2026, 5, 1)).programme == "B"
 
 
-def test_a_later_programme_joins_an_overrunning_one_a_summer_before_it_starts() -> None:
+def test_a_later_programme_of_the_next_year_continues_an_overrunning_one() -> None:
     overrun = programme(date(2024, 9, 2), date(2025, 7, 4), key="A")
-    later = programme(date(2026, 1, 5), date(2026, 7, 3), key="B")
-    facts = learner(programmes=(overrun, later))
-    joins = date(2026, 1, 5) - timedelta(days=62)
-    before = judge("6.1", facts, joins - timedelta(days=1))
-    assert (before.status, before.next_change) == ("not_met", joins)
-    assert (judge("6.1", facts, joins).status, judge("6.1", facts, joins).due) == ("not_due", date(2026, 7, 3))
+    facts = learner(programmes=(overrun, programme(date(2026, 1, 5), date(2026, 7, 3), key="B")))
+    verdict = judge("6.1", facts, date(2025, 9, 1))
+    assert (verdict.status, verdict.due, verdict.period) == ("not_due", date(2026, 7, 3), "programme:2024/25")
 
 
 def test_a_last_day_in_the_future_ends_it_on_that_day() -> None:

@@ -24,7 +24,7 @@ from fingerpost._words.faults import explained
 from fingerpost._words.nearest import did_you_mean
 from fingerpost._words.packaged import Library
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the evaluator changes, so that every learner is judged again."""
 
 _Kind: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

@@ -31,9 +31,6 @@ VerdictReason: TypeAlias = Literal[
 ]
 """The reason for a verdict. ``attribute_not_recorded`` is followed by a colon and the attribute's name."""
 
-SUMMER = timedelta(days=62)
-"""A longer gap between programmes makes two spells of study; a shorter one is a summer."""
-
 ONE_DAY = timedelta(days=1)
 
 
@@ -98,11 +95,11 @@ def stand(scope: Scope, facts: LearnerFacts, as_of: date) -> Standing:
 
 
 def _next_boundary(programmes: Iterable[ProgrammeFacts], as_of: date, year: AcademicYear) -> date:
-    """Return the first later day on which a programme begins, ends or is a summer away, or the year is over."""
+    """Return the first later day on which a programme begins or has ended, or the year is over."""
     days = [year.end + ONE_DAY]
     for programme in programmes:
         if programme.starts_on > as_of:
-            days += programme.starts_on, programme.starts_on - SUMMER
+            days.append(programme.starts_on)
         if programme.planned_end is not None:
             days.append(programme.planned_end + ONE_DAY)
         if programme.actual_end is not None:
@@ -128,17 +125,26 @@ def _enrolment(programme: ProgrammeFacts, as_of: date) -> _Enrolment:
 
 
 def _spells(enrolments: list[_Enrolment]) -> list[list[_Enrolment]]:
-    """Join programmes that overlap or are at most a summer apart, in date order."""
+    """Join programmes of the same academic year or of years that follow each other, in date order.
+
+    A summer is a summer, whatever its first and last days are. After a break of study the learner continues, however
+    long it was.
+    """
     spells: list[list[_Enrolment]] = []
-    end = date.min
+    last: _Enrolment | None = None
     for enrolment in sorted(enrolments, key=lambda one: (one.programme.starts_on, one.programme.key)):
-        if spells and enrolment.programme.starts_on <= end + SUMMER:
+        if last is not None and _continues(enrolment, last):
             spells[-1].append(enrolment)
-            end = max(end, enrolment.end)
+            last = max(last, enrolment, key=lambda one: one.end)
         else:
             spells.append([enrolment])
-            end = enrolment.end
+            last = enrolment
     return spells
+
+
+def _continues(enrolment: _Enrolment, last: _Enrolment) -> bool:
+    years = year_of(enrolment.programme.starts_on).start.year - year_of(last.end).start.year
+    return years <= 1 or last.programme.status == "on_break"
 
 
 def _find_spell(standing: Standing, enrolments: list[_Enrolment]) -> None:
