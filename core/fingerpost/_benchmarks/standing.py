@@ -103,10 +103,7 @@ def _next_boundary(programmes: Iterable[ProgrammeFacts], as_of: date, year: Acad
     for programme in programmes:
         if programme.starts_on > as_of:
             days += programme.starts_on, programme.starts_on - SUMMER
-        if programme.planned_end is not None:
-            days.append(programme.planned_end + ONE_DAY)
-        if programme.actual_end is not None:
-            days.append(programme.actual_end + ONE_DAY)
+        days += [end + ONE_DAY for end in (programme.planned_end, programme.actual_end) if end is not None]
     return min(day for day in days if day > as_of)
 
 
