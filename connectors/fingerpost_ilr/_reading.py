@@ -22,6 +22,8 @@ _AIM_FIELDS = (
     "FundModel", "ProgType", "StdCode", "FworkCode", "PwayCode", "CompStatus",
 )  # fmt: skip
 _AIM_DATES = ("LearnStartDate", "LearnPlanEndDate", "LearnActEndDate")
+_PROGRAMME_FIELDS = ("Code", "Title", "Type", "Level", "Area", *_AIM_DATES, "Status")
+"""What a mapping calls the fields of `Programme` that follow its slug."""
 _AIM_NAME_FIELDS = ("LearnAimRef", "AimSeqNumber")
 _PLACEMENT_FIELDS = ("WorkPlaceStartDate", "WorkPlaceEndDate", "WorkPlaceHours", "WorkPlaceMode", "WorkPlaceEmpId")
 _OUTCOME_FIELDS = ("OutType", "OutCode", "OutStartDate", "OutEndDate", "OutCollDate")
@@ -83,20 +85,9 @@ class Reading:
             aims = [self._aim(child, who) for child in element if self._names[child.tag] == "LearningDelivery"]
             slugs: Counter[str] = Counter()
             for programme in programmes(aims):
-                data = {
-                    "LearnRefNumber": ref,
-                    "AcademicYear": year,
-                    "Code": programme.code,
-                    "Title": programme.title,
-                    "Type": programme.type,
-                    "Level": programme.level,
-                    "Area": programme.area,
-                    "LearnStartDate": programme.starts_on,
-                    "LearnPlanEndDate": programme.planned_end,
-                    "LearnActEndDate": programme.actual_end,
-                    "Status": programme.status,
-                }
-                yield Record(f"{year}/{who}/{_numbered(programme.slug, slugs)}", data, year)
+                slug, *said = programme
+                data = {"LearnRefNumber": ref, "AcademicYear": year, **dict(zip(_PROGRAMME_FIELDS, said, strict=True))}
+                yield Record(f"{year}/{who}/{_numbered(slug, slugs)}", data, year)
 
     def placements(self) -> Iterator[Message]:
         """Yield work placements, in the order of the file within each aim."""
