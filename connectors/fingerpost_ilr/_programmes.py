@@ -198,12 +198,6 @@ def _programme(
 
 
 def _status(statuses: set[str]) -> str:
-    for code, word in (
-        (_CONTINUING, "continuing"),
-        (_ON_BREAK, "on_break"),
-        (_COMPLETED, "completed"),
-        (_WITHDRAWN, "withdrawn"),
-    ):
-        if code in statuses:
-            return word
-    return min(statuses)  # no code that the specification knows: the host reports it
+    words = {_CONTINUING: "continuing", _ON_BREAK: "on_break", _COMPLETED: "completed", _WITHDRAWN: "withdrawn"}
+    # Where it is no code that the specification knows, the host reports it.
+    return next((word for code, word in words.items() if code in statuses), min(statuses))
