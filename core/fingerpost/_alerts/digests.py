@@ -262,9 +262,9 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
     for audience in audiences:
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
-            payload = None if digest is None else render(run, channel, context, digest)
             if digest is None:
                 continue
+            payload = render(run, channel, context, digest)
             if payload is None:
                 run.report.digests.failed += 1
                 continue

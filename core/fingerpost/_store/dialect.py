@@ -140,10 +140,7 @@ class SqliteDialect(Dialect):
             # SQLAlchemy begins transactions itself; the driver would commit behind its back.
             connection.isolation_level = None
             _write_ahead(connection)
-            for pragma in (
-                "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY",
-                f"cache_size=-{CACHE_KIB}",
-            ):  # fmt: skip
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", f"cache_size=-{CACHE_KIB}"):
                 connection.execute(f"PRAGMA {pragma}")
 
         @event.listens_for(engine, "begin")

@@ -267,7 +267,9 @@ def _todo(
     if rejected:
         yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list shows which and why."
     for item, counts in outbox.items():
-        yield from _todo_outbox(item, counts)
+        for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+            if counts.get(state):
+                yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
 def _todo_runs(last: RunStatus) -> Iterator[str]:
@@ -292,12 +294,6 @@ _REFUSED = {
     "digest": "permanently refused by the mail system: correct the address.",
     "gap_item": "permanently refused by the ILP: run fingerpost check, and make sure that the login may write.",
 }
-
-
-def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
-    for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
-        if counts.get(state):
-            yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
 def _many(count: int, one: str, many: str) -> str:
