@@ -41,7 +41,10 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
     config = directory / "fingerpost.toml"
     again = _begins_with(config, kind.mark)
     if not again:
-        _refuse_full(directory)
+        if directory.is_dir() and any(directory.iterdir()):
+            raise ConfigError(
+                f"The folder {directory} holds other files; name an empty or a new one: fingerpost demo DIR."
+            )
         click.echo(f"Making a college of {learners:,} invented learners in {directory} ...", err=True)
         kind.make(directory, learners=learners)
     with app.open(config=config) as college:
@@ -57,11 +60,6 @@ def _begins_with(config: Path, mark: str) -> bool:
         return config.read_text(encoding="utf-8-sig").startswith(mark)
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _refuse_full(directory: Path) -> None:
-    if directory.is_dir() and any(directory.iterdir()):
-        raise ConfigError(f"The folder {directory} holds other files; name an empty or a new one: fingerpost demo DIR.")
 
 
 def _describe(college: College, report: RunReport, gaps: tuple[Gap, ...], directory: Path, *, again: bool) -> None:

@@ -83,7 +83,10 @@ def show(college: College, occupation: str, region: str | None, soc: SocVersion 
         parts = [fact for fact in report.of(kind) if fact.value is not None and fact.split and kind not in _WORDS]
         if figures or words or parts:
             click.echo(f"\n{_HEADINGS[kind]}")
-            _print_figures([*figures, *(fact for fact in parts[:_PARTS] if fact not in figures)])
+            shown = [*figures, *(fact for fact in parts[:_PARTS] if fact not in figures)]
+            if shown:
+                rows = [(_figure(fact), _about(fact), fact.year, fact.region, fact.source) for fact in shown]
+                show_table(("figure", "what it is", "year", "region", "source"), rows, indent="  ")
             _print_words(words)
             _print_more(len(parts) - _PARTS)
     _print_no_data(report)
@@ -99,12 +102,6 @@ def _name(report: MarketReport) -> str:
 
 _WORDS = ("occupation", "skill", "course", "vacancy", "profile")
 """The kinds of fact that are words with a figure beside them."""
-
-
-def _print_figures(facts: Sequence[Fact]) -> None:
-    if facts:
-        rows = [(_figure(fact), _about(fact), fact.year, fact.region, fact.source) for fact in facts]
-        show_table(("figure", "what it is", "year", "region", "source"), rows, indent="  ")
 
 
 def _print_words(facts: Sequence[Fact]) -> None:

@@ -41,12 +41,7 @@ def on_terminal() -> bool:
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> None:
-    """Print a table."""
-    click.echo(table(headings, rows, indent=indent))
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "") -> str:
-    """Return an aligned table: numbers to the right; on a terminal the widest columns give way to a line's width.
+    """Print an aligned table: numbers to the right; on a terminal the widest columns give way to a line's width.
 
     A file or another program gets every cell whole: a cut e-mail address or key is of no use to it.
     """
@@ -58,15 +53,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: 
         if widest is None or widths[widest] <= _NARROWEST:
             break
         widths[widest] -= 1
-    lines = [headings, *cells]
-    return "\n".join(
-        indent
-        + _GAP.join(
+    for line in (headings, *cells):
+        shown = (
             cell.rjust(width) if right else _cut(cell, width).ljust(width)
             for cell, width, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+        )
+        click.echo(indent + _GAP.join(shown).rstrip())
 
 
 def _cell(value: object) -> str:

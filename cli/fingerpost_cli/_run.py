@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from fingerpost import College
-from fingerpost.reports import DataFault, RunReport, StatusReport
+from fingerpost.reports import RunReport, StatusReport
 from fingerpost_cli._app import Answer, question
 from fingerpost_cli._output import counted, day, local, say, show_table
 from fingerpost_cli._progress import shown_progress
@@ -106,19 +106,15 @@ def status(college: College, runs: int, data_quality: bool) -> Iterator[Answer]:
     if data_quality:
         faults = college.data_quality()
         yield Answer({"faults": faults})
-        _list_faults(faults)
+        if faults:
+            rows = [(one.connector, one.stream, one.key, one.field, one.code, one.where) for one in faults]
+            show_table(("source", "stream", "record", "field", "fault", "where"), rows)
+        else:
+            click.echo("No faults in the data are known.")
     else:
         report = college.status(runs=runs)
         yield Answer(report)
         _describe_status(report)
-
-
-def _list_faults(faults: list[DataFault]) -> None:
-    if faults:
-        rows = [(one.connector, one.stream, one.key, one.field, one.code, one.where) for one in faults]
-        show_table(("source", "stream", "record", "field", "fault", "where"), rows)
-    else:
-        click.echo("No faults in the data are known.")
 
 
 def _describe_status(report: StatusReport) -> None:

@@ -68,7 +68,7 @@ class FileOutbox:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # One fixed name beside the target: what a crash leaves behind, the next attempt overwrites.
         partial = target.with_name(f".{target.name}.part")
-        with open(partial, "wb", opener=_private) as file:
+        with open(partial, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -85,10 +85,6 @@ def _holds(path: Path, content: bytes) -> bool:
         return path.read_bytes() == content
     except (FileNotFoundError, NotADirectoryError):
         return False
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

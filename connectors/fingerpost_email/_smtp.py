@@ -374,16 +374,12 @@ def _opening_errors() -> Iterator[None]:
         raise _Reply(error.smtp_code, error.smtp_error) from None
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # a lost connection
         raise
-    except ssl.SSLError as error:
-        raise _tls_halt(error) from None
-
-
-def _tls_halt(error: ssl.SSLError) -> _Halt:
-    if isinstance(error, ssl.SSLCertVerificationError):
+    except ssl.SSLCertVerificationError as error:
         cause = (error.verify_message or "not trusted").rstrip(".")
-        return _Halt(
+        raise _Halt(
             "tls: certificate refused",
             f"The mail server's certificate was refused ({cause}), so nothing was sent. Check that `host` is the name "
             "in the certificate; if the college has its own certificate authority, set `ca_file` to its PEM file.",
-        )
-    return _Halt("tls: no handshake", _NO_TLS)
+        ) from None
+    except ssl.SSLError:
+        raise _Halt("tls: no handshake", _NO_TLS) from None

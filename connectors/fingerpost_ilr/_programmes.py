@@ -55,9 +55,9 @@ class Programme(NamedTuple):
     """One programme: `slug` tells it from the learner's others, whatever order the file has them in."""
 
     slug: str
-    type: str
-    title: str
     code: str
+    title: str
+    type: str
     level: str
     area: str
     starts_on: str
@@ -185,9 +185,9 @@ def _programme(
     ends = [aim.actual_end for aim in members]
     return Programme(
         slug=slug,
-        type=type_,
-        title=title,
         code=code,
+        title=title,
+        type=type_,
         level=level,
         area=area,
         starts_on=min((aim.start for aim in members if aim.start), default=""),
@@ -198,12 +198,6 @@ def _programme(
 
 
 def _status(statuses: set[str]) -> str:
-    for code, word in (
-        (_CONTINUING, "continuing"),
-        (_ON_BREAK, "on_break"),
-        (_COMPLETED, "completed"),
-        (_WITHDRAWN, "withdrawn"),
-    ):
-        if code in statuses:
-            return word
-    return min(statuses)  # no code that the specification knows: the host reports it
+    words = {_CONTINUING: "continuing", _ON_BREAK: "on_break", _COMPLETED: "completed", _WITHDRAWN: "withdrawn"}
+    # Where it is no code that the specification knows, the host reports it.
+    return next((word for code, word in words.items() if code in statuses), min(statuses))

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 _LEARNER_FIELDS = ("LearnRefNumber", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email", "EHC")
-_AIM_FIELDS = (
-    "LearnAimRef", "AimType", "LearnStartDate", "LearnPlanEndDate", "LearnActEndDate",
-    "FundModel", "ProgType", "StdCode", "FworkCode", "PwayCode", "CompStatus",
-)  # fmt: skip
+_AIM_CODES = ("LearnAimRef", "AimType", "FundModel", "ProgType", "CompStatus")
 _AIM_DATES = ("LearnStartDate", "LearnPlanEndDate", "LearnActEndDate")
+_AIM_FIELDS = (*_AIM_CODES, *_AIM_DATES, "StdCode", "FworkCode", "PwayCode")
+_PROGRAMME_FIELDS = ("Code", "Title", "Type", "Level", "Area", *_AIM_DATES, "Status")
+"""What a mapping calls the fields of `Programme` that follow its slug."""
 _AIM_NAME_FIELDS = ("LearnAimRef", "AimSeqNumber")
 _PLACEMENT_FIELDS = ("WorkPlaceStartDate", "WorkPlaceEndDate", "WorkPlaceHours", "WorkPlaceMode", "WorkPlaceEmpId")
 _OUTCOME_FIELDS = ("OutType", "OutCode", "OutStartDate", "OutEndDate", "OutCollDate")
@@ -76,33 +76,18 @@ class Reading:
     def programmes(self) -> Iterator[Message]:
         """Yield the programmes that each learner's aims make up."""
         year = self.file.year
-        for element in self._elements(LEARNER):
-            ref, who = self._who(element)
-            if not ref:
-                continue
+        for element, ref, who in self._named(LEARNER):
             aims = [self._aim(child, who) for child in element if self._names[child.tag] == "LearningDelivery"]
             slugs: Counter[str] = Counter()
             for programme in programmes(aims):
-                data = {
-                    "LearnRefNumber": ref,
-                    "AcademicYear": year,
-                    "Code": programme.code,
-                    "Title": programme.title,
-                    "Type": programme.type,
-                    "Level": programme.level,
-                    "Area": programme.area,
-                    "LearnStartDate": programme.starts_on,
-                    "LearnPlanEndDate": programme.planned_end,
-                    "LearnActEndDate": programme.actual_end,
-                    "Status": programme.status,
-                }
-                yield Record(f"{year}/{who}/{_numbered(programme.slug, slugs)}", data, year)
+                slug, *said = programme
+                data = {"LearnRefNumber": ref, "AcademicYear": year, **dict(zip(_PROGRAMME_FIELDS, said, strict=True))}
+                yield Record(f"{year}/{who}/{_numbered(slug, slugs)}", data, year)
 
     def placements(self) -> Iterator[Message]:
         """Yield work placements, in the order of the file within each aim."""
-        for element in self._elements(LEARNER):
-            ref, who = self._who(element)
-            if not ref or next(element.iterdescendants("{*}LearningDeliveryWorkPlacement"), None) is None:
+        for element, ref, who in self._named(LEARNER):
+            if next(element.iterdescendants("{*}LearningDeliveryWorkPlacement"), None) is None:
                 continue
             sequence: Counter[str] = Counter()
             for delivery in element:
@@ -112,10 +97,7 @@ class Reading:
     def outcomes(self) -> Iterator[Message]:
         """Yield destination outcomes, also of learners whom the file does not hold."""
         year = self.file.year
-        for element in self._elements(DESTINATIONS):
-            ref, who = self._who(element)
-            if not ref:
-                continue
+        for element, ref, who in self._named(DESTINATIONS):
             uln = text(element, "ULN", self._names)
             slugs: Counter[str] = Counter()
             for child in element:
@@ -134,6 +116,19 @@ class Reading:
                 yield element
         if len(self._names.namespaces | {self.file.namespace}) > 1:
             self._context.warn("mixed_namespaces", where=self.file.name)
+
+    def _named(self, wanted: str) -> Iterator[tuple[etree._Element, str, str]]:
+        """Yield each element with the learner's reference and what keys call the learner; warn of one without."""
+        for element in self._elements(wanted):
+            ref = text(element, "LearnRefNumber", self._names)
+            if not ref:
+                self._context.warn("missing_reference", field="LearnRefNumber", where=self._where())
+            elif ref not in self._seen:
+                self._seen.add(ref)
+                yield element, ref, ref
+            else:
+                self._again[ref] += 1
+                yield element, ref, f"{ref}~{self._again[ref] + 1}"
 
     def _learner(self, element: etree._Element, template: dict[str, str]) -> dict[str, str]:
         data = template.copy()
@@ -164,20 +159,11 @@ class Reading:
                 monitoring = texts(child, _MONITORING_FIELDS, names)
                 if monitoring["ProvSpecDelMonOccur"].upper() == "A":
                     area = monitoring["ProvSpecDelMon"]
+        ref, kind, fund, prog, status = (data[name] for name in _AIM_CODES)
         start, planned_end, actual_end = (self._day(data[name], name, who) for name in _AIM_DATES)
         framework = "/".join(part for part in (data["FworkCode"], data["PwayCode"]) if part)
-        return Aim(
-            ref=data["LearnAimRef"],
-            kind=data["AimType"],
-            fund=data["FundModel"],
-            prog=data["ProgType"],
-            course=data["StdCode"] or framework,
-            status=data["CompStatus"],
-            start=start,
-            planned_end=planned_end,
-            actual_end=actual_end,
-            area=area,
-        )
+        course = data["StdCode"] or framework
+        return Aim(ref, kind, fund, prog, course, status, start, planned_end, actual_end, area)
 
     def _placements(self, delivery: etree._Element, ref: str, who: str, sequence: Counter[str]) -> Iterator[Message]:
         year = self.file.year
@@ -195,18 +181,6 @@ class Reading:
                 self._context.warn("bad_employer_id", key=key, field="WorkPlaceEmpId", where=self.file.name)
             data |= {"LearnRefNumber": ref, "LearnAimRef": aim["LearnAimRef"]}
             yield Record(key, data, year)
-
-    def _who(self, element: etree._Element) -> tuple[str, str]:
-        """Return a learner's reference and what keys call the learner; empty, with a warning, if there is none."""
-        ref = text(element, "LearnRefNumber", self._names)
-        if not ref:
-            self._context.warn("missing_reference", field="LearnRefNumber", where=self._where())
-            return "", ""
-        if ref not in self._seen:
-            self._seen.add(ref)
-            return ref, ref
-        self._again[ref] += 1
-        return ref, f"{ref}~{self._again[ref] + 1}"
 
     def _day(self, value: str, name: str, who: str) -> str:
         day = iso_day(value)

@@ -114,12 +114,9 @@ class LineReader:
 
     def _rejected(self, bad: _BadLine, line: bytes, where: str) -> Rejected | None:
         """Return a bad line for quarantine; one without a key is recognised by its content."""
-        if not self._is_ours(bad.stream):
+        if bad.stream != self._stream and not (self._is_first and bad.stream not in self._streams):
             return None
         return Rejected(bad.key, bad.reason, where, {} if bad.key else {"line": xxhash.xxh3_64_hexdigest(line.strip())})
-
-    def _is_ours(self, stream: str) -> bool:
-        return stream == self._stream or (self._is_first and stream not in self._streams)
 
     def _message(self, line: bytes, label: str) -> Message | None:
         """Return what one line says; None where it is about another stream."""

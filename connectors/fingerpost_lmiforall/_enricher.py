@@ -140,10 +140,12 @@ class _Steps:
         self._region_name = "" if folded in _UK else folded
         self.by_kind: dict[FactKind, Callable[[str], Iterable[Fact]]] = {
             "occupation": lambda soc: self._read("occupation", reading.occupation, soc, f"soc/code/{soc}"),
-            "pay": partial(self._ashe, "pay", reading.pay, "ashe/estimatePay", widen=True),
-            "hours": partial(self._ashe, "hours", reading.hours, "ashe/estimateHours", widen=True),
-            "annual_change": partial(self._ashe, "annual_change", reading.annual_changes, "ashe/annualChanges"),
-            "unemployment": partial(self._plain, "unemployment", reading.unemployment, "lfs/unemployment"),
+            "pay": partial(self._ashe, "pay", "ashe/estimatePay", widen=True),
+            "hours": partial(self._ashe, "hours", "ashe/estimateHours", widen=True),
+            "annual_change": partial(self._ashe, "annual_change", "ashe/annualChanges"),
+            "unemployment": partial(
+                self._plain, "unemployment", partial(reading.newest, kind="unemployment"), "lfs/unemployment"
+            ),
             "employment": self._employment,
             "replacement": partial(self._plain, "replacement", reading.replacement, "wf/replacement_demand"),
             "shortage": self._shortage,
@@ -157,7 +159,8 @@ class _Steps:
     def _plain(self, kind: FactKind, read: Read, path: str, soc: str) -> list[Fact]:
         return self._read(kind, read, soc, path, {"soc": soc})
 
-    def _ashe(self, kind: FactKind, read: Read, path: str, soc: str, *, widen: bool = False) -> list[Fact]:
+    def _ashe(self, kind: FactKind, path: str, soc: str, *, widen: bool = False) -> list[Fact]:
+        read = partial(reading.newest, kind=kind)
         region = self._region(ASHE_REGIONS)
         filters = {} if region is None else {"filters": f"region:{region.code}"}
         return self._read(kind, read, soc, path, {"soc": soc} | filters, region, widen=widen)

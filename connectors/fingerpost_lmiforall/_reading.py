@@ -220,35 +220,25 @@ def _year(row: Json, key: str = "year") -> int | None:
     return row[key].whole(1990, 2100)
 
 
-def _newest(rows: Json, about: About, kind: FactKind, key: str, low: float, high: float, **said: Any) -> list[Fact]:
-    """Return the figure of the newest year that has one; the order of the rows says nothing."""
-    figures = ((_year(row), row[key].number(low, high)) for row in rows)
+_SERIES: dict[FactKind, tuple[str, str, float, float, str, str]] = {
+    "pay": ("series", "estpay", 1, 100_000, "GBP a week", "estimate"),  # gross, modelled
+    "hours": ("series", "hours", 0.1, 168, "hours a week", "estimate"),
+    # Of pay, to the year before; most likely in percent.
+    "annual_change": ("annual_changes", "change", -100, 1_000, "percent", "change in a year"),
+    "unemployment": ("years", "unemprate", 1e-9, 100, "percent", "rate"),  # 0 stands for no figure
+}
+"""Where an answer has a figure for each year, from what to what it may be, its unit and what it is."""
+
+
+def newest(value: object, about: About, kind: FactKind) -> list[Fact]:
+    """Read the figure of the newest year that has one; the order of the rows says nothing."""
+    rows, key, low, high, unit, statistic = _SERIES[kind]
+    figures = ((_year(row), row[key].number(low, high)) for row in about.read(value)[rows])
     known = {year: figure for year, figure in figures if year is not None and figure is not None}
-    return [about.fact(kind, year=str(year), value=known[year], **said) for year in sorted(known)[-1:]]
-
-
-def pay(value: object, about: About) -> list[Fact]:
-    """Read `ashe/estimatePay`: gross weekly pay in GBP, modelled."""
-    rows = about.read(value)["series"]
-    return _newest(rows, about, "pay", "estpay", 1, 100_000, unit="GBP a week", statistic="estimate")
-
-
-def hours(value: object, about: About) -> list[Fact]:
-    """Read `ashe/estimateHours`: hours a week."""
-    rows = about.read(value)["series"]
-    return _newest(rows, about, "hours", "hours", 0.1, 168, unit="hours a week", statistic="estimate")
-
-
-def annual_changes(value: object, about: About) -> list[Fact]:
-    """Read `ashe/annualChanges`: the change of pay to the year before, most likely in percent."""
-    rows = about.read(value)["annual_changes"]
-    return _newest(rows, about, "annual_change", "change", -100, 1_000, unit="percent", statistic="change in a year")
-
-
-def unemployment(value: object, about: About) -> list[Fact]:
-    """Read `lfs/unemployment`: the rate in percent; 0 stands for no figure."""
-    rows = about.read(value)["years"]
-    return _newest(rows, about, "unemployment", "unemprate", 1e-9, 100, unit="percent", statistic="rate")
+    return [
+        about.fact(kind, year=str(year), value=known[year], unit=unit, statistic=statistic)
+        for year in sorted(known)[-1:]
+    ]
 
 
 def shortages(value: object, about: About) -> list[Fact]:

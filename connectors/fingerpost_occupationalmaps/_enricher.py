@@ -204,13 +204,15 @@ def _courses(
     occupation: Occupation, found: reading.MapOccupation, inquiry: Inquiry, lars_codes: _LarsCodes
 ) -> Iterator[Fact]:
     path, expand = f"Occupations/{found.code}", {"expand": "occupation.products"}
-    reply = inquiry.fetch("course", path, expand, keep=reading.kept_products, nothing=(404,))
+    keep = partial(reading.kept_lists, keys=("products",))
+    reply = inquiry.fetch("course", path, expand, keep=keep, nothing=(404,))
     for product in reading.products(reply.value):
         yield ORIGIN.fact("course", occupation, reply, text=lars_codes.added_to(product).title)
 
 
 def _next_steps(occupation: Occupation, found: reading.MapOccupation, inquiry: Inquiry) -> Iterator[Fact]:
     path = f"OccupationalProgression/{found.code}"
-    reply = inquiry.fetch("profile", path, keep=reading.kept_progression, nothing=(404,))
+    keep = partial(reading.kept_lists, keys=("occupations", "progressions"))
+    reply = inquiry.fetch("profile", path, keep=keep, nothing=(404,))
     fact = partial(ORIGIN.fact, "profile", occupation, reply, statistic="next occupation", split=f"from {found.name}")
     yield from (fact(text=title) for title in reading.next_occupations(reply.value, found.code))

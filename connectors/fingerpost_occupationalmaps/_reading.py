@@ -6,6 +6,7 @@ SOC codes are numbers, and 0 means that an occupation has none in that edition.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,11 +74,6 @@ def map_occupations(value: Any) -> list[MapOccupation]:
     return [found for row in approved if (found := _map_occupation(row))]
 
 
-def kept_products(value: Any) -> Any:
-    """Return what is worth remembering of an occupation's products: what `products` reads."""
-    return _kept_lists(value, "products")
-
-
 def products(value: Any) -> list[Product]:
     """Read what there is to train for one occupation; what is no longer offered is left out."""
     return list(dict.fromkeys(found for row in Json(value)["products"] if (found := _product(row))))
@@ -96,11 +92,6 @@ def lars_code(value: Any) -> int | None:
     return Json(value)["larsCode"].whole(1, 99_999)
 
 
-def kept_progression(value: Any) -> Any:
-    """Return what is worth remembering of what may come next: what `next_occupations` reads."""
-    return _kept_lists(value, "occupations", "progressions")
-
-
 def next_occupations(value: Any, code: str) -> list[str]:
     """Read the titles of the occupations that one may go on to from the one with this code."""
     said = Json(value)
@@ -110,7 +101,7 @@ def next_occupations(value: Any, code: str) -> list[str]:
     return [titles[each] for each in onward if each in titles]
 
 
-def _kept_lists(value: Any, *keys: str) -> Any:
+def kept_lists(value: Any, *, keys: Sequence[str]) -> Any:
     """Return the lists at these keys; None where one is missing, since the answer is then something else."""
     kept = Json(value).only(*keys)
     return kept if all(isinstance(kept.get(key), list) for key in keys) else None

@@ -51,7 +51,9 @@ class PromonitorChannel(Channel):
                 with writing.database.transaction() as connection:
                     connection.execute(sa.select(sa.literal(1))).all()
                     items = writing.statements(connection)
-                    yield Finding("ok", f"{label}: the database answers; items go {_target(items)}.")
+                    table = f"into the table {full_name(items.plan)}"
+                    target = table if items.procedure is None else f"through the procedure {items.procedure}"
+                    yield Finding("ok", f"{label}: the database answers; items go {target}.")
                     yield from _check_rights(label, connection, items)
             except exc.SQLAlchemyError as error:
                 yield Finding("error", writing.database.explain(error).message)
@@ -89,12 +91,6 @@ class PromonitorChannel(Channel):
         """Yield our open items on all pages, found by their marks in one read."""
         with closing(Writing(self.config, context)) as writing:
             yield from writing.listed()
-
-
-def _target(items: ItemStatements) -> str:
-    if items.procedure is None:
-        return f"into the table {full_name(items.plan)}"
-    return f"through the procedure {items.procedure}"
 
 
 def _check_rights(label: str, connection: sa.Connection, items: ItemStatements) -> Iterator[Finding]:

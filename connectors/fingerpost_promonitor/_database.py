@@ -123,7 +123,7 @@ class Server:
     def _connected(self, connection: Any, _record: object) -> None:
         """Set the time limits of a new connection."""
         if self.backend == "sqlite":
-            connection.set_progress_handler(self._is_late, 10_000)
+            connection.set_progress_handler(lambda: time.monotonic() > self._deadline, 10_000)
         elif self.backend == "postgresql":
             self._outside_transaction(connection, f"SET statement_timeout = {int(self._timeout * 1000)}")
         elif self.backend == "mssql" and hasattr(connection, "timeout"):
@@ -154,9 +154,6 @@ class Server:
 
     def _start_clock(self) -> None:
         self._deadline = time.monotonic() + self._timeout
-
-    def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
 
 
 class Database(Server):

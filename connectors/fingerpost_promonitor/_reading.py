@@ -65,7 +65,12 @@ class Reading:
     def read(self, stream: StreamName, cursor: Cursor | None) -> Iterator[Message]:
         """Yield the records of a stream: all of them, or those that may have changed since `cursor`."""
         names = sorted(self._context.columns)
-        _refuse_odd_names(names)
+        for name in names:
+            if not IDENTIFIER.fullmatch(name):
+                raise ConfigError(
+                    f"The mapping reads the column {name!r}, which is not a plain name, so nothing was read. Correct "
+                    "the mapping."
+                )
         queries = self.queries(stream)
         replaced = self._replaced(stream)
         if not replaced:
@@ -260,15 +265,6 @@ def academic_years(today: date) -> tuple[str, str]:
     """Return the academic year before that of a day and its own, as ProSolution spells them: 24/25."""
     start = today.year if today.month >= 8 else today.year - 1
     return tuple(f"{year % 100:02}/{(year + 1) % 100:02}" for year in (start - 1, start))  # type: ignore[return-value]
-
-
-def _refuse_odd_names(names: Iterable[str]) -> None:
-    for name in names:
-        if not IDENTIFIER.fullmatch(name):
-            raise ConfigError(
-                f"The mapping reads the column {name!r}, which is not a plain name, so nothing was read. Correct the "
-                "mapping."
-            )
 
 
 # -- one record -------------------------------------------------------------------------------------------------------

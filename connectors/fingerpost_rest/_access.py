@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 
+_TO_PATH = re.compile(r"((?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/?#]*)?)([^?#]*)")
+"""What is before the path of an address, perhaps a relative one, and the path."""
+
+
 def address(base_url: str, path: str) -> str:
     """Return the address of a path below the base; a full address stays as it is."""
     return path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}"
@@ -121,8 +125,7 @@ class PathParameters(AuthBase):
             url, learner = following(response), self._values["learner"]
             if not url:
                 return url
-            before, path, after = _around_path(url)
-            return f"{before}{path.replace(learner, '{learner}')}{after}"
+            return _TO_PATH.sub(lambda found: found[1] + found[2].replace(learner, "{learner}"), url, count=1)
 
         return hidden
 
@@ -139,12 +142,6 @@ class Pace:
         if self._seconds and len(self._sent) == self._sent.maxlen:
             time.sleep(max(0.0, self._sent[0] + self._seconds - time.monotonic()))
         self._sent.append(time.monotonic())
-
-
-def _around_path(url: str) -> tuple[str, str, str]:
-    """Split an address, perhaps a relative one, into what is before its path, the path, and what comes after."""
-    found = re.match(r"((?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://[^/?#]*)?)([^?#]*)(.*)", url, re.DOTALL)
-    return (found[1], found[2], found[3]) if found else (url, "", "")
 
 
 def _basic(username: str, password: str) -> str:

@@ -88,22 +88,18 @@ class Table(BaseModel):
 
 # -- signing in -------------------------------------------------------------------------------------------------------
 
-_REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "api_key": ("key", "header"),
-    "bearer": ("token",),
-    "basic": ("username", "password"),
-    "oauth2": ("url", "client_id", "client_secret"),
-    "login": ("url", "username", "password"),
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "none": ((), ()),
+    "api_key": (("key", "header"), ("value",)),
+    "bearer": (("token",), ("header", "value")),
+    "basic": (("username", "password"), ()),
+    "oauth2": (("url", "client_id", "client_secret"), ("send", "scope", "token_path", "header", "value")),
+    "login": (
+        ("url", "username", "password"),
+        ("send", "username_field", "password_field", "token_path", "header", "value"),
+    ),
 }
-_OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "api_key": ("value",),
-    "bearer": ("header", "value"),
-    "basic": (),
-    "oauth2": ("send", "scope", "token_path", "header", "value"),
-    "login": ("send", "username_field", "password_field", "token_path", "header", "value"),
-}
+"""The keys that each way to sign in needs, and those that it may have."""
 
 
 class Auth(Table):
@@ -136,11 +132,11 @@ class Auth(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed, given = _REQUIRED_KEYS[self.kind], self.model_fields_set - {"kind"}
+        (needed, optional), given = _KEYS[self.kind], self.model_fields_set - {"kind"}
         missing = [name for name in needed if name not in given]
         if missing:
             raise ValueError(f'of kind "{self.kind}" needs {" and ".join(missing)} as well')
-        idle = sorted(given - {*needed, *_OPTIONAL_KEYS[self.kind]})
+        idle = sorted(given - {*needed, *optional})
         if idle:
             raise ValueError(f'of kind "{self.kind}" has no use for {", ".join(idle)}; remove it')
         if self.kind == "oauth2" and self.send == "json":

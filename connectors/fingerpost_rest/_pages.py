@@ -39,18 +39,13 @@ class Client:
 
     def __init__(self, config: Service) -> None:
         self._config = config
-        self._access = Access(config.auth, config.base_url, config.headers)
+        self.access = Access(config.auth, config.base_url, config.headers)
         self._pace = Pace(config.rate)
         self.host = urlsplit(config.base_url).hostname or ""
 
-    @property
-    def access(self) -> Access:
-        """The access that signs requests."""
-        return self._access
-
     def sign_in(self, context: Context) -> None:
         """Sign in where that is needed and has not been done yet."""
-        self._access.prepare(context, self._pace)
+        self.access.prepare(context, self._pace)
 
     def send(self, method: str, path: str, context: Context, *, placed: PathParameters, **options: Any) -> Response:
         """Send one request and return the answer, checked by the HTTP helper alone."""
@@ -113,9 +108,9 @@ class Client:
             yield Page(records, len(whole), last=not pagination.following(response))
 
     def _options(self, context: Context, placed: PathParameters | None) -> dict[str, Any]:
-        renewal = {"renew": lambda: self._access.renew(context, self._pace)} if self._access.renewable else {}
+        renewal = {"renew": lambda: self.access.renew(context, self._pace)} if self.access.renewable else {}
         headers = {"Accept": "application/json", **self._config.headers}
-        return {"headers": headers, "auth": placed or self._access, "pace": self._pace.wait, **renewal}
+        return {"headers": headers, "auth": placed or self.access, "pace": self._pace.wait, **renewal}
 
     def _records(self, body: object, listed: Listed, context: Context, *, name: str, where: str) -> list[Any]:
         records = search(listed.records, body)
@@ -145,10 +140,8 @@ class _Paginator:
         params: dict[str, str] = {}
         if said.size is not None and said.size_parameter is not None:
             params[said.size_parameter] = str(said.size)
-        if said.kind == "page":
-            params[said.parameter or "page"] = str(self._number)
-        elif said.kind == "offset":
-            params[said.parameter or "offset"] = "0"
+        if said.kind in {"page", "offset"}:
+            params[said.parameter or said.kind] = self._place
         return params
 
     def advance(self, response: Response, body: object, count: int) -> None:
@@ -156,8 +149,8 @@ class _Paginator:
         self._body, self._count = body, count
         self._read += count
         kinds: dict[str, Callable[[Response], str | None]] = {
-            "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._page,
-            "offset": self._offset,
+            "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._counted,
+            "offset": self._counted,
         }  # fmt: skip
         self._next = kinds[self._pagination.kind](response)
 
@@ -174,17 +167,16 @@ class _Paginator:
         token = self._text_at(self._pagination.next or "")
         return _with_parameter(response.url, self._pagination.parameter or "cursor", token) if token else None
 
-    def _page(self, response: Response) -> str | None:
+    def _counted(self, response: Response) -> str | None:
         if self._is_last():
             return None
         self._number += 1
-        return _with_parameter(response.url, self._pagination.parameter or "page", str(self._number))
+        return _with_parameter(response.url, self._pagination.parameter or self._pagination.kind, self._place)
 
-    def _offset(self, response: Response) -> str | None:
-        """Go on after what was received, not what was asked for: a service may cap the size of a page."""
-        if self._is_last():
-            return None
-        return _with_parameter(response.url, self._pagination.parameter or "offset", str(self._read))
+    @property
+    def _place(self) -> str:
+        """Where a page begins: after what was received, not what was asked for, as a service may cap its size."""
+        return str(self._number if self._pagination.kind == "page" else self._read)
 
     def _is_last(self) -> bool:
         """Trust what the answer says about its end; where it says nothing, only an empty page is the end.

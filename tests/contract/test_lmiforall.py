@@ -677,7 +677,7 @@ def test_the_newest_year_with_a_figure_counts_whatever_the_order(pay: dict[int, 
     series = [{"year": year, "estpay": figure} for year, figure in pay.items()]
     random.shuffle(series)
     known = {year: figure for year, figure in pay.items() if figure is not None}
-    found = [(fact.year, fact.value) for fact in parsing.pay({"soc": 5241, "series": series}, ABOUT)]
+    found = [(fact.year, fact.value) for fact in parsing.newest({"soc": 5241, "series": series}, ABOUT, "pay")]
     assert found == ([(str(max(known)), float(known[max(known)]))] if known else [])
 
 
@@ -698,8 +698,9 @@ def test_only_json_that_can_be_remembered_is_an_answer() -> None:
 
 def test_a_wider_figure_may_be_under_the_code_of_the_wider_group() -> None:
     said = {"soc": 524, "series": [{"year": 2022, "hours": 39.5}]}
-    assert parsing.hours(said, ABOUT) == []
-    assert [(fact.soc, fact.value) for fact in parsing.hours(said, ABOUT._replace(coarse=True))] == [("5241", 39.5)]
+    assert parsing.newest(said, ABOUT, "hours") == []
+    (fact,) = parsing.newest(said, ABOUT._replace(coarse=True), "hours")
+    assert (fact.soc, fact.value) == ("5241", 39.5)
 
 
 def test_codes_of_skills_are_few_and_well_formed() -> None:
@@ -846,9 +847,10 @@ def test_whatever_is_answered_is_facts_or_no_data(
 @given(JUNK)
 def test_reading_never_fails(junk: Any) -> None:
     region = parsing.Region("Wales", 10)
-    for read in (parsing.occupation, parsing.pay, parsing.hours, parsing.annual_changes, parsing.unemployment,
-                 parsing.shortages, parsing.employment, parsing.replacement, parsing.courses):  # fmt: skip
+    for read in (parsing.occupation, parsing.shortages, parsing.employment, parsing.replacement, parsing.courses):
         assert all(isinstance(fact, Fact) for fact in read(junk, ABOUT))
+    for kind in ("pay", "hours", "annual_change", "unemployment"):
+        assert all(isinstance(fact, Fact) for fact in parsing.newest(junk, ABOUT, kind))
     parsing.employment_in(junk, ABOUT, region)
     parsing.employment_by(junk, ABOUT, "gender")
     parsing.skills(junk, ABOUT, "47-2111.00")

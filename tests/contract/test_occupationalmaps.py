@@ -32,14 +32,7 @@ from structlog.testing import capture_logs
 from fingerpost import AuthError, RateLimited, SourceUnavailable
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_occupationalmaps import OccupationalMapsConfig, OccupationalMapsEnricher, connectors
-from fingerpost_occupationalmaps._reading import (
-    kept_lars_code,
-    kept_list,
-    kept_products,
-    kept_progression,
-    lars_code,
-    products,
-)
+from fingerpost_occupationalmaps._reading import kept_lars_code, kept_list, kept_lists, lars_code, products
 from fingerpost_occupationalmaps._reading import map_occupations as standards
 from fingerpost_occupationalmaps._reading import next_occupations as next_standards
 
@@ -425,7 +418,8 @@ def test_no_json_makes_the_reading_stumble(body: bytes) -> None:
         return
     # As it goes: what is kept is remembered as JSON, and an export may bring back anything.
     kept = (
-        kept_list(value), kept_products(value), kept_progression(value), code := kept_lars_code(value, "ST0303")
+        kept_list(value), kept_lists(value, keys=("products",)),
+        kept_lists(value, keys=("occupations", "progressions")), code := kept_lars_code(value, "ST0303"),
     )  # fmt: skip
     assert code is None or set(code) == {"larsCode"}
     for given_back in (value, *json.loads(json.dumps(kept))):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fingerpost._record.parsers import (
     BadValue,
-    check_date_format,
+    compile_date_format,
     date_parser,
     datetime_parser,
     fold,
@@ -262,7 +262,7 @@ def test_two_digit_years_turn_at_69(day: date) -> None:
 )
 def test_formats_that_cannot_work_are_refused(pattern: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        check_date_format(pattern)
+        compile_date_format(pattern)
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------

@@ -262,9 +262,9 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
     for audience in audiences:
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
-            payload = None if digest is None else render(run, channel, context, digest)
             if digest is None:
                 continue
+            payload = render(run, channel, context, digest)
             if payload is None:
                 run.report.digests.failed += 1
                 continue
@@ -300,23 +300,26 @@ def _store(
     if old is not None:
         connection.execute(sa.delete(told).where(told.c.outbox_id == old))
         connection.execute(sa.delete(outbox).where(outbox.c.id == old))
+    lines = (line for learner in (*digest.learners, *digest.closed) for line in learner.lines)
+    freeze(
+        run, connection, payload, lines, channel=channel, key=payload.key, item="digest", operation="open",
+        recipient=digest.recipient.email, week=week, subject=payload.subject, message_id=payload.message_id,
+        content_hash=xxhash.xxh3_128_hexdigest(payload.content), state="held" if held else "pending",
+        detail=ADDRESS_NOT_ALLOWED if held else None,
+    )  # fmt: skip
+
+
+def freeze(run: Run, connection: sa.Connection, payload: Payload, lines: Iterable[DigestLine], **columns: Any) -> None:
+    """Put one message into the outbox, with a log of the gaps in it."""
     number = connection.execute(
-        sa.insert(outbox).returning(outbox.c.id).values(
-            channel=channel, key=payload.key, item="digest", operation="open", recipient=digest.recipient.email,
-            week=week, subject=payload.subject, message_id=payload.message_id, content_type=payload.content_type,
-            content=payload.content, content_hash=xxhash.xxh3_128_hexdigest(payload.content),
-            state="held" if held else "pending", attempts=0, planned_run=run.id, planned_at=run.now_text,
-            detail=ADDRESS_NOT_ALLOWED if held else None,
+        sa.insert(schema.outbox).returning(schema.outbox.c.id).values(
+            content_type=payload.content_type, content=payload.content, attempts=0, planned_run=run.id,
+            planned_at=run.now_text, **columns,
         )
     ).scalar_one()  # fmt: skip
-    lines = (line for learner in (*digest.learners, *digest.closed) for line in learner.lines)
-    executemany(connection, run.store.dialect.insert_ignore(told), told_rows(number, lines))
-
-
-def told_rows(number: int, lines: Iterable[DigestLine]) -> list[tuple[Any, ...]]:
-    """Return the log of the gaps in one message, a row each."""
-    return [
+    rows = [
         (number, gap, said, line.change)
         for line in lines
         for gap, said in zip(line.gap_key.split(), line.content_hash.split(), strict=True)
     ]
+    executemany(connection, run.store.dialect.insert_ignore(schema.told), rows)

@@ -27,6 +27,11 @@ LONGEST_SNOOZE = timedelta(weeks=6)
 """How long it lasts at most: what is put off for longer is forgotten."""
 
 
+_COLUMNS = (
+    "id", "ukprn", "reference", "uln", "given_names", "family_name", "page_token", "soc_code", "intended_occupation",
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class Known:
     """What a digest or an item needs to know about one learner.
@@ -93,17 +98,7 @@ class KnownLearners:
             known: dict[int, Known] = {}
             answers = self._answers(some)
             for row in self.connection.execute(
-                sa.select(
-                    learner.c.id,
-                    learner.c.ukprn,
-                    learner.c.reference,
-                    learner.c.uln,
-                    learner.c.given_names,
-                    learner.c.family_name,
-                    learner.c.page_token,
-                    learner.c.soc_code,
-                    learner.c.intended_occupation,
-                )
+                sa.select(*(learner.c[name] for name in _COLUMNS))
                 .where(learner.c.id.in_(some), learner.c.deleted_run.is_(None))
                 .order_by(learner.c.id)
             ):

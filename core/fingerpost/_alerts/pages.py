@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 import xxhash
 
-from fingerpost._alerts.digests import MAY_HAVE_ARRIVED, Planner, render, told_rows
+from fingerpost._alerts.digests import MAY_HAVE_ARRIVED, Planner, freeze, render
 from fingerpost._alerts.learners import Known
 from fingerpost._benchmarks.wording import page_text
 from fingerpost._contract.items import GapItem
@@ -26,7 +26,6 @@ from fingerpost._contract.marker import item_key
 from fingerpost._plugins.context import HookContext
 from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
-from fingerpost._store.store import executemany
 from fingerpost._sync.crosswalk import known_providers
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.report import WouldWrite
@@ -292,15 +291,11 @@ def _freeze(run: Run, connection: sa.Connection, channel: Instance, context: Hoo
     if payload is None:
         run.report.items.failed += 1
         return
-    number = connection.execute(
-        sa.insert(_outbox).returning(_outbox.c.id).values(
-            channel=channel.name, key=f"{item.key}.{wanted.revision}", item="gap_item", operation=item.operation,
-            recipient=item.learner_reference, week="", subject="", message_id=item.key,
-            content_type=payload.content_type, content=payload.content, content_hash=wanted.says, state="pending",
-            attempts=0, planned_run=run.id, planned_at=run.now_text,
-        )
-    ).scalar_one()  # fmt: skip
-    executemany(connection, run.store.dialect.insert_ignore(schema.told), told_rows(number, item.lines))
+    freeze(
+        run, connection, payload, item.lines, channel=channel.name, key=f"{item.key}.{wanted.revision}",
+        item="gap_item", operation=item.operation, recipient=item.learner_reference, week="", subject="",
+        message_id=item.key, content_hash=wanted.says, state="pending",
+    )  # fmt: skip
     run.report.items.planned += 1
     if run.report.dry_run:
         run.report.would_write.append(WouldWrite(channel.name, item.operation, item.learner_reference, item.text))

@@ -287,9 +287,6 @@ class Framework:
 
     name: str
     title: str
-    description: str
-    valid_from: date
-    sources: tuple[str, ...]
     scope: Scope
     settings: Mapping[str, Setting]
     values: Mapping[str, _Value]
@@ -382,9 +379,6 @@ def _build(name: str, label: str | Path, raw: Mapping[str, Any], given: Mapping[
     return Framework(
         name=name,
         title=file.title,
-        description=file.description,
-        valid_from=file.valid_from,
-        sources=file.sources,
         scope=file.scope,
         settings=file.settings,
         values=values,

@@ -98,12 +98,8 @@ def _next_boundary(programmes: Iterable[ProgrammeFacts], as_of: date, year: Acad
     """Return the first later day on which a programme begins or has ended, or the year is over."""
     days = [year.end + ONE_DAY]
     for programme in programmes:
-        if programme.starts_on > as_of:
-            days.append(programme.starts_on)
-        if programme.planned_end is not None:
-            days.append(programme.planned_end + ONE_DAY)
-        if programme.actual_end is not None:
-            days.append(programme.actual_end + ONE_DAY)
+        days.append(programme.starts_on)
+        days += [end + ONE_DAY for end in (programme.planned_end, programme.actual_end) if end is not None]
     return min(day for day in days if day > as_of)
 
 

@@ -46,10 +46,6 @@ def load_config(path: Path, host: Host) -> Configuration:
     return _Reader(path, host).read(read_document(path, "configuration file", _ADVICE))
 
 
-def _tells_tutors(connector: Connector) -> bool:
-    return isinstance(connector, Channel) and connector.accepts == "digest"
-
-
 class _Reader:
     def __init__(self, path: Path, host: Host) -> None:
         self.path = path
@@ -65,7 +61,7 @@ class _Reader:
         tables = self._tables(document)
         connectors = [connector for label, table in tables if (connector := self._connector(label, table))]
         # A connector that did not load may have been the channel: do not write files instead.
-        if not self.broken and not any(_tells_tutors(connector) for connector in connectors):
+        if not self.broken and not any(isinstance(one, Channel) and one.accepts == "digest" for one in connectors):
             connectors += self._default_outbox({str(table.get("name")) for _, table in tables})
         if settings:
             self._precedence(settings, {str(table.get("name")) for _, table in tables})

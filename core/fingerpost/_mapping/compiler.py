@@ -28,7 +28,7 @@ from fingerpost._record.parsers import (
     PARSERS,
     PARSERS_VERSION,
     BadValue,
-    check_date_format,
+    compile_date_format,
     date_parser,
     datetime_parser,
     fold,
@@ -199,10 +199,7 @@ class _Compiler:
         steps.append(_clean_step(nulls, said.strip))
         kind_of_value = self.value_type(place, said, target)
         codes = self.codes(place, said, target, kind_of_value)
-        if codes is not None:
-            steps.append(codes)
-        else:
-            steps.append(self.parse_step(place, said, kind_of_value))
+        steps.append(codes if codes is not None else self.parse_step(place, said, kind_of_value))
         if said.convert is not None:
             steps.append(self.convert_step(place, said.convert))
         steps.append(self.check_step(target))
@@ -277,7 +274,7 @@ class _Compiler:
     def check_formats(self, place: str, formats: Sequence[str]) -> None:
         for pattern in formats:
             try:
-                check_date_format(pattern)
+                compile_date_format(pattern)
             except ValueError as error:
                 raise self.refuse(f"{place} formats", f'"{pattern}" is not a date format: {error}') from error
 

@@ -102,10 +102,8 @@ class HookContext:
             self.data_at = instant
 
     def _missing_sentence(self, mapping: str, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
-        parts = []
-        for name in missing:
-            near = nearest(name, columns)
-            parts.append(f"'{name}'" + (f" (did you mean '{near}'?)" if near else ""))
+        near = {name: nearest(name, columns) for name in missing}
+        parts = [f"'{name}'" + (f" (did you mean '{meant}'?)" if meant else "") for name, meant in near.items()]
         plural = "columns" if len(parts) > 1 else "column"
         return (
             f"Connector {self.name}: {where} has no {plural} {', '.join(parts)}, which the mapping {mapping} "

@@ -236,14 +236,8 @@ class Host:
             return
         if os.environ.get("FINGERPOST_STRICT_PLUGINS") == "1":
             raise ContractError(f"The plugin {plugin} is {_outcome(plugin)}") from why
-        _log.warning(
-            "a plugin was not loaded",
-            plugin=plugin.name,
-            distribution=plugin.distribution,
-            version=plugin.version,
-            state=plugin.state,
-            cause=plugin.cause,
-        )
+        told = {name: getattr(plugin, name) for name in ("distribution", "version", "state", "cause")}
+        _log.warning("a plugin was not loaded", plugin=plugin.name, **told)
 
 
 def _outcome(plugin: PluginInfo) -> str:

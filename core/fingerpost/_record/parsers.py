@@ -198,7 +198,8 @@ _DIRECTIVES = {
 }  # fmt: skip
 
 
-def _compile_format(pattern: str) -> re.Pattern[str]:
+def compile_date_format(pattern: str) -> re.Pattern[str]:
+    """Return what finds the parts of a date in a text; raises ValueError, saying what is wrong with the format."""
     parts: list[str] = []
     pieces = re.findall(r"%.?|\s+|[^%\s]", pattern, re.DOTALL)
     for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
@@ -221,11 +222,6 @@ def _compile_format(pattern: str) -> re.Pattern[str]:
     if not {"year", "short"} & set(compiled.groupindex):
         raise ValueError("it leaves out the year (%Y or %y)")
     return compiled
-
-
-def check_date_format(pattern: str) -> None:
-    """Raise ValueError, saying what is wrong, if `pattern` is not a date format that we read."""
-    _compile_format(pattern)
 
 
 def _year(parts: dict[str, str]) -> int:
@@ -277,7 +273,7 @@ def date_parser(formats: Sequence[str], local: tzinfo) -> Callable[[Any], date]:
     A time after the date is ignored unless it has a zone: then the day is that in `local`. The parser raises
     ``bad_date``, or ``out_of_range`` for years outside 1900 to 2100. ValueError if a format is not supported.
     """
-    patterns = [_compile_format(pattern) for pattern in formats]
+    patterns = [compile_date_format(pattern) for pattern in formats]
 
     def parse(value: Any) -> date:
         if found := _local_date(value, local):

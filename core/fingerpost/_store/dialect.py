@@ -67,19 +67,8 @@ class Dialect:
         """
         stamps = tuple((name, tuple(of)) for name, of in stamp.items())
         key = (self.name, table.name, tuple(conflict), tuple(keep), tuple(omit), tuple(null), stamps)
-        if key not in _upserts:
-            _upserts[key] = self._compile_upsert(table, conflict, keep, omit, null, stamp)
-        return _upserts[key]
-
-    def _compile_upsert(
-        self,
-        table: sa.Table,
-        conflict: Sequence[str],
-        keep: Sequence[str],
-        omit: Sequence[str],
-        null: Sequence[str],
-        stamp: Mapping[str, Sequence[str]],
-    ) -> str:
+        if key in _upserts:
+            return _upserts[key]
         absent = {*omit, *null}
         names = [column.name for column in table.columns if column.name not in absent]
         statement = self.insert(table).values({name: sa.bindparam(name) for name in names})
@@ -90,7 +79,7 @@ class Dialect:
             same = [table.c[one].is_not_distinct_from(changes[one]) for one in of]
             changes[name] = sa.case((sa.and_(table.c.deleted_run.is_(None), *same), table.c[name]), else_=changes[name])
         statement = statement.on_conflict_do_update(index_elements=[table.c[name] for name in conflict], set_=changes)
-        return self.positional(statement, names)
+        return _upserts.setdefault(key, self.positional(statement, names))
 
     def insert_ignore(self, table: sa.Table) -> str:
         """Return an insert of whole rows that leaves existing rows alone, for `executemany`."""
@@ -151,10 +140,7 @@ class SqliteDialect(Dialect):
             # SQLAlchemy begins transactions itself; the driver would commit behind its back.
             connection.isolation_level = None
             _write_ahead(connection)
-            for pragma in (
-                "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY",
-                f"cache_size=-{CACHE_KIB}",
-            ):  # fmt: skip
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", f"cache_size=-{CACHE_KIB}"):
                 connection.execute(f"PRAGMA {pragma}")
 
         @event.listens_for(engine, "begin")

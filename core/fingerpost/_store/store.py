@@ -107,7 +107,8 @@ class Store:
                 ) from error
         store = cls(dialect)
         try:
-            store._migrate_in_turn()
+            # SQLite does not wait: it refuses at once what another process just makes or closes.
+            call_with_retries(store._migrate, waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0), when=_is_busy)
         except exc.DatabaseError as error:
             store.close()
             raise StoreError(
@@ -151,10 +152,6 @@ class Store:
         """
         with self.engine.connect() as connection, self.dialect.lock(connection):
             yield connection
-
-    def _migrate_in_turn(self) -> None:
-        """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
-        call_with_retries(self._migrate, waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0), when=_is_busy)
 
     def _migrate(self) -> None:
         revision = self._revision()

@@ -180,19 +180,18 @@ def _also_known_as(connection: sa.Connection, identity: str) -> tuple[str, ...]:
 
 def _said(connection: sa.Connection, person: Any, connectors: Mapping[int, str]) -> tuple[SaidBy, ...]:
     """Return every source's value for every field, marking the one that is used."""
+    source = schema.source_learner
     rows = connection.execute(
-        sa.select(schema.source_learner)
-        .where(schema.source_learner.c.learner_id == person.id, schema.source_learner.c.deleted_run.is_(None))
-        .order_by(schema.source_learner.c.connector, schema.source_learner.c.part.desc())
+        sa.select(source)
+        .where(source.c.learner_id == person.id, source.c.deleted_run.is_(None))
+        .order_by(source.c.connector, source.c.part.desc())
     ).all()
-    said = []
-    for name in ("uln", *schema.learner_fields):
-        for row in rows:
-            value = getattr(row, name)
-            if value is not None:
-                connector = connectors.get(row.connector, "?")
-                said.append(SaidBy(name, connector, value, counts=value == getattr(person, name)))
-    return tuple(said)
+    return tuple(
+        SaidBy(name, connectors.get(row.connector, "?"), value, counts=value == getattr(person, name))
+        for name in ("uln", *schema.learner_fields)
+        for row in rows
+        if (value := getattr(row, name)) is not None
+    )
 
 
 def _rows(
@@ -234,16 +233,14 @@ def _evidence(use: EvidenceUse, item: Evidence) -> ExplainedEvidence:
 def _warnings(connection: sa.Connection, learner: int, connectors: Mapping[int, str]) -> tuple[dict[str, Any], ...]:
     """Return what is wrong with the learner's data, so that it can be corrected at its source."""
     warning = schema.warning
-    found = []
-    for stream, table in schema.SOURCE_TABLES.items():
+    names = ("stream", "key", "field", "code")
+    return tuple(
+        {"connector": connectors.get(row.connector, "?")} | {name: getattr(row, name) for name in names}
+        for stream, table in schema.SOURCE_TABLES.items()
         for row in connection.execute(
-            sa.select(warning.c.connector, warning.c.key, warning.c.field, warning.c.code)
+            sa.select(warning)
             .join(table, sa.and_(table.c.connector == warning.c.connector, table.c.key == warning.c.key))
             .where(warning.c.stream == stream, table.c.learner_id == learner, table.c.deleted_run.is_(None))
             .order_by(warning.c.connector, warning.c.key, warning.c.field)
-        ):
-            found.append(
-                {"connector": connectors.get(row.connector, "?"), "stream": stream, "key": row.key, "field": row.field,
-                 "code": row.code}
-            )  # fmt: skip
-    return tuple(found)
+        )
+    )

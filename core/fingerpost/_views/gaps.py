@@ -106,18 +106,10 @@ _STORED = ("criterion", "period", "programme", "status", "due", "have", "need", 
 def _stored(opened: Opened, connection: sa.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
     verdict, episode = schema.verdict, schema.episode
     columns = [verdict.c[name] for name in _STORED]
+    same = (episode.c[name] == verdict.c[name] for name in ("learner_id", "framework", "criterion", "period"))
     select = (
         sa.select(verdict.c.learner_id, episode.c.gap_key.label("key"), *columns)
-        .join(
-            episode,
-            sa.and_(
-                episode.c.learner_id == verdict.c.learner_id,
-                episode.c.framework == verdict.c.framework,
-                episode.c.criterion == verdict.c.criterion,
-                episode.c.period == verdict.c.period,
-                episode.c.closed_on.is_(None),
-            ),
-        )
+        .join(episode, sa.and_(*same, episode.c.closed_on.is_(None)))
         .where(verdict.c.framework == opened.framework.name, verdict.c.status.in_(GAP))
     )
     for row in connection.execute(select.execution_options(yield_per=2_000)).mappings():

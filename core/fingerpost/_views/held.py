@@ -161,26 +161,22 @@ class RetryReport(Printed):
     left: int
 
 
+_rejected = sa.select(schema.quarantine, schema.connector.c.name).join(
+    schema.connector, schema.connector.c.id == schema.quarantine.c.connector
+)
+
+
 def quarantined(opened: Opened) -> list[QuarantinedRecord]:
     """Return the rejected records, oldest first."""
-    names = schema.connector
     table = schema.quarantine
     with opened.store.reading() as connection:
-        rows = connection.execute(
-            sa.select(table, names.c.name)
-            .join(names, names.c.id == table.c.connector)
-            .order_by(table.c.since, table.c.id)
-        )
-        return [_listed(row) for row in rows]
+        return [_listed(row) for row in connection.execute(_rejected.order_by(table.c.since, table.c.id))]
 
 
 def show(opened: Opened, number: int) -> ShownRecord:
     """Return one rejected record with its content; raise `ConfigError` if there is none with this number."""
-    table, names = schema.quarantine, schema.connector
     with opened.store.reading() as connection:
-        row = connection.execute(
-            sa.select(table, names.c.name).join(names, names.c.id == table.c.connector).where(table.c.id == number)
-        ).one_or_none()
+        row = connection.execute(_rejected.where(schema.quarantine.c.id == number)).one_or_none()
     if row is None:
         raise ConfigError(f"No rejected record has the number {number}; fingerpost quarantine list shows them.")
     return ShownRecord(_listed(row), json.loads(row.raw))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
 
 from fingerpost._config.opened import Opened
-from fingerpost._contract.messages import Message, Record, Rejected, StreamSpec
+from fingerpost._contract.messages import Record, Rejected, StreamSpec
 from fingerpost._mapping.compiled import CompiledMapping, Reject
 from fingerpost._mapping.plan import FieldTrace
 from fingerpost._plugins.instance import Instance
@@ -100,8 +100,8 @@ def _specs(instance: Instance, stream: str | None) -> list[StreamSpec]:
 def _check_stream(opened: Opened, instance: Instance, spec: StreamSpec, limit: int | None) -> MappingCheck:
     tally = _Tally(opened.mappings[instance.name, spec.name])
     with _reading(opened, instance, spec, tally) as messages:
-        rows = (message for message in messages if isinstance(message, Record | Rejected))
-        for chunk in _chunks(islice(rows, limit)):
+        rows = islice(messages, limit)
+        while chunk := list(islice(rows, CHUNK)):
             tally.take(chunk)
     mapping = tally.mapping
     return MappingCheck(
@@ -116,22 +116,18 @@ def _counted(counts: Counter[tuple[str, str]]) -> tuple[FieldCount, ...]:
     return tuple(FieldCount(name, code, count) for (name, code), count in counts.most_common())
 
 
-def _chunks(rows: Iterable[Record | Rejected]) -> Iterator[list[Record | Rejected]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
-
-
 @contextlib.contextmanager
-def _reading(opened: Opened, instance: Instance, spec: StreamSpec, tally: _Tally | None) -> Iterator[Iterator[Message]]:
-    """Read a stream from its beginning, and report a connector that crashes as a sync would."""
+def _reading(
+    opened: Opened, instance: Instance, spec: StreamSpec, tally: _Tally | None
+) -> Iterator[Iterator[Record | Rejected]]:
+    """Read the rows of a stream from its beginning, and report a connector that crashes as a sync would."""
     context = opened.context(instance, opened.mappings[instance.name, spec.name])
     if tally is not None:
         context.warned = tally.warned
     messages = instance.read(spec.name, None, cast("Any", context))
     try:
         with contextlib.closing(context), contextlib.closing(cast("Any", messages)):
-            yield messages
+            yield (message for message in messages if isinstance(message, Record | Rejected))
     except (FingerpostError, GeneratorExit):
         raise
     except Exception as error:
@@ -197,8 +193,7 @@ def explain_row(opened: Opened, connector: str, row: str, stream: str | None) ->
     numbered: list[tuple[StreamSpec, Record | Rejected]] = []
     for spec in specs:
         with _reading(opened, instance, spec, None) as messages:
-            rows = (message for message in messages if isinstance(message, Record | Rejected))
-            for position, message in enumerate(rows, start=1):
+            for position, message in enumerate(messages, start=1):
                 if message.key == row:
                     return _trace(opened, instance, spec, message)
                 if position == number:

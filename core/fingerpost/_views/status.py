@@ -194,16 +194,10 @@ def _live(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int
 
 def _last_reads(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, Any]:
     table = schema.stream_run
-    latest = sa.select(sa.func.max(table.c.run).label("run"), table.c.connector, table.c.stream).group_by(
-        table.c.connector, table.c.stream
-    )
-    newest = latest.subquery()
-    select = sa.select(table).join(
-        newest,
-        sa.and_(
-            newest.c.run == table.c.run, newest.c.connector == table.c.connector, newest.c.stream == table.c.stream
-        ),
-    )
+    key = (table.c.connector, table.c.stream)
+    newest = sa.select(sa.func.max(table.c.run).label("run"), *key).group_by(*key).subquery()
+    same = (newest.c[name] == table.c[name] for name in ("run", "connector", "stream"))
+    select = sa.select(table).join(newest, sa.and_(*same))
     return {(names[row.connector], row.stream): row for row in connection.execute(select)}
 
 
@@ -215,10 +209,8 @@ def _states(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, A
 def _warnings(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, dict[str, int]]:
     table = schema.warning
     counts: dict[_Key, dict[str, int]] = defaultdict(dict)
-    select = sa.select(table.c.connector, table.c.stream, table.c.code, sa.func.count())
-    for number, stream, code, count in connection.execute(
-        select.group_by(table.c.connector, table.c.stream, table.c.code)
-    ):
+    kind = (table.c.connector, table.c.stream, table.c.code)
+    for number, stream, code, count in connection.execute(sa.select(*kind, sa.func.count()).group_by(*kind)):
         counts[names[number], stream][code] = int(count)
     return counts
 
@@ -275,7 +267,9 @@ def _todo(
     if rejected:
         yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list shows which and why."
     for item, counts in outbox.items():
-        yield from _todo_outbox(item, counts)
+        for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+            if counts.get(state):
+                yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
 def _todo_runs(last: RunStatus) -> Iterator[str]:
@@ -300,12 +294,6 @@ _REFUSED = {
     "digest": "permanently refused by the mail system: correct the address.",
     "gap_item": "permanently refused by the ILP: run fingerpost check, and make sure that the login may write.",
 }
-
-
-def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
-    for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
-        if counts.get(state):
-            yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
 def _many(count: int, one: str, many: str) -> str:
