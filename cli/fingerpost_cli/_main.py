@@ -18,7 +18,7 @@ from fingerpost_cli._map import map_
 from fingerpost_cli._output import safe_output
 from fingerpost_cli._quarantine import quarantine
 from fingerpost_cli._questions import explain, gaps
-from fingerpost_cli._run import status, sweep, sync
+from fingerpost_cli._run import status, sweep, sync, year
 from fingerpost_cli._setup import check, init, plugins
 
 
@@ -99,5 +99,5 @@ def main(ctx: click.Context, config: Path | None, debug: bool, log_json: bool, l
     ctx.obj = App(config, debug, log_level, log_json)
 
 
-for _command in (init, demo, check, sync, sweep, status, gaps, explain, digest, lmi, quarantine, map_, plugins):
+for _command in (init, demo, check, sync, sweep, status, year, gaps, explain, digest, lmi, quarantine, map_, plugins):
     main.add_command(_command)

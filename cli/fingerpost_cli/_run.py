@@ -1,4 +1,4 @@
-"""`sync`, `sweep` and `status`: a night, and the morning after."""
+"""`sync`, `sweep`, `status` and `year`: a night, the morning after, and September."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from fingerpost import College
-from fingerpost.reports import RunReport, StatusReport
+from fingerpost.reports import RunReport, StatusReport, SweepPreview
 from fingerpost_cli._app import Answer, question
-from fingerpost_cli._output import counted, day, local, say, show_table
+from fingerpost_cli._output import counted, day, local, many, say, show_table
 from fingerpost_cli._progress import shown_progress
 
 _ENDS = {
@@ -83,18 +83,63 @@ def _describe_items(report: RunReport) -> None:
 def sweep(college: College, confirm: bool, only: tuple[str, ...]) -> Iterator[Answer]:
     """List the removals that were held back because too much had gone at once, or confirm them."""
     held = college.held_sweeps(only=only)
+    effect = college.preview_sweep(only=only) if held and not confirm else None
     if confirm:
         held = college.confirm_sweep(only=only)
-    rows = [{"connector": one.connector, "stream": one.stream, "rows": one.rows, "of": one.of} for one in held]
-    yield Answer({"confirmed": confirm, "held": rows})
+    yield Answer({"confirmed": confirm, "held": held, "effect": effect})
     if not held:
         click.echo("No removals are waiting to be confirmed.")
         return
-    show_table(("source", "stream", "gone", "of"), [tuple(row.values()) for row in rows])
-    if confirm:
+    show_table(("source", "stream", "gone", "of"), [(one.connector, one.stream, one.rows, one.of) for one in held])
+    for one in held:
+        for year, count in one.ending.items():
+            what = "memberships" if one.stream == "assignments" else "enrolments"
+            say(f"{one.connector}: {count:,} {what} of {year} end. What was recorded for them stays.", mark="- ")
+    if effect is None:
         click.echo("They were removed. The next fingerpost sync will judge the learners again.")
+        return
+    _describe_effect(effect)
+    click.echo("If that is right, run fingerpost sweep --confirm; if not, correct the export and sync again.")
+
+
+def _describe_effect(effect: SweepPreview) -> None:
+    """Print what confirming would change."""
+    if effect.learners_gone:
+        say(f"{many(effect.learners_gone, 'learner')} would be gone.", mark="- ")
+    changes = [
+        (one.criterion, _plain(one.before), _plain(one.after), one.learners)
+        for one in effect.changes
+        if one.after is not None
+    ]
+    if changes:
+        click.echo("Verdicts would change:")
+        show_table(("criterion", "from", "to", "learners"), changes)
     else:
-        click.echo("If that is right, run fingerpost sweep --confirm; if not, correct the export and sync again.")
+        say("No verdict on a learner who stays would change.", mark="- ")
+
+
+def _plain(status: str | None) -> str:
+    return "nothing" if status is None else "due soon" if status == "at_risk" else status.replace("_", " ")
+
+
+@click.command()
+@question
+def year(college: College) -> Iterator[Answer]:
+    """Show how far the academic year has turned: what is this year's, what is awaited and what is held."""
+    report = college.year()
+    yield Answer(report)
+    click.echo(f"{report.academic_year}, as of {day(report.as_of)}.")
+    if report.lists:
+        show_table(("list of tutors and groups", "year", "rows", "new this year", "held"), [
+            (one.connector, one.year, one.rows, one.new, one.held) for one in report.lists
+        ])  # fmt: skip
+    click.echo(
+        f"{many(report.learners, 'learner')}: {report.enrolled:,} enrolled today, {report.awaited:,} awaited, "
+        f"{report.without_tutor:,} without a tutor."
+    )
+    click.echo("Next:" if report.todo else "The year has turned: nothing is awaited and nothing is held.")
+    for sentence in report.todo:
+        say(sentence, mark="- ")
 
 
 @click.command()

@@ -25,15 +25,17 @@ from fingerpost._plugins.host import Host
 from fingerpost._sync.report import Progress, RunReport
 from fingerpost._sync.run import SyncOptions
 from fingerpost._sync.sync import sync
-from fingerpost._views import check, digests, explain, gaps, held, lmi, mapping, status
+from fingerpost._views import check, digests, explain, gaps, lmi, mapping, quarantine, status, sweeps, year
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import Explanation
 from fingerpost._views.gaps import CriterionWords, GapReport
-from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
 from fingerpost._views.mapping import MappingCheck, RowTrace
+from fingerpost._views.quarantine import QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.status import DataFault, StatusReport
+from fingerpost._views.sweeps import HeldSweep, SweepPreview
+from fingerpost._views.year import YearReport
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.faults import config_error
 from fingerpost._words.logs import configure_logging, log_safely
@@ -168,6 +170,10 @@ class College:
         """Return what the last runs did, how fresh each source is, and what needs a person."""
         return status.status(self._opened, runs)
 
+    def year(self) -> YearReport:
+        """Return how far the academic year has turned: what is this year's, what is awaited and what is held."""
+        return year.year(self._opened)
+
     def data_quality(self) -> list[DataFault]:
         """Return every fault in the sources' data that cost a field, so that it can be corrected there."""
         return status.data_quality(self._opened)
@@ -253,30 +259,34 @@ class College:
 
     def held_sweeps(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
         """Return the removals that wait for a person, of these sources or of all."""
-        return held.held_sweeps(self._opened, only)
+        return sweeps.held_sweeps(self._opened, only)
+
+    def preview_sweep(self, *, only: Collection[str] = ()) -> SweepPreview:
+        """Return what confirming the held removals would change; nothing is kept. Raises `LockHeld` during a run."""
+        return sweeps.preview_sweep(self._opened, only)
 
     def confirm_sweep(self, *, only: Collection[str] = ()) -> list[HeldSweep]:
         """Carry out the held removals, for these connectors or all; the next sync judges the learners again.
 
         Raises `LockHeld` during a run.
         """
-        return held.confirm_sweep(self._opened, only)
+        return sweeps.confirm_sweep(self._opened, only)
 
     def quarantine(self) -> list[QuarantinedRecord]:
         """Return the rejected records, oldest first."""
-        return held.quarantined(self._opened)
+        return quarantine.quarantined(self._opened)
 
     def show_quarantined(self, number: int) -> ShownRecord:
         """Return one rejected record with its content; raise `ConfigError` if there is none with this number."""
-        return held.show(self._opened, number)
+        return quarantine.show(self._opened, number)
 
     def retry_quarantine(self) -> RetryReport:
         """Try today's mappings on every rejected record and store those now valid. Raises `LockHeld` during a run."""
-        return held.retry(self._opened)
+        return quarantine.retry(self._opened)
 
     def discard_quarantine(self, numbers: Iterable[int]) -> int:
         """Forget rejected records by number; return how many there were."""
-        return held.discard(self._opened, list(numbers))
+        return quarantine.discard(self._opened, list(numbers))
 
     def check_mapping(
         self, connector: str, *, stream: str | None = None, limit: int | None = None

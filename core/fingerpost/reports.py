@@ -9,7 +9,6 @@ from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import ExplainedOccupation, Explanation
 from fingerpost._views.gaps import CriterionWords, Gap, GapReport
-from fingerpost._views.held import HeldSweep, QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.lmi import (
     ComparedFigure,
     Comparison,
@@ -20,12 +19,15 @@ from fingerpost._views.lmi import (
     UnknownOccupations,
 )
 from fingerpost._views.mapping import MappingCheck, RowTrace
+from fingerpost._views.quarantine import QuarantinedRecord, RetryReport, ShownRecord
 from fingerpost._views.status import DataFault, StatusReport
+from fingerpost._views.sweeps import HeldSweep, SweepPreview, VerdictChange
+from fingerpost._views.year import YearOfList, YearReport
 
 __all__ = [
     "CheckReport", "ComparedFigure", "Comparison", "CriterionWords", "DataFault", "DigestPreview",
     "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldSweep", "LearnerOccupation", "MappingCheck",
     "MarketReport", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord",
-    "StatusReport", "StreamReport", "Suggestion", "Suggestions", "UnknownOccupation", "UnknownOccupations",
-    "market_line",
+    "StatusReport", "StreamReport", "Suggestion", "Suggestions", "SweepPreview", "UnknownOccupation",
+    "UnknownOccupations", "VerdictChange", "YearOfList", "YearReport", "market_line",
 ]  # fmt: skip

@@ -130,6 +130,15 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
     return run
 
 
+def quiet_run(opened: Opened, unit: Unit) -> Run:
+    """Return a run that nobody hears of, for a dry unit: to see what something would change."""
+    names = opened.store.connector_names(unit.connection)
+    report = RunReport(0, opened.today().isoformat(), dry_run=True)
+    log = structlog.get_logger("fingerpost").bind(run=0)
+    numbers = {name: number for number, name in names.items()}
+    return Run(0, opened, unit, opened.now(), opened.today(), report, SilentProgress(), log, numbers)
+
+
 def finish_run(run: Run) -> None:
     """Close the run in the ledger and notify the plugins."""
     report, table = run.report, schema.run

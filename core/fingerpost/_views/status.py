@@ -14,7 +14,7 @@ from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
-from fingerpost._views.held import HeldSweep, held_sweeps
+from fingerpost._views.sweeps import HeldSweep, held_sweeps
 from fingerpost._words.printed import Printed
 
 

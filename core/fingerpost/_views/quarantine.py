@@ -1,106 +1,24 @@
-"""What waits for a person's decision: removals that a sync held back, and rejected records."""
+"""The rejected records: list them, show one, try them again, or forget them."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from fingerpost._config.opened import Opened
-from fingerpost._contract.messages import STREAMS, Record, StreamName
+from fingerpost._contract.messages import STREAMS, Record
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.identities import Identities
-from fingerpost._sync.marks import mark_dirty, remove_rows
 from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
 from fingerpost._sync.sync import stream_reader
-from fingerpost._version import __version__
-from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.printed import Printed
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSweep:
-    """Rows of one stream that are no longer in its source: `rows` of `of` live ones."""
-
-    connector: str
-    stream: StreamName
-    rows: int
-    of: int
-
-    @property
-    def message(self) -> str:
-        """The removal as a sentence."""
-        return f"{self.connector} no longer holds {self.rows} of {self.of} {self.stream}."
-
-
-def held_sweeps(opened: Opened, only: Collection[str] = ()) -> list[HeldSweep]:
-    """Return what is held, of these sources or of all, in order of connector and stream."""
-    for name in only:
-        opened.source(name)
-    with opened.store.reading() as connection:
-        return [one for one in _held(connection) if not only or one.connector in only]
-
-
-def _held(connection: sa.Connection) -> list[HeldSweep]:
-    hold, names = schema.sweep_hold, schema.connector
-    found = []
-    for name, number, stream, rows in connection.execute(
-        sa.select(names.c.name, hold.c.connector, hold.c.stream, sa.func.count())
-        .join(names, names.c.id == hold.c.connector)
-        .group_by(names.c.name, hold.c.connector, hold.c.stream)
-        .order_by(names.c.name, hold.c.stream)
-    ):
-        table = schema.SOURCE_TABLES[stream]
-        live = connection.scalar(
-            sa.select(sa.func.count()).where(table.c.connector == number, table.c.deleted_run.is_(None))
-        )
-        found.append(HeldSweep(name, stream, rows, int(live or 0)))
-    return found
-
-
-def confirm_sweep(opened: Opened, only: Collection[str]) -> list[HeldSweep]:
-    """Carry out the held removals, for these connectors or all; the next sync judges the learners again.
-
-    Raises `LockHeld` during a run.
-    """
-    store, hold, now = opened.store, schema.sweep_hold, utc_text(opened.now())
-    with store.locked() as connection, connection.begin():
-        numbers = {name: number for number, name in store.connector_names(connection).items()}
-        for name in only:
-            if name not in numbers:
-                raise ConfigError(f"There is no source called '{name}', so it has no removals to confirm.")
-        confirmed = [one for one in _held(connection) if not only or one.connector in only]
-        if not confirmed:
-            return []
-        run = int(
-            connection.execute(
-                sa.insert(schema.run).returning(schema.run.c.id).values(
-                    started_at=now, finished_at=now, status="succeeded", exit_code=0, version=__version__,
-                    as_of=opened.today().isoformat(),
-                    summary='{"command": "sweep --confirm"}',
-                )
-            ).scalar_one()
-        )  # fmt: skip
-        for one in confirmed:
-            number = numbers[one.connector]
-            these = sa.and_(hold.c.connector == number, hold.c.stream == one.stream)
-            for last_day in connection.scalars(sa.select(hold.c.ended_on).where(these).distinct()).all():
-                same = hold.c.ended_on.is_not_distinct_from(last_day)
-                rows = list(connection.scalars(sa.select(hold.c.row_id).where(these, same)))
-                touched = remove_rows(
-                    connection, schema.SOURCE_TABLES[one.stream], rows, run=run, connector=number, stream=one.stream,
-                    last_day=last_day or opened.today().isoformat(),
-                )  # fmt: skip
-                mark_dirty(connection, store.dialect, touched)
-            connection.execute(sa.delete(hold).where(these))
-        return confirmed
-
 
 _EMPTY = "{}"
 
