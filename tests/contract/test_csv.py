@@ -225,6 +225,15 @@ ROW_ENDS: list[tuple[str, Literal[0, 1]]] = [
 ]
 
 
+def written(rows: Sequence[Mapping[str, str]], **said: Any) -> str:
+    """Return what `csv.writer` writes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, **said)
+    writer.writerow(["id", "kind", "title"])
+    writer.writerows(row.values() for row in rows)
+    return text.getvalue()
+
+
 @st.composite
 def written_tables(draw: st.DrawFn) -> tuple[str, str, list[dict[str, str]], bytes]:
     """Draw a table and write it with `csv.writer`: delimiter, encoding, rows, bytes."""
@@ -234,11 +243,8 @@ def written_tables(draw: st.DrawFn) -> tuple[str, str, list[dict[str, str]], byt
     cell = st.text(st.sampled_from(" a\"'\n\r" + delimiter) | FOREIGN[encoding], max_size=12)
     cells = draw(st.lists(st.tuples(cell, cell), max_size=8))
     rows = [{"id": f"k{number}", "kind": kind, "title": title} for number, (kind, title) in enumerate(cells)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=ending, quoting=quoting)
-    writer.writerow(["id", "kind", "title"])
-    writer.writerows(row.values() for row in rows)
-    return delimiter, encoding, rows, text.getvalue().encode(encoding)
+    text = written(rows, delimiter=delimiter, lineterminator=ending, quoting=quoting)
+    return delimiter, encoding, rows, text.encode(encoding)
 
 
 @untimed
@@ -258,11 +264,8 @@ def test_a_large_file_is_read_back_exactly_whatever_ends_its_lines(tmp_path: Pat
         {"id": f"k{number}", "kind": "Café" * (number % 9), "title": f'the "end"{ending}of {number}\u2028{ending}'}
         for number in range(6_000)
     ]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=ending, quoting=csv.QUOTE_ALL)
-    writer.writerow(["id", "kind", "title"])
-    writer.writerows(row.values() for row in rows)
-    assert records(read_text(tmp_path, text.getvalue())) == [Record(row["id"], row) for row in rows]
+    text = written(rows, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    assert records(read_text(tmp_path, text)) == [Record(row["id"], row) for row in rows]
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -384,11 +387,36 @@ def test_a_quote_that_would_swallow_the_rest_is_found(tmp_path: Path, size_limit
     assert rejected(messages)[0].key == "100"
 
 
-def test_two_stray_quotes_that_pair_up_do_not_hide_the_rows_between(tmp_path: Path) -> None:
-    text = 'id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n'
-    messages = read_text(tmp_path, text)
-    assert keys(messages) == ["2", "3", "5"]
-    assert faults(messages) == [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")]
+@pytest.mark.parametrize(
+    ("content", "options", "good", "bad"),
+    [
+        (
+            'id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n',
+            {},
+            ["2", "3", "5"],
+            [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")],
+        ),
+        (f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n", {}, ["2"], [("field_too_long", "log.csv line 2")]),
+        (
+            b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n",
+            {"encoding": "cp1252"},
+            ["2"],
+            [("bad_encoding", "log.csv line 2")],
+        ),
+        (
+            "id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!",
+            {"encoding": "utf-16"},
+            ["1"],
+            [("bad_encoding", "log.csv line 3")],
+        ),
+    ],
+    ids=["stray quotes that pair up", "a field beyond all limits", "no byte of cp1252", "half a pair of utf-16"],
+)
+def test_a_row_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, content: str | bytes, options: dict[str, Any], good: list[str], bad: list[tuple[str, str]]
+) -> None:
+    messages = read_text(tmp_path, content, **options)
+    assert (keys(messages), faults(messages)) == (good, bad)
 
 
 def test_a_record_that_seems_to_hold_other_rows_is_reported(tmp_path: Path) -> None:
@@ -402,12 +430,6 @@ def test_text_after_a_closing_quote_is_rejected(tmp_path: Path) -> None:
     messages = read_text(tmp_path, 'id,kind,title\n1,talk,"The "best" talk"\n2,talk,5" pipe\n')
     assert faults(messages) == [("bad_quote", "log.csv line 2")]
     assert records(messages) == [Record("2", {"id": "2", "kind": "talk", "title": '5" pipe'})]
-
-
-def test_a_field_beyond_all_limits_is_rejected(tmp_path: Path) -> None:
-    messages = read_text(tmp_path, f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n")
-    assert keys(messages) == ["2"]
-    assert faults(messages) == [("field_too_long", "log.csv line 2")]
 
 
 def test_a_file_without_line_ends_is_given_up_and_not_held(tmp_path: Path) -> None:
@@ -424,15 +446,6 @@ def test_undecodable_bytes_cost_their_row(tmp_path: Path) -> None:
         Rejected("2", "bad_encoding", "log.csv line 3", {"id": "2", "kind": "talk", "title": "Caf\ufffd X"}),
         Rejected("4", "bad_encoding", "log.csv line 5", {"id": "4", "kind": "ta\ufffd"}),
     ]
-
-
-def test_bytes_that_some_other_encodings_do_not_know_cost_their_row(tmp_path: Path) -> None:
-    cp1252 = b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n"
-    messages = read_text(tmp_path, cp1252, encoding="cp1252")
-    assert (keys(messages), faults(messages)) == (["2"], [("bad_encoding", "log.csv line 2")])
-    utf16 = "id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!"
-    messages = read_text(tmp_path, utf16, encoding="utf-16")
-    assert (keys(messages), faults(messages)) == (["1"], [("bad_encoding", "log.csv line 3")])
 
 
 def test_a_nul_costs_its_row(tmp_path: Path) -> None:
@@ -559,20 +572,17 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"encoding": "cp1252"}, {"skip_lines": 1}, {"header": ["id", "kind", "title"]}, {"member": "*.txt"}]
-)
-def test_a_corrected_option_reaches_files_that_did_not_change(tmp_path: Path, option: dict[str, Any]) -> None:
+    ("option", "key"),
+    [({"encoding": "cp1252"}, ("id",)), ({"skip_lines": 1}, ("id",)), ({"header": ["id", "kind", "title"]}, ("id",)),
+     ({"member": "*.txt"}, ("id",)), ({}, ("id", "kind"))],
+)  # fmt: skip
+def test_a_corrected_option_or_key_reaches_files_that_did_not_change(
+    tmp_path: Path, option: dict[str, Any], key: tuple[str, ...]
+) -> None:
     (tmp_path / "log.csv").write_text("id,kind,title\nid,kind,title\n1,talk,Café\n", encoding="utf-8")
     first = HostContext(tmp_path)
     read(first)
-    assert read(HostContext(tmp_path, known=first.digests), **option) != []
-
-
-def test_another_key_reaches_files_that_did_not_change(tmp_path: Path) -> None:
-    write_files(tmp_path, "log.csv")
-    first = HostContext(tmp_path)
-    read(first)
-    assert read(HostContext(tmp_path, key=("id", "kind"), known=first.digests)) != []
+    assert read(HostContext(tmp_path, key=key, known=first.digests), **option) != []
 
 
 # -- archives ----------------------------------------------------------------------------------------------------------
