@@ -1,7 +1,8 @@
-"""What the tests of the three careers services share: a clock that stands still, a memory, and a host."""
+"""What tests of several connectors share: a host, and for careers services a clock that stands still and a memory."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,8 @@ def cache(tmp_path: Path, clock: Clock) -> Iterator[Any]:
 
 
 @pytest.fixture
-def context() -> Iterator[Any]:
-    with host_context() as made:
+def context(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """Give the host as the module of a test describes it, or that of the careers services; close what it opened."""
+    described = getattr(request.module, "HostContext", None)
+    with host_context() if described is None else closing(described(tmp_path)) as made:
         yield made

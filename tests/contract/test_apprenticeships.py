@@ -25,12 +25,13 @@ from careers_servers import (
     reference,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_apprenticeships import ApprenticeshipsConfig, ApprenticeshipsEnricher, connectors
 from fingerpost_apprenticeships._reading import kept_page, page
@@ -88,9 +89,8 @@ def test_pages_end_whatever_the_service_says_about_them(context: Any, cache: Any
     nothing = {"total": 9_000_000, "totalFiltered": 9_000_000, "totalPages": 90_000, "vacancies": []}
     with responses.RequestsMock() as web:
         web.get(f"{BASE}/vacancy", json=nothing)
-        (count,) = enricher().labour_market(asking(JOINERS), cache, context)
+        count = only_fact(enricher().labour_market(asking(JOINERS), cache, context))
         assert len(web.calls) == 5
-    assert isinstance(count, Fact)
     assert count.value == 9_000_000
 
 
@@ -224,21 +224,11 @@ def test_an_advert_that_closed_meanwhile_is_not_named(tmp_path: Path) -> None:
         server.gone = GONE
         clock.later(days=40)
         with reference(tmp_path, clock) as cache, host_context(now=clock.now) as context:
-            (count,) = enricher(server.url).labour_market(asking(JOINERS), cache, context)
-    assert isinstance(count, Fact)
+            count = only_fact(enricher(server.url).labour_market(asking(JOINERS), cache, context))
     assert (count.value, count.stale) == (1.0, True)
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (403, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "refused the version"),
-        (429, RateLimited, "slow down"),
-        (500, SourceUnavailable, "not available"),
-    ],
-)
+@each_status("refused the version")
 def test_a_status_means_what_the_service_says(
     context: Any, cache: Any, status: int, error: type[Exception], words: str
 ) -> None:

@@ -133,8 +133,7 @@ def test_a_wrong_option_is_refused_with_a_reason(options: dict[str, Any], words:
 # -- what it reads -----------------------------------------------------------------------------------------------------
 
 
-def test_it_hands_over_only_what_the_mapping_reads(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_it_hands_over_only_what_the_mapping_reads(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, "id,notes, kind ,title,\n1,private,talk,ACME,\n", context)
     assert records(messages) == [Record("1", {"id": "1", "kind": "talk", "title": "ACME"})]
     assert context.headers == [(("id", "notes", "kind", "title"), "log.csv")]
@@ -154,8 +153,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path, bom: str, en
     assert records(messages) == [Record("1", {"id": "1", "kind": "talk", "title": "Café"})]
 
 
-def test_quoted_newlines_belong_to_the_field(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_quoted_newlines_belong_to_the_field(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, 'id,kind,title\r\n1,talk,"ACME\r\nand ""friends"""\r\n2,fair,\r\n', context)
     assert [record.data["title"] for record in records(messages)] == ['ACME\r\nand "friends"', ""]
     assert context.warnings == []
@@ -389,29 +387,15 @@ def test_a_quote_that_would_swallow_the_rest_is_found(tmp_path: Path, size_limit
 
 @pytest.mark.parametrize(
     ("content", "options", "good", "bad"),
-    [
-        (
-            'id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n',
-            {},
-            ["2", "3", "5"],
-            [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")],
-        ),
-        (f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n", {}, ["2"], [("field_too_long", "log.csv line 2")]),
-        (
-            b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n",
-            {"encoding": "cp1252"},
-            ["2"],
-            [("bad_encoding", "log.csv line 2")],
-        ),
-        (
-            "id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!",
-            {"encoding": "utf-16"},
-            ["1"],
-            [("bad_encoding", "log.csv line 3")],
-        ),
-    ],
+    [('id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n', {}, ["2", "3", "5"],
+      [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")]),
+     (f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n", {}, ["2"], [("field_too_long", "log.csv line 2")]),
+     (b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n", {"encoding": "cp1252"}, ["2"],
+      [("bad_encoding", "log.csv line 2")]),
+     ("id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!", {"encoding": "utf-16"}, ["1"],
+      [("bad_encoding", "log.csv line 3")])],
     ids=["stray quotes that pair up", "a field beyond all limits", "no byte of cp1252", "half a pair of utf-16"],
-)
+)  # fmt: skip
 def test_a_row_that_cannot_be_read_does_not_hide_the_others(
     tmp_path: Path, content: str | bytes, options: dict[str, Any], good: list[str], bad: list[tuple[str, str]]
 ) -> None:
@@ -419,8 +403,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(
     assert (keys(messages), faults(messages)) == (good, bad)
 
 
-def test_a_record_that_seems_to_hold_other_rows_is_reported(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_a_record_that_seems_to_hold_other_rows_is_reported(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, 'id,kind,title\n1,",A\n2,talk,B\n3,",C\n', context)
     assert keys(messages) == ["1"]
     assert context.warnings == [("quote_spans_rows", "1", "", "log.csv line 2")]
@@ -525,9 +508,8 @@ def test_files_come_in_descending_order_of_name(tmp_path: Path) -> None:
     assert [place for _, place in faults(messages)] == [f"log-{year}.csv line 3" for year in (2026, 2025, 2024)]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+def test_files_of_one_name_are_told_apart_by_their_folder(tmp_path: Path, context: HostContext) -> None:
     write_files(tmp_path, "2025/log.csv", "2026/deep/log.csv", "2026/notes.txt")
-    context = HostContext(tmp_path)
     messages = read(context, path="**/log.csv")
     assert [place for _, place in faults(messages)] == ["2026/deep/log.csv line 3", "2025/log.csv line 3"]
     assert set(context.digests) == {"2026/deep/log.csv", "2025/log.csv"}
@@ -548,11 +530,10 @@ def test_no_file_is_named_with_pattern_and_folder(tmp_path: Path) -> None:
     assert str(tmp_path) in error.value.message
 
 
-def test_the_newest_file_tells_the_age_of_the_data(tmp_path: Path) -> None:
+def test_the_newest_file_tells_the_age_of_the_data(tmp_path: Path, context: HostContext) -> None:
     write_files(tmp_path, "log1.csv", "log2.csv")
     for name, instant in (("log1.csv", NOW - timedelta(days=2)), ("log2.csv", NOW - timedelta(days=9))):
         os.utime(tmp_path / name, (instant.timestamp(), instant.timestamp()))
-    context = HostContext(tmp_path)
     read(context)
     assert context.data_at == NOW - timedelta(days=2)
 

@@ -26,11 +26,12 @@ from careers_servers import (
     reference,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError, SourceUnavailable
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_ncs import NcsConfig, NcsEnricher, connectors
 from fingerpost_ncs._reading import kept_names, kept_profile, likeness, names, profile, search_results
@@ -112,8 +113,7 @@ def test_an_occupation_in_both_editions_is_told_once(server: NcsServer, context:
 
 def test_titles_are_compared_here_and_never_sent(server: NcsServer, context: Any, cache: Any) -> None:
     asked = asking(Occupation("5315", 2020, "Plumber like Uncle Kevin"), kinds=["profile"])
-    (fact,) = enricher(server.url).labour_market(asked, cache, context)
-    assert isinstance(fact, Fact)
+    only_fact(enricher(server.url).labour_market(asked, cache, context))
     assert [call.path for call in server.requests] == ["/summary", "/plumber"]
     assert "Kevin" not in server.everything() + str(list(cache.entries()))
 
@@ -123,8 +123,7 @@ def test_the_likeliest_title_comes_first(context: Any, cache: Any) -> None:
     profiles = {title.lower().replace(" ", "-"): job_profile(title, "5241", "5241") for title in titles}
     with NcsServer(profiles) as server:
         asked = asking(Occupation("5241", 2020, "Electricians and electrical fitters"), kinds=["occupation"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher(server.url).labour_market(asked, cache, context))
     assert fact.text == "Electrician"
 
 
@@ -194,8 +193,7 @@ def test_a_salary_may_be_written_in_other_ways(context: Any, cache: Any, salary:
     profile = job_profile("Plumber", "5314", "5315", SalaryStarter=salary, SalaryExperienced=None)
     with NcsServer({"plumber": profile}) as server:
         asked = asking(Occupation("5315", 2020, "Plumber"), kinds=["pay"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher(server.url).labour_market(asked, cache, context))
     assert fact.value == pay
 
 
@@ -267,16 +265,7 @@ def test_nothing_but_what_is_documented_is_sent(server: NcsServer, context: Any,
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "refused the version"),
-        (410, SourceUnavailable, "status 410"),
-        (429, RateLimited, "slow down"),
-        (503, SourceUnavailable, "not available"),
-    ],
-)
+@each_status("refused the version")
 def test_a_status_means_what_the_service_says(
     context: Any, cache: Any, status: int, error: type[Exception], words: str
 ) -> None:
@@ -309,27 +298,19 @@ LISTS_OF_NOTHING = [
 
 @pytest.mark.parametrize("nothing", LISTS_OF_NOTHING)
 def test_a_list_of_no_profiles_is_a_service_that_cannot_be_asked(
-    server: NcsServer, context: Any, tmp_path: Path, nothing: Answer
+    server: NcsServer, context: Any, clock: Clock, tmp_path: Path, nothing: Answer
 ) -> None:
-    clock = Clock()
     server.gone = nothing
     with reference(tmp_path, clock) as cache, pytest.raises(SourceUnavailable, match="lists no job profile"):
         list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    server.gone = None
-    clock.later(days=1)
-    with reference(tmp_path, clock) as cache:
-        before = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert said("pay", before)
-    clock.later(days=181)
-    server.gone = nothing
-    with reference(tmp_path, clock) as cache:
-        after = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert [(fact.value, fact.stale) for fact in said("pay", after)] == [(24000.0, True), (42000.0, True)]
-    server.gone = None
-    clock.later(days=8)
-    with reference(tmp_path, clock) as cache:  # it was not taken for a list of nothing
-        well = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert [(fact.value, fact.stale) for fact in said("pay", well)] == [(24000.0, False), (42000.0, False)]
+    # In the end it was not taken for a list of nothing.
+    for days, answer in ((1, None), (181, nothing), (8, None)):
+        clock.later(days=days)
+        server.gone = answer
+        with reference(tmp_path, clock) as cache:
+            told = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
+        stale = answer is not None
+        assert [(fact.value, fact.stale) for fact in said("pay", told)] == [(24000.0, stale), (42000.0, stale)]
 
 
 def test_what_is_no_profile_takes_no_profile_away(server: NcsServer, context: Any, tmp_path: Path) -> None:
@@ -400,8 +381,7 @@ def test_two_processes_together_keep_the_limit(tmp_path: Path) -> None:
 )
 def test_text_is_cleaned(context: Any, cache: Any, overview: str, shown: str) -> None:
     with NcsServer({"plumber": job_profile("Plumber", "5314", "5315", Overview=overview)}) as server:
-        (fact,) = enricher(server.url).labour_market(asking(PLUMBERS_2020, kinds=["profile"]), cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher(server.url).labour_market(asking(PLUMBERS_2020, kinds=["profile"]), cache, context))
     assert fact.text == shown
 
 

@@ -24,11 +24,12 @@ from careers_servers import (
     standard,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError, SourceUnavailable
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_occupationalmaps import OccupationalMapsConfig, OccupationalMapsEnricher, connectors
 from fingerpost_occupationalmaps._reading import (
@@ -162,18 +163,13 @@ def test_where_lars_codes_cannot_be_had_nothing_else_is_lost(
         ]
         assert not any(fact.stale for fact in told if isinstance(fact, Fact))
         assert set(cache.failures) == {"skillsengland-standards"}  # the maps themselves are not left alone
-    server.standards_gone = None
-    clock.later(days=1)
-    with reference(tmp_path, clock) as cache:
-        course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
-        assert isinstance(course, Fact)
-        assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
-    clock.later(days=200)
-    server.standards_gone = gone
-    with reference(tmp_path, clock) as cache:  # and what was said once is remembered
-        course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
-        assert isinstance(course, Fact)
-        assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
+    for days, answer in ((1, None), (200, gone)):  # and what was said once is remembered
+        clock.later(days=days)
+        server.standards_gone = answer
+        with reference(tmp_path, clock) as cache:
+            course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
+            assert isinstance(course, Fact)
+            assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
 
 
 def test_lars_codes_are_asked_for_few_standards_of_an_occupation(context: Any, cache: Any) -> None:
@@ -318,16 +314,7 @@ def test_when_the_service_is_gone_memory_speaks_with_its_date(
     ]
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (403, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "no list of occupations"),
-        (429, RateLimited, "slow down"),
-        (502, SourceUnavailable, "not available"),
-    ],
-)
+@each_status("no list of occupations")
 def test_a_status_means_what_it_says(context: Any, cache: Any, status: int, error: type[Exception], words: str) -> None:
     hook = enricher().labour_market(asking(PLUMBERS), cache, context)
     request = assert_asked_once(hook, context, f"{BASE}/Occupations", status, error, words)
@@ -337,8 +324,7 @@ def test_a_status_means_what_it_says(context: Any, cache: Any, status: int, erro
 def test_check_says_what_is_there(server: MapsServer, context: Any) -> None:
     (found,) = enricher(server).check(context)
     assert found.message == f"{SOURCE} answers and lists 4 occupations, 4 with a SOC code."
-    bare = [{name: value for name, value in each.items() if name != "soc"} for each in OCCUPATIONS]
-    server.gone = Answer(json.dumps(bare).encode())
+    server.gone = Answer(json.dumps(BARE).encode())
     (found,) = enricher(server).check(context)
     assert (found.level, "no SOC code" in found.message) == ("warning", True)
     server.gone = Answer(b'{"error": "?"}')
@@ -363,8 +349,7 @@ def test_only_the_next_step_counts(context: Any, cache: Any) -> None:
     with responses.RequestsMock() as web:
         web.get(f"{BASE}/Occupations", json=OCCUPATIONS)
         web.get(f"{BASE}/OccupationalProgression/OCC0303", json=around)
-        (fact,) = enricher().labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher().labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context))
     assert fact.text == "OCC0305"
 
 

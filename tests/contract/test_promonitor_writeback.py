@@ -323,12 +323,11 @@ def test_closing_what_is_not_there_is_done(college: College) -> None:
 )
 @pytest.mark.parametrize("operation", ["open", "update", "close"])
 def test_what_a_tutor_edited_is_never_overwritten(on_sqlite: College, edit: Any, operation: str) -> None:
-    college = on_sqlite
-    college.deliver(item())
-    ((*_, text),) = college.items()
-    college.edit(edit(text))
-    assert statuses(college.deliver(item(operation, "Something new"))) == [("permanent", "edited_by_tutor")]
-    assert [one[2] for one in college.items()] == [edit(text)]
+    on_sqlite.deliver(item())
+    ((*_, text),) = on_sqlite.items()
+    on_sqlite.edit(edit(text))
+    assert statuses(on_sqlite.deliver(item(operation, "Something new"))) == [("permanent", "edited_by_tutor")]
+    assert [one[2] for one in on_sqlite.items()] == [edit(text)]
 
 
 def test_other_blanks_are_no_edit(college: College) -> None:
@@ -488,18 +487,17 @@ CALLED = "LearnerInformation.write_item"
 
 
 def test_a_procedure_writes_instead_of_us(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    assert {one.level for one in college.check(procedure=CALLED)} == {"ok"}
-    (opened,) = college.deliver(item(), procedure=CALLED)
-    ((number, page, _),) = college.items()
-    assert (opened.status, opened.external_ref, page) == ("sent", str(number), max(college.pages()))
-    college.deliver(item("update", 'It\'s "new"; -- :text'), procedure=CALLED)
-    assert [text for *_, text in college.items()] == [mark_item(KEY, 'It\'s "new"; -- :text')]
-    assert statuses(college.deliver(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
-    assert statuses(college.reconcile(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
-    assert college.open_texts() == []
-    assert college.values_of(number, "CommentTypeID", "ActionTypeID") == (8, 5)
+    on_postgres.execute(PROCEDURE)
+    assert {one.level for one in on_postgres.check(procedure=CALLED)} == {"ok"}
+    (opened,) = on_postgres.deliver(item(), procedure=CALLED)
+    ((number, page, _),) = on_postgres.items()
+    assert (opened.status, opened.external_ref, page) == ("sent", str(number), max(on_postgres.pages()))
+    on_postgres.deliver(item("update", 'It\'s "new"; -- :text'), procedure=CALLED)
+    assert [text for *_, text in on_postgres.items()] == [mark_item(KEY, 'It\'s "new"; -- :text')]
+    assert statuses(on_postgres.deliver(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
+    assert statuses(on_postgres.reconcile(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
+    assert on_postgres.open_texts() == []
+    assert on_postgres.values_of(number, "CommentTypeID", "ActionTypeID") == (8, 5)
 
 
 @pytest.mark.parametrize(
@@ -528,10 +526,9 @@ def test_a_procedure_that_writes_something_else_or_refuses_is_not_asked_again(
 def test_an_error_that_comes_after_the_first_result_of_a_procedure_is_one_like_others(
     on_postgres: College, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, outcome: tuple[str, str]
 ) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    payloads = college.payloads(item(), item(reference="P000002"), procedure=CALLED)
-    channel, whole, errors = college.channel(procedure=CALLED), psycopg.Cursor.nextset, [error]
+    on_postgres.execute(PROCEDURE)
+    payloads = on_postgres.payloads(item(), item(reference="P000002"), procedure=CALLED)
+    channel, whole, errors = on_postgres.channel(procedure=CALLED), psycopg.Cursor.nextset, [error]
 
     def nextset(cursor: psycopg.Cursor[Any]) -> bool | None:
         if errors:
@@ -539,10 +536,10 @@ def test_an_error_that_comes_after_the_first_result_of_a_procedure_is_one_like_o
         return whole(cursor)
 
     monkeypatch.setattr(psycopg.Cursor, "nextset", nextset)
-    first, second = statuses(list(channel.deliver(payloads, college.context())))
+    first, second = statuses(list(channel.deliver(payloads, on_postgres.context())))
     assert first == outcome
     assert second == (("temporary", "timeout") if outcome[1] == "timeout" else ("sent", ""))
-    assert college.items() == []
+    assert on_postgres.items() == []
 
 
 def test_a_procedure_that_is_not_there_is_told(on_postgres: College, on_sqlite: College) -> None:
@@ -581,60 +578,56 @@ def test_a_locked_file_puts_everything_off(on_sqlite: College) -> None:
 
 
 def test_an_item_that_another_run_holds_is_put_off(on_postgres: College) -> None:
-    college = on_postgres
     statements = ItemStatements(
-        Catalogue(configured(), "postgresql"), configured(), college.engine.dialect
+        Catalogue(configured(), "postgresql"), configured(), on_postgres.engine.dialect
     ).lock(KEY, 1)  # fmt: skip
-    with college.engine.connect() as other:
+    with on_postgres.engine.connect() as other:
         for statement in statements:
             other.execute(statement)
-        receipts = college.deliver(item(), item(reference="P000002"), timeout=1)
+        receipts = on_postgres.deliver(item(), item(reference="P000002"), timeout=1)
     assert statuses(receipts) == [("temporary", "timeout")] * 2
 
 
 def test_a_row_that_a_tutor_holds_open_is_read_back_later(on_postgres: College) -> None:
-    college = on_postgres
-    college.deliver(item())
-    with college.engine.connect() as tutor:
-        tutor.exec_driver_sql(f'UPDATE {college.table} SET "ActionTypeID" = 5')
-        receipts = college.deliver(item("update", "New"), item(reference="P000002"), timeout=1)
+    on_postgres.deliver(item())
+    with on_postgres.engine.connect() as tutor:
+        tutor.exec_driver_sql(f'UPDATE {on_postgres.table} SET "ActionTypeID" = 5')
+        receipts = on_postgres.deliver(item("update", "New"), item(reference="P000002"), timeout=1)
     assert statuses(receipts) == [("unknown", "timeout"), ("temporary", "timeout")]
-    assert statuses(college.reconcile(item("update", "New"))) == [("temporary", "not_there")]
+    assert statuses(on_postgres.reconcile(item("update", "New"))) == [("temporary", "not_there")]
 
 
 @pytest.mark.parametrize("config", [{}, {"procedure": CALLED}], ids=["table", "procedure"])
 @pytest.mark.parametrize("operation", ["update", "close"])
 def test_what_a_tutor_saves_while_we_write_stays(on_postgres: College, config: dict[str, Any], operation: str) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    college.deliver(item(), **config)
-    held = sa.text(f'UPDATE {college.table} SET "Comment" = \'Mine. \' || "Comment"')
-    assert deliver_while_held(college, held, item(operation, "New"), **config) == [("permanent", "edited_by_tutor")]
-    assert college.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
+    on_postgres.execute(PROCEDURE)
+    on_postgres.deliver(item(), **config)
+    held = sa.text(f'UPDATE {on_postgres.table} SET "Comment" = \'Mine. \' || "Comment"')
+    assert deliver_while_held(on_postgres, held, item(operation, "New"), **config) == [("permanent", "edited_by_tutor")]
+    assert on_postgres.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
 
 
 def test_what_another_run_writes_while_we_write_is_taken_into_account(on_postgres: College) -> None:
-    college = on_postgres
-    college.deliver(item())
-    theirs = {"text": mark_item(KEY, "Other"), "item": college.items()[0][0]}
-    held = sa.text(f'UPDATE {college.table} SET "Comment" = :text WHERE "ActionPlanID" = :item').bindparams(**theirs)
-    assert deliver_while_held(college, held, item("update", "New")) == [("sent", "")]
-    assert college.open_texts() == [mark_item(KEY, "New")]
+    on_postgres.deliver(item())
+    ((number, *_),) = on_postgres.items()
+    update = sa.text(f'UPDATE {on_postgres.table} SET "Comment" = :text WHERE "ActionPlanID" = {number}')
+    held = update.bindparams(text=mark_item(KEY, "Other"))
+    assert deliver_while_held(on_postgres, held, item("update", "New")) == [("sent", "")]
+    assert on_postgres.open_texts() == [mark_item(KEY, "New")]
 
 
 def test_a_connection_lost_at_the_commit_leaves_it_unknown(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(
+    on_postgres.execute(
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.\"Comment\" LIKE '%fatal%' THEN "
         "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); END IF; RETURN NEW; END $$"
     )
-    college.execute(
-        f"CREATE CONSTRAINT TRIGGER t AFTER INSERT ON {college.table} DEFERRABLE INITIALLY DEFERRED "
+    on_postgres.execute(
+        f"CREATE CONSTRAINT TRIGGER t AFTER INSERT ON {on_postgres.table} DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION die()"
     )
     fatal, other = item(text="fatal"), item(reference="P000002")
-    assert statuses(college.deliver(fatal, other)) == [("unknown", "unreachable"), ("sent", "")]
-    assert statuses(college.reconcile(fatal, other)) == [("temporary", "not_there"), ("sent", "")]
+    assert statuses(on_postgres.deliver(fatal, other)) == [("unknown", "unreachable"), ("sent", "")]
+    assert statuses(on_postgres.reconcile(fatal, other)) == [("temporary", "not_there"), ("sent", "")]
 
 
 def test_an_answer_lost_after_the_commit_is_settled_by_looking(
