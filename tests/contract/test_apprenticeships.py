@@ -25,12 +25,13 @@ from careers_servers import (
     reference,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_apprenticeships import ApprenticeshipsConfig, ApprenticeshipsEnricher, connectors
 from fingerpost_apprenticeships._reading import kept_page, page
@@ -49,12 +50,6 @@ def enricher(base_url: str = BASE, key: str = KEY, **said: Any) -> Apprenticeshi
     return ApprenticeshipsEnricher(
         ApprenticeshipsConfig.model_validate(table | {"courses": {"5316": [240, 91]}} | said)
     )
-
-
-@pytest.fixture
-def context() -> Iterator[Any]:
-    with host_context() as made:
-        yield made
 
 
 def ask(adverts: list[dict[str, Any]], context: Any, folder: Path, **said: Any) -> tuple[list[Any], AdvertServer]:
@@ -90,13 +85,12 @@ def test_further_pages_are_read_only_for_adverts_that_can_be_used(context: Any, 
     assert [call.one("PageNumber") for call in server.requests] == ["1", "2"]
 
 
-def test_pages_end_whatever_the_service_says_about_them(context: Any, tmp_path: Path) -> None:
+def test_pages_end_whatever_the_service_says_about_them(context: Any, cache: Any) -> None:
     nothing = {"total": 9_000_000, "totalFiltered": 9_000_000, "totalPages": 90_000, "vacancies": []}
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
+    with responses.RequestsMock() as web:
         web.get(f"{BASE}/vacancy", json=nothing)
-        (count,) = enricher().labour_market(asking(JOINERS), cache, context)
+        count = only_fact(enricher().labour_market(asking(JOINERS), cache, context))
         assert len(web.calls) == 5
-    assert isinstance(count, Fact)
     assert count.value == 9_000_000
 
 
@@ -149,9 +143,9 @@ def test_adverts_from_elsewhere_are_taken_as_they_are(context: Any, tmp_path: Pa
     ]
 
 
-def test_only_configured_courses_are_asked_for(context: Any, tmp_path: Path) -> None:
+def test_only_configured_courses_are_asked_for(context: Any, cache: Any) -> None:
     electricians, joiners_2010 = Occupation("5241", 2020, "Electricians"), Occupation("5316", 2010, "Glaziers")
-    with responses.RequestsMock(), reference(tmp_path, Clock()) as cache:
+    with responses.RequestsMock():
         assert list(enricher().labour_market(asking(electricians, joiners_2010), cache, context)) == [
             NoData("vacancy", "5241", SOURCE, "no_course"),
             NoData("vacancy", "5316", SOURCE, "soc_version"),
@@ -191,10 +185,11 @@ def test_a_huge_advert_is_remembered_small(context: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("gone", [GONE, HTML, Answer(b"", 500), Answer(b"", 404), Answer(b"", 429), Answer(b"", 403)])
-def test_when_the_service_is_gone_memory_speaks_with_its_date(context: Any, tmp_path: Path, gone: Answer) -> None:
-    clock = Clock()
+def test_when_the_service_is_gone_memory_speaks_with_its_date(
+    context: Any, clock: Clock, cache: Any, gone: Answer
+) -> None:
     others = Occupation("5315", 2020, "Plumbers")
-    with AdvertServer([advert(1)]) as server, reference(tmp_path, clock) as cache:
+    with AdvertServer([advert(1)]) as server:
         adverts = enricher(server.url, courses={"5316": [240], "5315": [91]})
         list(adverts.labour_market(asking(JOINERS), cache, context))
         clock.later(days=2)
@@ -211,9 +206,8 @@ def test_when_the_service_is_gone_memory_speaks_with_its_date(context: Any, tmp_
 @pytest.mark.parametrize(
     "odd", [b"", b"[]", b"null", b'{"message": "moved", "status": 410}', b'{"totalFiltered": "1"}']
 )
-def test_what_is_no_page_of_adverts_takes_none_away(context: Any, tmp_path: Path, odd: bytes) -> None:
-    clock = Clock()
-    with AdvertServer([advert(1)]) as server, reference(tmp_path, clock) as cache:
+def test_what_is_no_page_of_adverts_takes_none_away(context: Any, clock: Clock, cache: Any, odd: bytes) -> None:
+    with AdvertServer([advert(1)]) as server:
         before = list(enricher(server.url).labour_market(asking(JOINERS), cache, context))
         clock.later(days=2)
         server.gone = Answer(odd)
@@ -230,31 +224,20 @@ def test_an_advert_that_closed_meanwhile_is_not_named(tmp_path: Path) -> None:
         server.gone = GONE
         clock.later(days=40)
         with reference(tmp_path, clock) as cache, host_context(now=clock.now) as context:
-            (count,) = enricher(server.url).labour_market(asking(JOINERS), cache, context)
-    assert isinstance(count, Fact)
+            count = only_fact(enricher(server.url).labour_market(asking(JOINERS), cache, context))
     assert (count.value, count.stale) == (1.0, True)
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (403, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "refused the version"),
-        (429, RateLimited, "slow down"),
-        (500, SourceUnavailable, "not available"),
-    ],
-)
+@each_status("refused the version")
 def test_a_status_means_what_the_service_says(
-    context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
+    context: Any, cache: Any, status: int, error: type[Exception], words: str
 ) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        hook = enricher().labour_market(asking(JOINERS), cache, context)
-        assert_asked_once(hook, context, f"{BASE}/vacancy", status, error, words)
+    hook = enricher().labour_market(asking(JOINERS), cache, context)
+    assert_asked_once(hook, context, f"{BASE}/vacancy", status, error, words)
 
 
-def test_without_a_key_or_a_version_the_stand_in_refuses(context: Any, tmp_path: Path) -> None:
-    with AdvertServer([]) as server, reference(tmp_path, Clock()) as cache:
+def test_without_a_key_or_a_version_the_stand_in_refuses(context: Any, cache: Any) -> None:
+    with AdvertServer([]) as server:
         with pytest.raises(AuthError):
             list(enricher(server.url, key="another").labour_market(asking(JOINERS), cache, context))
         response = context.http.get(f"{server.url}/vacancy", headers={"Ocp-Apim-Subscription-Key": KEY})
@@ -304,8 +287,8 @@ def test_a_wrong_configuration_is_refused(said: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("total", [-1, True, "5", None, 5.5, [], 10**30])
-def test_a_total_that_is_none_is_no_data(context: Any, tmp_path: Path, total: object) -> None:
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
+def test_a_total_that_is_none_is_no_data(context: Any, cache: Any, total: object) -> None:
+    with responses.RequestsMock() as web:
         web.get(f"{BASE}/vacancy", json={"totalFiltered": total, "totalPages": 1, "vacancies": [advert(1)]})
         assert list(enricher().labour_market(asking(JOINERS), cache, context)) == [
             NoData("vacancy", "5316", SOURCE, "none")

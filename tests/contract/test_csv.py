@@ -133,8 +133,7 @@ def test_a_wrong_option_is_refused_with_a_reason(options: dict[str, Any], words:
 # -- what it reads -----------------------------------------------------------------------------------------------------
 
 
-def test_it_hands_over_only_what_the_mapping_reads(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_it_hands_over_only_what_the_mapping_reads(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, "id,notes, kind ,title,\n1,private,talk,ACME,\n", context)
     assert records(messages) == [Record("1", {"id": "1", "kind": "talk", "title": "ACME"})]
     assert context.headers == [(("id", "notes", "kind", "title"), "log.csv")]
@@ -154,8 +153,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path, bom: str, en
     assert records(messages) == [Record("1", {"id": "1", "kind": "talk", "title": "Café"})]
 
 
-def test_quoted_newlines_belong_to_the_field(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_quoted_newlines_belong_to_the_field(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, 'id,kind,title\r\n1,talk,"ACME\r\nand ""friends"""\r\n2,fair,\r\n', context)
     assert [record.data["title"] for record in records(messages)] == ['ACME\r\nand "friends"', ""]
     assert context.warnings == []
@@ -225,6 +223,15 @@ ROW_ENDS: list[tuple[str, Literal[0, 1]]] = [
 ]
 
 
+def written(rows: Sequence[Mapping[str, str]], **said: Any) -> str:
+    """Return what `csv.writer` writes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, **said)
+    writer.writerow(["id", "kind", "title"])
+    writer.writerows(row.values() for row in rows)
+    return text.getvalue()
+
+
 @st.composite
 def written_tables(draw: st.DrawFn) -> tuple[str, str, list[dict[str, str]], bytes]:
     """Draw a table and write it with `csv.writer`: delimiter, encoding, rows, bytes."""
@@ -234,11 +241,8 @@ def written_tables(draw: st.DrawFn) -> tuple[str, str, list[dict[str, str]], byt
     cell = st.text(st.sampled_from(" a\"'\n\r" + delimiter) | FOREIGN[encoding], max_size=12)
     cells = draw(st.lists(st.tuples(cell, cell), max_size=8))
     rows = [{"id": f"k{number}", "kind": kind, "title": title} for number, (kind, title) in enumerate(cells)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=ending, quoting=quoting)
-    writer.writerow(["id", "kind", "title"])
-    writer.writerows(row.values() for row in rows)
-    return delimiter, encoding, rows, text.getvalue().encode(encoding)
+    text = written(rows, delimiter=delimiter, lineterminator=ending, quoting=quoting)
+    return delimiter, encoding, rows, text.encode(encoding)
 
 
 @untimed
@@ -258,11 +262,8 @@ def test_a_large_file_is_read_back_exactly_whatever_ends_its_lines(tmp_path: Pat
         {"id": f"k{number}", "kind": "Café" * (number % 9), "title": f'the "end"{ending}of {number}\u2028{ending}'}
         for number in range(6_000)
     ]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=ending, quoting=csv.QUOTE_ALL)
-    writer.writerow(["id", "kind", "title"])
-    writer.writerows(row.values() for row in rows)
-    assert records(read_text(tmp_path, text.getvalue())) == [Record(row["id"], row) for row in rows]
+    text = written(rows, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    assert records(read_text(tmp_path, text)) == [Record(row["id"], row) for row in rows]
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -384,15 +385,25 @@ def test_a_quote_that_would_swallow_the_rest_is_found(tmp_path: Path, size_limit
     assert rejected(messages)[0].key == "100"
 
 
-def test_two_stray_quotes_that_pair_up_do_not_hide_the_rows_between(tmp_path: Path) -> None:
-    text = 'id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n'
-    messages = read_text(tmp_path, text)
-    assert keys(messages) == ["2", "3", "5"]
-    assert faults(messages) == [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")]
+@pytest.mark.parametrize(
+    ("content", "options", "good", "bad"),
+    [('id,kind,title\n1,"talk,A\n2,talk,B\n3,talk,C\n4,fair",talk,D\n5,talk,E\n', {}, ["2", "3", "5"],
+      [("unclosed_quote", "log.csv line 2"), ("ragged_row", "log.csv line 5")]),
+     (f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n", {}, ["2"], [("field_too_long", "log.csv line 2")]),
+     (b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n", {"encoding": "cp1252"}, ["2"],
+      [("bad_encoding", "log.csv line 2")]),
+     ("id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!", {"encoding": "utf-16"}, ["1"],
+      [("bad_encoding", "log.csv line 3")])],
+    ids=["stray quotes that pair up", "a field beyond all limits", "no byte of cp1252", "half a pair of utf-16"],
+)  # fmt: skip
+def test_a_row_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, content: str | bytes, options: dict[str, Any], good: list[str], bad: list[tuple[str, str]]
+) -> None:
+    messages = read_text(tmp_path, content, **options)
+    assert (keys(messages), faults(messages)) == (good, bad)
 
 
-def test_a_record_that_seems_to_hold_other_rows_is_reported(tmp_path: Path) -> None:
-    context = HostContext(tmp_path)
+def test_a_record_that_seems_to_hold_other_rows_is_reported(tmp_path: Path, context: HostContext) -> None:
     messages = read_text(tmp_path, 'id,kind,title\n1,",A\n2,talk,B\n3,",C\n', context)
     assert keys(messages) == ["1"]
     assert context.warnings == [("quote_spans_rows", "1", "", "log.csv line 2")]
@@ -402,12 +413,6 @@ def test_text_after_a_closing_quote_is_rejected(tmp_path: Path) -> None:
     messages = read_text(tmp_path, 'id,kind,title\n1,talk,"The "best" talk"\n2,talk,5" pipe\n')
     assert faults(messages) == [("bad_quote", "log.csv line 2")]
     assert records(messages) == [Record("2", {"id": "2", "kind": "talk", "title": '5" pipe'})]
-
-
-def test_a_field_beyond_all_limits_is_rejected(tmp_path: Path) -> None:
-    messages = read_text(tmp_path, f"id,kind,title\n1,talk,{'A' * 140_000}\n2,talk,B\n")
-    assert keys(messages) == ["2"]
-    assert faults(messages) == [("field_too_long", "log.csv line 2")]
 
 
 def test_a_file_without_line_ends_is_given_up_and_not_held(tmp_path: Path) -> None:
@@ -424,15 +429,6 @@ def test_undecodable_bytes_cost_their_row(tmp_path: Path) -> None:
         Rejected("2", "bad_encoding", "log.csv line 3", {"id": "2", "kind": "talk", "title": "Caf\ufffd X"}),
         Rejected("4", "bad_encoding", "log.csv line 5", {"id": "4", "kind": "ta\ufffd"}),
     ]
-
-
-def test_bytes_that_some_other_encodings_do_not_know_cost_their_row(tmp_path: Path) -> None:
-    cp1252 = b"id,kind,title\n1,talk,\x81\n2,talk,\x80\n"
-    messages = read_text(tmp_path, cp1252, encoding="cp1252")
-    assert (keys(messages), faults(messages)) == (["2"], [("bad_encoding", "log.csv line 2")])
-    utf16 = "id,kind,title\n1,talk,A\n2,talk,B".encode("utf-16") + b"!"
-    messages = read_text(tmp_path, utf16, encoding="utf-16")
-    assert (keys(messages), faults(messages)) == (["1"], [("bad_encoding", "log.csv line 3")])
 
 
 def test_a_nul_costs_its_row(tmp_path: Path) -> None:
@@ -512,9 +508,8 @@ def test_files_come_in_descending_order_of_name(tmp_path: Path) -> None:
     assert [place for _, place in faults(messages)] == [f"log-{year}.csv line 3" for year in (2026, 2025, 2024)]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+def test_files_of_one_name_are_told_apart_by_their_folder(tmp_path: Path, context: HostContext) -> None:
     write_files(tmp_path, "2025/log.csv", "2026/deep/log.csv", "2026/notes.txt")
-    context = HostContext(tmp_path)
     messages = read(context, path="**/log.csv")
     assert [place for _, place in faults(messages)] == ["2026/deep/log.csv line 3", "2025/log.csv line 3"]
     assert set(context.digests) == {"2026/deep/log.csv", "2025/log.csv"}
@@ -535,11 +530,10 @@ def test_no_file_is_named_with_pattern_and_folder(tmp_path: Path) -> None:
     assert str(tmp_path) in error.value.message
 
 
-def test_the_newest_file_tells_the_age_of_the_data(tmp_path: Path) -> None:
+def test_the_newest_file_tells_the_age_of_the_data(tmp_path: Path, context: HostContext) -> None:
     write_files(tmp_path, "log1.csv", "log2.csv")
     for name, instant in (("log1.csv", NOW - timedelta(days=2)), ("log2.csv", NOW - timedelta(days=9))):
         os.utime(tmp_path / name, (instant.timestamp(), instant.timestamp()))
-    context = HostContext(tmp_path)
     read(context)
     assert context.data_at == NOW - timedelta(days=2)
 
@@ -559,20 +553,17 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"encoding": "cp1252"}, {"skip_lines": 1}, {"header": ["id", "kind", "title"]}, {"member": "*.txt"}]
-)
-def test_a_corrected_option_reaches_files_that_did_not_change(tmp_path: Path, option: dict[str, Any]) -> None:
+    ("option", "key"),
+    [({"encoding": "cp1252"}, ("id",)), ({"skip_lines": 1}, ("id",)), ({"header": ["id", "kind", "title"]}, ("id",)),
+     ({"member": "*.txt"}, ("id",)), ({}, ("id", "kind"))],
+)  # fmt: skip
+def test_a_corrected_option_or_key_reaches_files_that_did_not_change(
+    tmp_path: Path, option: dict[str, Any], key: tuple[str, ...]
+) -> None:
     (tmp_path / "log.csv").write_text("id,kind,title\nid,kind,title\n1,talk,Café\n", encoding="utf-8")
     first = HostContext(tmp_path)
     read(first)
-    assert read(HostContext(tmp_path, known=first.digests), **option) != []
-
-
-def test_another_key_reaches_files_that_did_not_change(tmp_path: Path) -> None:
-    write_files(tmp_path, "log.csv")
-    first = HostContext(tmp_path)
-    read(first)
-    assert read(HostContext(tmp_path, key=("id", "kind"), known=first.digests)) != []
+    assert read(HostContext(tmp_path, key=key, known=first.digests), **option) != []
 
 
 # -- archives ----------------------------------------------------------------------------------------------------------

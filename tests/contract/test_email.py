@@ -14,12 +14,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_args
-from zoneinfo import ZoneInfo
 
+import contexts
 import pytest
-import structlog
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
@@ -91,13 +89,8 @@ def digest(**changed: Any) -> Digest:
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     """What the host hands to a channel, as far as a channel looks at it."""
-    host = SimpleNamespace(
-        name="post",
-        base_dir=tmp_path,
-        now=datetime(2026, 7, 6, 6, 30, tzinfo=UTC),
-        timezone=ZoneInfo("Europe/London"),
-        log=structlog.get_logger(),
-    )
+    said = frozenset({"warn", "header", "data_from"})
+    host = contexts.HostContext(tmp_path, name="post", now=datetime(2026, 7, 6, 6, 30, tzinfo=UTC), forbidden=said)
     return cast("Context", host)
 
 
@@ -284,35 +277,28 @@ def test_a_tutor_reads_what_by_when_and_how(context: Context) -> None:
     assert not re.search(r"gatsby|benchmark|criterion|\bgaps?\b|at risk|curriculum", text, re.IGNORECASE)
 
 
-def test_a_day_of_another_year_says_so(context: Context) -> None:
-    text = part(channel().render(digest(learners=(learner("A", line(due=date(2027, 7, 31))),)), context), "plain")
-    assert "Due by 31 July 2027" in text
-
-
-def test_learners_beyond_those_listed_are_counted(context: Context) -> None:
-    payload = channel().render(digest(on_track=10, group_size=25, cannot_tell=2, not_listed=12), context)
-    assert payload.subject == "Careers: 13 learners need something, 1 new"
-    said = "12 more learners need something. They were listed before or will be next time."
-    assert said in part(payload, "plain")
-    assert said in Blocks(part(payload, "html")).filled
-
-
-def test_the_careers_leader_is_told_that_nobody_tutors_them(context: Context) -> None:
-    payload = channel().render(digest(role="careers_leader", on_track=22), context)
-    text = part(payload, "plain")
-    assert payload.subject == "Careers: 1 learner with no tutor needs something, 1 new"
-    assert "No tutor is on record for these learners" in text
-    assert "your learners" not in text
-    assert "recorded as the tutor" not in text
-
-
-def test_a_message_of_good_news_only(context: Context) -> None:
-    payload = channel().render(
-        digest(learners=(), closed=(learner(),), on_track=25, group_size=25, cannot_tell=0), context
-    )
-    assert payload.subject == "Careers: done since last time for 1 learner"
-    assert "Nothing is asked of you this time." in part(payload, "plain")
-    assert "What they need" not in part(payload, "plain")
+@pytest.mark.parametrize(
+    ("changed", "subject", "said", "unsaid"),
+    [({"learners": (learner("A", line(due=date(2027, 7, 31))),)},
+      "1 learner needs something, 1 new", "Due by 31 July 2027", []),
+     ({"on_track": 10, "group_size": 25, "cannot_tell": 2, "not_listed": 12},
+      "13 learners need something, 1 new",
+      "12 more learners need something. They were listed before or will be next time.", []),
+     ({"role": "careers_leader", "on_track": 22},
+      "1 learner with no tutor needs something, 1 new", "No tutor is on record for these learners",
+      ["your learners", "recorded as the tutor"]),
+     ({"learners": (), "closed": (learner(),), "on_track": 25, "group_size": 25, "cannot_tell": 0},
+      "done since last time for 1 learner", "Nothing is asked of you this time.", ["What they need"])],
+    ids=["a day of another year", "more than are listed", "nobody tutors them", "good news only"],
+)  # fmt: skip
+def test_the_message_fits_what_there_is_to_say(
+    changed: dict[str, Any], subject: str, said: str, unsaid: list[str], context: Context
+) -> None:
+    payload = channel().render(digest(**changed), context)
+    text, page = part(payload, "plain"), " ".join(Blocks(part(payload, "html")).filled)
+    assert payload.subject == f"Careers: {subject}"
+    assert (said in text, said in page) == (True, True)
+    assert not [words for words in unsaid if words in text]
 
 
 def test_no_name_in_the_subject_or_in_what_a_mail_program_previews(context: Context) -> None:
@@ -512,10 +498,14 @@ def test_only_plain_https_links(link: str, context: Context) -> None:
 # A college's own templates
 
 
-def test_own_templates_replace_the_shipped_one(context: Context) -> None:
+def own_template(context: Context, kind: str, source: str) -> None:
     folder = context.base_dir / "own"
     folder.mkdir()
-    (folder / "digest.html.j2").write_text("<p>Über {{ learners[0].name }}</p>", encoding="utf-8")
+    (folder / f"digest.{kind}.j2").write_text(source, encoding="utf-8")
+
+
+def test_own_templates_replace_the_shipped_one(context: Context) -> None:
+    own_template(context, "html", "<p>Über {{ learners[0].name }}</p>")
     payload = channel(templates="own").render(digest(learners=(learner("<b>"),)), context)
     assert part(payload, "html").strip() == "<p>Über &lt;b&gt;</p>"
     assert "What would settle it" in part(payload, "plain")
@@ -536,9 +526,7 @@ def test_own_templates_replace_the_shipped_one(context: Context) -> None:
 )
 def test_a_bad_template_is_named_and_quotes_nothing(source: str, context: Context) -> None:
     (context.base_dir / "secret.txt").write_text(SECRET, encoding="utf-8")
-    folder = context.base_dir / "own"
-    folder.mkdir()
-    (folder / "digest.txt.j2").write_text(source, encoding="utf-8")
+    own_template(context, "txt", source)
     with pytest.raises(ConfigError) as refused:
         channel(templates="own").render(digest(), context)
     assert "digest.txt.j2" in refused.value.message
@@ -598,9 +586,13 @@ def outbox(context: Context) -> list[Path]:
     return sorted((context.base_dir / "outbox").iterdir())
 
 
-def test_a_message_becomes_one_file(context: Context) -> None:
+@pytest.fixture
+def payload(context: Context) -> Payload:
+    return channel().render(digest(), context)
+
+
+def test_a_message_becomes_one_file(context: Context, payload: Payload) -> None:
     post = channel()
-    payload = post.render(digest(), context)
     assert list(post.reconcile([payload], context)) == [Receipt("digest-1", "temporary", None, "file_not_there")]
     (receipt,) = post.deliver([payload], context)
     assert receipt == Receipt("digest-1", "sent", payload.message_id)
@@ -610,9 +602,8 @@ def test_a_message_becomes_one_file(context: Context) -> None:
     assert [r.status for r in post.reconcile([payload], context)] == ["sent"]
 
 
-def test_delivering_again_changes_nothing(context: Context) -> None:
+def test_delivering_again_changes_nothing(context: Context, payload: Payload) -> None:
     post = channel()
-    payload = post.render(digest(), context)
     list(post.deliver([payload], context))
     before = outbox(context)[0].stat()
     assert [r.status for r in post.deliver([payload], context)] == ["sent"]
@@ -621,9 +612,8 @@ def test_delivering_again_changes_nothing(context: Context) -> None:
     assert len(outbox(context)) == 1
 
 
-def test_a_half_written_or_different_file_is_replaced(context: Context) -> None:
+def test_a_half_written_or_different_file_is_replaced(context: Context, payload: Payload) -> None:
     post = channel()
-    payload = post.render(digest(), context)
     list(post.deliver([payload], context))
     (file,) = outbox(context)
     file.write_bytes(payload.content[:100])
@@ -754,6 +744,9 @@ def test_nobody_listens(context: Context) -> None:
     post = smtp(free_port())
     receipts = list(post.deliver(mails(post, context, 2), context))
     assert [r.status for r in receipts] == ["temporary", "temporary"]
+    (finding,) = post.check(context)
+    assert finding.level == "error"
+    assert "firewall" in finding.hint
 
 
 def test_the_frozen_bytes_arrive_unchanged(context: Context) -> None:
@@ -818,17 +811,16 @@ def test_a_server_lost_again_and_again_is_left_alone(context: Context) -> None:
     ],
 )
 def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: str, context: Context) -> None:
-    with FaultServer([fault] * 10, extensions=[b"AUTH PLAIN"]) as server:
-        post = smtp(server.port, username="sender", password=SECRET)
-        with capture_logs() as logs:
-            receipts = list(post.deliver(mails(post, context, 5), context))
+    server = FaultServer([fault] * 10, extensions=[b"AUTH PLAIN"])
+    with capture_logs() as logs:
+        receipts = delivered(context, 5, server, username="sender", password=SECRET)
     assert [r.status for r in receipts] == ["temporary"] * 5
     assert all(word in r.detail for r in receipts)
     assert server.connections == 1
     assert not server.mails
     (entry,) = logs
     assert (entry["event"], entry["waiting"]) == ("smtp_stopped", 5)
-    assert SECRET not in repr((logs, receipts, post.config))
+    assert SECRET not in repr((logs, receipts, smtp(1, username="sender", password=SECRET).config))
     assert "@" not in repr(logs)
 
 
@@ -841,10 +833,7 @@ def test_a_refusal_for_now_at_sign_in_is_no_wrong_password(context: Context) -> 
 
 def test_sending_keeps_its_pace(context: Context) -> None:
     waits: list[float] = []
-    with FaultServer() as server:
-        config = smtp(server.port, per_minute=1).config
-        post = EmailChannel(config, sleep=waits.append)
-        list(post.deliver(mails(post, context, 3), context))
+    delivered(context, 3, FaultServer(), per_minute=1, sleep=waits.append)
     assert len(waits) == 2
     assert all(0 < wait <= 60 for wait in waits)
 
@@ -919,6 +908,13 @@ def levels(findings: Sequence[Finding]) -> list[str]:
     return [finding.level for finding in findings]
 
 
+def assert_refused(post: EmailChannel, context: Context, words: str) -> None:
+    """Nothing is sent for now, each receipt says why, and the check finds it too."""
+    receipts = list(post.deliver(mails(post, context, 3), context))
+    assert [(r.status, words in r.detail) for r in receipts] == [("temporary", True)] * 3
+    assert levels(list(post.check(context))) == ["error"]
+
+
 def test_starttls_and_sign_in(authority: tuple[trustme.CA, Path], context: Context) -> None:
     made, path = authority
     with mail_server(made) as (keeper, port):
@@ -955,23 +951,13 @@ def test_a_certificate_that_is_not_good_is_refused(
 ) -> None:
     made, path = authority
     with mail_server(made, **certificate) as (keeper, port):
-        post = over_tls(port, path if trusted else None)
-        receipts = list(post.deliver(mails(post, context, 3), context))
-        findings = list(post.check(context))
-    assert [r.status for r in receipts] == ["temporary"] * 3
-    assert all("certificate was refused" in r.detail for r in receipts)
-    assert levels(findings) == ["error"]
+        assert_refused(over_tls(port, path if trusted else None), context, "certificate was refused")
     assert not keeper.taken
 
 
 def test_without_starttls_nothing_goes_out_in_clear(context: Context) -> None:
     with FaultServer(extensions=[b"AUTH PLAIN LOGIN"]) as server:
-        post = over_tls(server.port, None)
-        receipts = list(post.deliver(mails(post, context, 3), context))
-        findings = list(post.check(context))
-    assert [r.status for r in receipts] == ["temporary"] * 3
-    assert all("STARTTLS" in r.detail for r in receipts)
-    assert levels(findings) == ["error"]
+        assert_refused(over_tls(server.port, None), context, "STARTTLS")
     assert all(command[:4].upper() in {b"EHLO", b"QUIT"} for command in server.lines)
 
 
@@ -1014,18 +1000,9 @@ def test_a_server_that_speaks_no_tls_here(context: Context) -> None:
 
 
 def test_an_authority_file_that_cannot_be_read(context: Context) -> None:
-    post = over_tls(free_port(), context.base_dir / "nowhere.pem")
     with capture_logs() as logs:
-        receipts = list(post.deliver(mails(post, context, 2), context))
-    assert all((r.status, "`ca_file`" in r.detail) == ("temporary", True) for r in receipts)
+        assert_refused(over_tls(free_port(), context.base_dir / "nowhere.pem"), context, "`ca_file`")
     assert len(logs) == 1
-    assert levels(list(post.check(context))) == ["error"]
-
-
-def test_check_of_a_server_that_is_down(context: Context) -> None:
-    (finding,) = smtp(free_port()).check(context)
-    assert finding.level == "error"
-    assert "firewall" in finding.hint
 
 
 @pytest.mark.parametrize(("host", "warned"), [("smtp.office365.com", True), ("smtp.example.ac.uk", False)])

@@ -44,11 +44,12 @@ from fingerpost._record.models import MODELS
 from fingerpost_jsonl import JsonlConfig, JsonlSource, connectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 URL = "https://feed.example.ac.uk/fingerpost"
 TOKEN = "canary-token-19ab"
+SIGN_IN = "<!DOCTYPE html><title>Sign in</title>"
 
 
 @dataclass
@@ -59,13 +60,6 @@ class HostContext(contexts.HostContext):
     name: str = "feed"
     secrets: Sequence[str] = (TOKEN,)
     forbidden: frozenset[str] = frozenset({"header"})
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Iterator[HostContext]:
-    made = HostContext(tmp_path)
-    yield made
-    made.close()
 
 
 def source(**options: Any) -> JsonlSource:
@@ -83,6 +77,10 @@ def read(
 def line(key: object = "A1", name: str | None = "activities", **record: Any) -> dict[str, Any]:
     said = {"key": key, "record": {"learner_ref": "L1", "kind": "lmi_use", "starts_on": "2025-10-06", **record}}
     return said if name is None else {"stream": name, **said}
+
+
+def body(*lines: object) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
 
 
 def write(folder: Path, *lines: object, name: str = "feed.jsonl", end: bytes = b"\n") -> Path:
@@ -120,20 +118,16 @@ def test_a_file_of_one_stream_need_not_name_it(context: HostContext) -> None:
     assert messages[2:] == [Checkpoint(), Deleted("A3"), Checkpoint()]
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n  \n"])
-def test_line_ends_and_blank_lines_do_not_matter(context: HostContext, end: bytes) -> None:
-    write(context.base_dir, line("A1"), line("A2"), end=end)
-    assert keys(read(context)) == ["A1", "A2"]
-
-
-def test_a_byte_order_mark_is_no_fault(context: HostContext) -> None:
-    write(context.base_dir, b"\xef\xbb\xbf" + json.dumps(line("A1")).encode(), line("A2"))
-    assert keys(read(context)) == ["A1", "A2"]
-
-
-def test_the_last_line_needs_no_end(context: HostContext) -> None:
-    path = write(context.base_dir, line("A1"), line("A2"))
-    path.write_bytes(path.read_bytes().rstrip())
+@pytest.mark.parametrize(
+    ("before", "between", "after"),
+    [(b"", b"\n", b"\n"), (b"", b"\r\n", b"\r\n"), (b"", b"\n\n  \n", b"\n\n  \n"), (b"\xef\xbb\xbf", b"\n", b"\n"),
+     (b"", b"\n", b"")],
+    ids=["usual", "Windows", "blank lines", "a byte order mark", "no end of the last line"],
+)  # fmt: skip
+def test_what_stands_around_lines_does_not_matter(
+    context: HostContext, before: bytes, between: bytes, after: bytes
+) -> None:
+    write(context.base_dir, before + body(line("A1")).rstrip() + between + body(line("A2")).rstrip() + after, end=b"")
     assert keys(read(context)) == ["A1", "A2"]
 
 
@@ -293,20 +287,20 @@ def test_a_folder_holds_plain_and_gzipped_files(context: HostContext) -> None:
     folder = context.base_dir / "data"
     folder.mkdir()
     write(folder, line("A1"), name="a.jsonl")
-    (folder / "b.jsonl.gz").write_bytes(gzip.compress(json.dumps(line("A2")).encode()))
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(body(line("A2")).rstrip()))
     (folder / "readme.txt").write_text("not ours", encoding="utf-8")
     assert keys(read(context, path="data")) == ["A2", "A1"]
 
 
 def test_a_gzipped_file_is_read_whatever_it_is_called(context: HostContext) -> None:
-    lines = b"".join(json.dumps(line(f"A{n}")).encode() + b"\n" for n in range(5000))
+    lines = body(*(line(f"A{n}") for n in range(5000)))
     (context.base_dir / "feed.jsonl").write_bytes(gzip.compress(lines))
     assert len(keys(read(context))) == 5000
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-20], lambda data: data[:30] + b"\0\0\0\0" + data[34:]])
 def test_a_damaged_archive_is_told_as_such(context: HostContext, spoil: Any) -> None:
-    lines = b"".join(json.dumps(line(f"A{n}")).encode() + b"\n" for n in range(50))
+    lines = body(*(line(f"A{n}") for n in range(50)))
     (context.base_dir / "feed.jsonl.gz").write_bytes(spoil(gzip.compress(lines)))
     with pytest.raises(SourceUnavailable, match=r"feed\.jsonl\.gz is a damaged or incomplete archive"):
         read(context)
@@ -379,10 +373,6 @@ def test_a_long_file_may_be_committed_on_the_way(context: HostContext) -> None:
 # -- addresses ---------------------------------------------------------------------------------------------------------
 
 
-def body(*lines: object) -> bytes:
-    return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
-
-
 @pytest.mark.parametrize("pack", [lambda data: data, gzip.compress, lambda data: b"\xef\xbb\xbf" + data])
 def test_lines_come_from_an_address(context: HostContext, web: responses.RequestsMock, pack: Any) -> None:
     signed = responses.matchers.header_matcher({"Authorization": f"Bearer {TOKEN}"})
@@ -406,10 +396,17 @@ def test_an_answer_that_did_not_change_is_not_read_again(context: HostContext, w
     assert read(context, url=URL) == []
 
 
-@pytest.mark.parametrize("kind", ["text/html", "application/x-ndjson"])
-def test_a_log_in_page_with_status_200_is_no_data(context: HostContext, web: responses.RequestsMock, kind: str) -> None:
-    web.get(URL, body="<!DOCTYPE html><title>Sign in</title>", content_type=kind)
-    with pytest.raises(SourceUnavailable, match="a web page instead of data"):
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [({"body": SIGN_IN, "content_type": "text/html"}, "a web page instead of data"),
+     ({"body": SIGN_IN, "content_type": "application/x-ndjson"}, "a web page instead of data"),
+     ({"body": body(line("A1"), line("A2"))[:-20]}, r"feed\.example\.ac\.uk ends in the middle of a line")],
+)  # fmt: skip
+def test_a_log_in_page_with_status_200_or_half_an_answer_is_no_data(
+    context: HostContext, web: responses.RequestsMock, said: dict[str, Any], words: str
+) -> None:
+    web.get(URL, **said)
+    with pytest.raises(SourceUnavailable, match=words):
         read(context, url=URL)
 
 
@@ -434,6 +431,10 @@ def test_a_cursor_is_sent_and_the_one_in_the_lines_taken(context: HostContext, w
     assert source(url=URL, since="since").streams[0].cursor == "instant"
 
 
+def by_cursor(kind: str) -> JsonlSource:
+    return source(url=URL, since="since", cursor=kind, streams=["activities"])
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -451,22 +452,13 @@ def test_a_cursor_that_is_none_is_a_bad_line(
     context: HostContext, web: responses.RequestsMock, kind: str, value: object
 ) -> None:
     web.get(URL, body=body({"stream": "activities", "cursor": value}))
-    messages = list(source(url=URL, since="since", cursor=kind, streams=["activities"]).read_activities(None, context))
+    messages = list(by_cursor(kind).read_activities(None, context))
     assert faults(messages) == [("bad_cursor", "", "feed.example.ac.uk line 1")]
 
 
 def test_a_whole_number_is_a_cursor(context: HostContext, web: responses.RequestsMock) -> None:
     web.get(URL, body=body({"cursor": 7.0}))
-    messages = list(
-        source(url=URL, since="since", cursor="integer", streams=["activities"]).read_activities(None, context)
-    )
-    assert messages == [Checkpoint(7), Checkpoint()]
-
-
-def test_an_answer_that_was_cut_off_is_no_whole_one(context: HostContext, web: responses.RequestsMock) -> None:
-    web.get(URL, body=body(line("A1"), line("A2"))[:-20])
-    with pytest.raises(SourceUnavailable, match=r"feed\.example\.ac\.uk ends in the middle of a line"):
-        read(context, url=URL)
+    assert list(by_cursor("integer").read_activities(None, context)) == [Checkpoint(7), Checkpoint()]
 
 
 def test_in_files_a_cursor_is_a_checkpoint_and_no_more(context: HostContext) -> None:
@@ -734,9 +726,8 @@ def lines_of(made: SmallCollege) -> list[dict[str, Any]]:
 @pytest.fixture
 def fed(tmp_path: Path) -> SmallCollege:
     """Return a college that one JSON lines file feeds."""
-    made = SmallCollege(tmp_path / "college")
     feeds = ["employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use"]
-    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "feeds": feeds})
+    made = feeding(tmp_path, path="feed.jsonl", feeds=feeds)
     write(made.folder, *lines_of(usual_college(tmp_path / "twin")))
     return made
 
@@ -810,12 +801,16 @@ def live(college: SmallCollege) -> list[str]:
     return sorted(dict(row)["key"] for row in college.snapshot(live=True)["source_activity"])
 
 
+def feeding(folder: Path, **table: Any) -> SmallCollege:
+    """Return a college that has nothing but one feed of lines."""
+    made = SmallCollege(folder / "college")
+    made.connectors.append({"type": "jsonl", "name": "feed", **table})
+    return made
+
+
 @pytest.mark.parametrize("mode", ["append", "snapshot"])
 def test_an_older_file_does_not_take_away_what_a_newer_one_says(tmp_path: Path, mode: str) -> None:
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append(
-        {"type": "jsonl", "name": "feed", "path": "*.jsonl", "streams": ["activities"], "mode": mode}
-    )
+    made = feeding(tmp_path, path="*.jsonl", streams=["activities"], mode=mode)
     write(made.folder, *said("E1", "E9"), name="2026-03-01.jsonl")
     write(made.folder, *said("E2", deleted=["E1", "E9"]), name="2026-03-02.jsonl")
     write(made.folder, *said("E1"), name="2026-03-03.jsonl")
@@ -829,8 +824,7 @@ def test_an_older_file_does_not_take_away_what_a_newer_one_says(tmp_path: Path, 
 
 
 def test_a_file_that_only_grows_may_delete_what_it_said(tmp_path: Path) -> None:
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "streams": ["activities"]})
+    made = feeding(tmp_path, path="feed.jsonl", streams=["activities"])
     write(made.folder, *said("E1", "E2"))
     made.sync()
     lines = said("E1", "E2", deleted=["E1"])
@@ -845,8 +839,7 @@ def test_a_file_that_only_grows_may_delete_what_it_said(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_cut_takes_nothing_away(tmp_path: Path) -> None:
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append({"type": "jsonl", "name": "feed", "path": "feed.jsonl", "streams": ["learners"]})
+    made = feeding(tmp_path, path="feed.jsonl", streams=["learners"])
     lines = [{"key": f"L{n}", "record": {"learner_ref": f"L{n}"}} for n in range(100)]
     path = write(made.folder, *lines)
     made.sync()
@@ -872,9 +865,7 @@ def test_an_address_is_read_by_cursor_and_its_key_stays_out_of_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FEED_TOKEN", TOKEN)
-    made = SmallCollege(tmp_path / "college")
-    made.connectors.append({"type": "jsonl", "name": "feed", "url": URL, "streams": ["learners"], "since": "since",
-                            "token": {"env": "FEED_TOKEN"}})  # fmt: skip
+    made = feeding(tmp_path, url=URL, streams=["learners"], since="since", token={"env": "FEED_TOKEN"})
     person = {"key": "L1", "record": {"learner_ref": "L1", "given_names": "A"}}
     with responses.RequestsMock() as web, capture_logs() as logs:
         web.get(URL, body=body(person, {"cursor": "2026-03-01T12:00:00Z"}))

@@ -22,16 +22,16 @@ from careers_servers import (
     bodies,
     configured,
     crowd,
-    host_context,
     job_profile,
     reference,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError, SourceUnavailable
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_ncs import NcsConfig, NcsEnricher, connectors
 from fingerpost_ncs._reading import kept_names, kept_profile, likeness, names, profile, search_results
@@ -63,19 +63,12 @@ def server() -> Iterator[NcsServer]:
         yield running
 
 
-@pytest.fixture
-def context() -> Iterator[Any]:
-    with host_context() as made:
-        yield made
-
-
 def said(kind: str, facts: list[Fact | NoData]) -> list[Any]:
     return [each for each in facts if each.kind == kind]
 
 
-def test_a_profile_that_names_the_code_says_what_it_knows(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        facts = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
+def test_a_profile_that_names_the_code_says_what_it_knows(server: NcsServer, context: Any, cache: Any) -> None:
+    facts = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
     assert [(fact.statistic, fact.value, fact.unit) for fact in said("pay", facts)] == [
         ("starting", 24000.0, "GBP a year"),
         ("experienced", 42000.0, "GBP a year"),
@@ -102,40 +95,35 @@ def test_a_profile_that_names_the_code_says_what_it_knows(server: NcsServer, con
         assert fact.licence.startswith("Open Government Licence v3.0 (assumed)")
 
 
-def test_one_number_in_two_editions_is_two_occupations(server: NcsServer, context: Any, tmp_path: Path) -> None:
+def test_one_number_in_two_editions_is_two_occupations(server: NcsServer, context: Any, cache: Any) -> None:
     joiners_2010 = Occupation("5315", 2010, "Carpenters and joiners")
-    with reference(tmp_path, Clock()) as cache:
-        question = asking(PLUMBERS_2020, joiners_2010, kinds=["profile"])
-        first, second = enricher(server.url).labour_market(question, cache, context)
+    question = asking(PLUMBERS_2020, joiners_2010, kinds=["profile"])
+    first, second = enricher(server.url).labour_market(question, cache, context)
     assert isinstance(first, Fact)
     assert isinstance(second, Fact)
     assert (first.text or "").startswith("Plumber")
     assert (second.text or "").startswith("Joiner")
 
 
-def test_an_occupation_in_both_editions_is_told_once(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        asked = asking(PLUMBERS_2020, PLUMBERS_2010, kinds=["profile", "vacancy"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
+def test_an_occupation_in_both_editions_is_told_once(server: NcsServer, context: Any, cache: Any) -> None:
+    asked = asking(PLUMBERS_2020, PLUMBERS_2010, kinds=["profile", "vacancy"])
+    (fact,) = enricher(server.url).labour_market(asked, cache, context)
     assert (fact.kind, fact.soc) == ("profile", "5315")
 
 
-def test_titles_are_compared_here_and_never_sent(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        asked = asking(Occupation("5315", 2020, "Plumber like Uncle Kevin"), kinds=["profile"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
-        assert isinstance(fact, Fact)
-        assert [call.path for call in server.requests] == ["/summary", "/plumber"]
-        assert "Kevin" not in server.everything() + str(list(cache.entries()))
+def test_titles_are_compared_here_and_never_sent(server: NcsServer, context: Any, cache: Any) -> None:
+    asked = asking(Occupation("5315", 2020, "Plumber like Uncle Kevin"), kinds=["profile"])
+    only_fact(enricher(server.url).labour_market(asked, cache, context))
+    assert [call.path for call in server.requests] == ["/summary", "/plumber"]
+    assert "Kevin" not in server.everything() + str(list(cache.entries()))
 
 
-def test_the_likeliest_title_comes_first(context: Any, tmp_path: Path) -> None:
+def test_the_likeliest_title_comes_first(context: Any, cache: Any) -> None:
     titles = ["Engineer", "Electrical engineer", "Electrician", "Astronaut", "Electrical fitter and engineer"]
     profiles = {title.lower().replace(" ", "-"): job_profile(title, "5241", "5241") for title in titles}
-    with NcsServer(profiles) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer(profiles) as server:
         asked = asking(Occupation("5241", 2020, "Electricians and electrical fitters"), kinds=["occupation"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher(server.url).labour_market(asked, cache, context))
     assert fact.text == "Electrician"
 
 
@@ -156,9 +144,9 @@ BEFORE: tuple[list[Occupation], ...] = (
 
 @pytest.mark.parametrize("before", BEFORE)
 def test_an_occupation_is_told_the_same_whatever_was_asked_before(
-    context: Any, tmp_path: Path, before: list[Occupation]
+    context: Any, cache: Any, before: list[Occupation]
 ) -> None:
-    with NcsServer(CARPENTRY) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer(CARPENTRY) as server:
         list(enricher(server.url).labour_market(asking(*before), cache, context))
         facts = list(enricher(server.url).labour_market(asking(CARPENTERS, kinds=["pay"]), cache, context))
     assert [(fact.text, fact.value) for fact in said("pay", facts)] == [("Carpenter", 26000), ("Carpenter", 42000)]
@@ -166,9 +154,9 @@ def test_an_occupation_is_told_the_same_whatever_was_asked_before(
 
 @pytest.mark.parametrize("order", [("bench-joiner", "kitchen-fitter"), ("kitchen-fitter", "bench-joiner")])
 def test_among_profiles_that_are_known_the_order_of_finding_them_means_nothing(
-    context: Any, tmp_path: Path, order: tuple[str, str]
+    context: Any, cache: Any, order: tuple[str, str]
 ) -> None:
-    with NcsServer(CARPENTRY) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer(CARPENTRY) as server:
         for name in order:
             list(enricher(server.url).find_occupations(name.replace("-", " "), cache, context))
         asked = asking(Occupation("5316", 2020), kinds=["occupation"])
@@ -177,13 +165,12 @@ def test_among_profiles_that_are_known_the_order_of_finding_them_means_nothing(
     assert (fact.statistic, fact.text) == ("profile title", "Bench joiner")
 
 
-def test_a_profile_of_another_code_does_not_count(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        asked = asking(Occupation("9999", 2020, "Plumbers"), kinds=["pay", "skill"])
-        facts = list(enricher(server.url).labour_market(asked, cache, context))
-        # Without a title there is nothing to look for. But what was read about the first is about this one.
-        asked = asking(Occupation("5315", 2020), kinds=["pay"])
-        facts += enricher(server.url).labour_market(asked, cache, context)
+def test_a_profile_of_another_code_does_not_count(server: NcsServer, context: Any, cache: Any) -> None:
+    asked = asking(Occupation("9999", 2020, "Plumbers"), kinds=["pay", "skill"])
+    facts = list(enricher(server.url).labour_market(asked, cache, context))
+    # Without a title there is nothing to look for. But what was read about the first is about this one.
+    asked = asking(Occupation("5315", 2020), kinds=["pay"])
+    facts += enricher(server.url).labour_market(asked, cache, context)
     assert facts[:2] == [
         NoData("pay", "9999", "National Careers Service", "no_profile"),
         NoData("skill", "9999", "National Careers Service", "no_profile"),
@@ -192,9 +179,9 @@ def test_a_profile_of_another_code_does_not_count(server: NcsServer, context: An
 
 
 @pytest.mark.parametrize("salary", ["", "0", "0.00", None, "competitive", 0, [], "-5", "99999999999", True])
-def test_a_salary_that_is_none_is_no_data(context: Any, tmp_path: Path, salary: object) -> None:
+def test_a_salary_that_is_none_is_no_data(context: Any, cache: Any, salary: object) -> None:
     profile = job_profile("Plumber", "5314", "5315", SalaryStarter=salary, SalaryExperienced=salary)
-    with NcsServer({"plumber": profile}) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer({"plumber": profile}) as server:
         asked = asking(Occupation("5315", 2020, "Plumber"), kinds=["pay"])
         assert list(enricher(server.url).labour_market(asked, cache, context)) == [
             NoData("pay", "5315", "National Careers Service", "none")
@@ -202,72 +189,65 @@ def test_a_salary_that_is_none_is_no_data(context: Any, tmp_path: Path, salary: 
 
 
 @pytest.mark.parametrize(("salary", "pay"), [("18,500", 18500.0), ("£18500", 18500.0), (18500, 18500.0)])
-def test_a_salary_may_be_written_in_other_ways(context: Any, tmp_path: Path, salary: object, pay: float) -> None:
+def test_a_salary_may_be_written_in_other_ways(context: Any, cache: Any, salary: object, pay: float) -> None:
     profile = job_profile("Plumber", "5314", "5315", SalaryStarter=salary, SalaryExperienced=None)
-    with NcsServer({"plumber": profile}) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer({"plumber": profile}) as server:
         asked = asking(Occupation("5315", 2020, "Plumber"), kinds=["pay"])
-        (fact,) = enricher(server.url).labour_market(asked, cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher(server.url).labour_market(asked, cache, context))
     assert fact.value == pay
 
 
-def test_the_other_edition_comes_from_profiles_that_name_both(server: NcsServer, context: Any, tmp_path: Path) -> None:
+def test_the_other_edition_comes_from_profiles_that_name_both(server: NcsServer, context: Any, cache: Any) -> None:
     ncs = enricher(server.url)
-    with reference(tmp_path, Clock()) as cache:
-        assert list(ncs.convert_occupation(PLUMBERS_2010, cache, context)) == [Occupation("5315", 2020)]
-        assert list(ncs.convert_occupation(PLUMBERS_2020, cache, context)) == [Occupation("5314", 2010)]
-        assert list(ncs.convert_occupation(Occupation("1111", 2010, "Chief executives"), cache, context)) == []
+    assert list(ncs.convert_occupation(PLUMBERS_2010, cache, context)) == [Occupation("5315", 2020)]
+    assert list(ncs.convert_occupation(PLUMBERS_2020, cache, context)) == [Occupation("5314", 2010)]
+    assert list(ncs.convert_occupation(Occupation("1111", 2010, "Chief executives"), cache, context)) == []
 
 
-def test_an_occupation_that_profiles_split_has_several_codes(context: Any, tmp_path: Path) -> None:
+def test_an_occupation_that_profiles_split_has_several_codes(context: Any, cache: Any) -> None:
     profiles = {"plumber": PLUMBER, "gas-plumber": job_profile("Gas plumber", "5314", "5330")}
-    with NcsServer(profiles) as server, reference(tmp_path, Clock()) as cache:
+    with NcsServer(profiles) as server:
         found = set(enricher(server.url).convert_occupation(PLUMBERS_2010, cache, context))
     assert found == {Occupation("5315", 2020), Occupation("5330", 2020)}
 
 
-def test_a_person_who_searches_is_offered_both_editions(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        ncs = enricher(server.url)
-        found = list(ncs.find_occupations("Heating / engineer?", cache, context))
-        assert list(ncs.find_occupations(" /?# ", cache, context)) == []
-        assert list(ncs.find_occupations("astronaut", cache, context)) == []
+def test_a_person_who_searches_is_offered_both_editions(server: NcsServer, context: Any, cache: Any) -> None:
+    ncs = enricher(server.url)
+    found = list(ncs.find_occupations("Heating / engineer?", cache, context))
+    assert list(ncs.find_occupations(" /?# ", cache, context)) == []
+    assert list(ncs.find_occupations("astronaut", cache, context)) == []
     assert found[:2] == [Occupation("5315", 2020, "Plumber"), Occupation("5314", 2010, "Plumber")]
     assert {call.path for call in server.requests} >= {"/search/heating%20engineer", "/search/astronaut"}
 
 
-def test_what_was_said_is_remembered(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    clock = Clock()
-    with reference(tmp_path, clock) as cache:
-        before = list(enricher(server.url).labour_market(asking(PLUMBERS_2020, PLUMBERS_2010), cache, context))
-        asked = len(server.requests)
-        assert list(enricher(server.url).labour_market(asking(PLUMBERS_2020, PLUMBERS_2010), cache, context)) == before
-        assert len(server.requests) == asked
-        assert len({call.path for call in server.requests}) == asked
-        clock.later(days=400)
-        list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-        assert len(server.requests) > asked
+def test_what_was_said_is_remembered(server: NcsServer, context: Any, clock: Clock, cache: Any) -> None:
+    before = list(enricher(server.url).labour_market(asking(PLUMBERS_2020, PLUMBERS_2010), cache, context))
+    asked = len(server.requests)
+    assert list(enricher(server.url).labour_market(asking(PLUMBERS_2020, PLUMBERS_2010), cache, context)) == before
+    assert len(server.requests) == asked
+    assert len({call.path for call in server.requests}) == asked
+    clock.later(days=400)
+    list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
+    assert len(server.requests) > asked
 
 
 @pytest.mark.parametrize("gone", [GONE, HTML, Answer(b"", 500), Answer(b"", 404), Answer(b"", 429), Answer(b"", 401)])
 def test_when_the_service_is_gone_memory_speaks_with_its_date(
-    server: NcsServer, context: Any, tmp_path: Path, gone: Answer
+    server: NcsServer, context: Any, clock: Clock, cache: Any, gone: Answer
 ) -> None:
-    clock = Clock()
-    with reference(tmp_path, clock) as cache:
-        list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-        clock.later(days=400)
-        server.gone = gone
-        asked = len(server.requests)
-        # The first has never been asked for; the second is remembered.
-        question = asking(Occupation("5241", 2020, "Electrician"), PLUMBERS_2020, kinds=["pay"])
-        told = until_it_fails(enricher(server.url).labour_market(question, cache, context))
-        assert [(fact.value, fact.stale, fact.retrieved) for fact in told] == [
-            (24000.0, True, NOW.date()),
-            (42000.0, True, NOW.date()),
-        ]
-        at_once = gone.status in (401, 403, 429)
-        assert len(server.requests) == asked + (1 if at_once else 2)  # and then it was left alone
+    list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
+    clock.later(days=400)
+    server.gone = gone
+    asked = len(server.requests)
+    # The first has never been asked for; the second is remembered.
+    question = asking(Occupation("5241", 2020, "Electrician"), PLUMBERS_2020, kinds=["pay"])
+    told = until_it_fails(enricher(server.url).labour_market(question, cache, context))
+    assert [(fact.value, fact.stale, fact.retrieved) for fact in told] == [
+        (24000.0, True, NOW.date()),
+        (42000.0, True, NOW.date()),
+    ]
+    at_once = gone.status in (401, 403, 429)
+    assert len(server.requests) == asked + (1 if at_once else 2)  # and then it was left alone
 
 
 def test_nothing_but_what_is_documented_is_sent(server: NcsServer, context: Any, tmp_path: Path) -> None:
@@ -285,36 +265,25 @@ def test_nothing_but_what_is_documented_is_sent(server: NcsServer, context: Any,
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "refused the version"),
-        (410, SourceUnavailable, "status 410"),
-        (429, RateLimited, "slow down"),
-        (503, SourceUnavailable, "not available"),
-    ],
-)
+@each_status("refused the version")
 def test_a_status_means_what_the_service_says(
-    context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
+    context: Any, cache: Any, status: int, error: type[Exception], words: str
 ) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        for hook in (enricher().labour_market(asking(PLUMBERS_2020), cache, context), enricher().check(context)):
-            assert_asked_once(hook, context, f"{BASE}/summary", status, error, words)
+    for hook in (enricher().labour_market(asking(PLUMBERS_2020), cache, context), enricher().check(context)):
+        assert_asked_once(hook, context, f"{BASE}/summary", status, error, words)
 
 
-def test_no_content_means_nothing_found(server: NcsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        ncs = enricher(server.url)
-        assert list(ncs.find_occupations("astronaut", cache, context)) == []
-        list(ncs.labour_market(asking(PLUMBERS_2020), cache, context))
-        del server.profiles["electrician"]  # it is still in the list that is remembered
-        asked = asking(Occupation("5241", 2020, "Electrician"), kinds=["pay"])
-        for _ in range(2):
-            assert list(ncs.labour_market(asked, cache, context)) == [
-                NoData("pay", "5241", "National Careers Service", "no_profile")
-            ]
-        assert [call.path for call in server.requests].count("/electrician") == 1
+def test_no_content_means_nothing_found(server: NcsServer, context: Any, cache: Any) -> None:
+    ncs = enricher(server.url)
+    assert list(ncs.find_occupations("astronaut", cache, context)) == []
+    list(ncs.labour_market(asking(PLUMBERS_2020), cache, context))
+    del server.profiles["electrician"]  # it is still in the list that is remembered
+    asked = asking(Occupation("5241", 2020, "Electrician"), kinds=["pay"])
+    for _ in range(2):
+        assert list(ncs.labour_market(asked, cache, context)) == [
+            NoData("pay", "5241", "National Careers Service", "no_profile")
+        ]
+    assert [call.path for call in server.requests].count("/electrician") == 1
 
 
 LISTS_OF_NOTHING = [
@@ -329,27 +298,19 @@ LISTS_OF_NOTHING = [
 
 @pytest.mark.parametrize("nothing", LISTS_OF_NOTHING)
 def test_a_list_of_no_profiles_is_a_service_that_cannot_be_asked(
-    server: NcsServer, context: Any, tmp_path: Path, nothing: Answer
+    server: NcsServer, context: Any, clock: Clock, tmp_path: Path, nothing: Answer
 ) -> None:
-    clock = Clock()
     server.gone = nothing
     with reference(tmp_path, clock) as cache, pytest.raises(SourceUnavailable, match="lists no job profile"):
         list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    server.gone = None
-    clock.later(days=1)
-    with reference(tmp_path, clock) as cache:
-        before = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert said("pay", before)
-    clock.later(days=181)
-    server.gone = nothing
-    with reference(tmp_path, clock) as cache:
-        after = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert [(fact.value, fact.stale) for fact in said("pay", after)] == [(24000.0, True), (42000.0, True)]
-    server.gone = None
-    clock.later(days=8)
-    with reference(tmp_path, clock) as cache:  # it was not taken for a list of nothing
-        well = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
-    assert [(fact.value, fact.stale) for fact in said("pay", well)] == [(24000.0, False), (42000.0, False)]
+    # In the end it was not taken for a list of nothing.
+    for days, answer in ((1, None), (181, nothing), (8, None)):
+        clock.later(days=days)
+        server.gone = answer
+        with reference(tmp_path, clock) as cache:
+            told = list(enricher(server.url).labour_market(asking(PLUMBERS_2020), cache, context))
+        stale = answer is not None
+        assert [(fact.value, fact.stale) for fact in said("pay", told)] == [(24000.0, stale), (42000.0, stale)]
 
 
 def test_what_is_no_profile_takes_no_profile_away(server: NcsServer, context: Any, tmp_path: Path) -> None:
@@ -380,8 +341,8 @@ def test_words_that_somebody_typed_are_not_remembered(server: NcsServer, context
     assert all(b"kevin" not in path.read_bytes().lower() for path in tmp_path.iterdir())
 
 
-def test_what_nobody_asked_for_is_not_asked(context: Any, tmp_path: Path) -> None:
-    with responses.RequestsMock(), reference(tmp_path, Clock()) as cache:
+def test_what_nobody_asked_for_is_not_asked(context: Any, cache: Any) -> None:
+    with responses.RequestsMock():
         assert list(enricher().labour_market(asking(PLUMBERS_2020, kinds=["vacancy"]), cache, context)) == []
 
 
@@ -418,13 +379,9 @@ def test_two_processes_together_keep_the_limit(tmp_path: Path) -> None:
         ("word " * 1000, ("word " * 200)[:999] + "…"),
     ],
 )
-def test_text_is_cleaned(context: Any, tmp_path: Path, overview: str, shown: str) -> None:
-    with (
-        NcsServer({"plumber": job_profile("Plumber", "5314", "5315", Overview=overview)}) as server,
-        reference(tmp_path, Clock()) as cache,
-    ):
-        (fact,) = enricher(server.url).labour_market(asking(PLUMBERS_2020, kinds=["profile"]), cache, context)
-    assert isinstance(fact, Fact)
+def test_text_is_cleaned(context: Any, cache: Any, overview: str, shown: str) -> None:
+    with NcsServer({"plumber": job_profile("Plumber", "5314", "5315", Overview=overview)}) as server:
+        fact = only_fact(enricher(server.url).labour_market(asking(PLUMBERS_2020, kinds=["profile"]), cache, context))
     assert fact.text == shown
 
 

@@ -20,16 +20,16 @@ from careers_servers import (
     assert_never_stumbles,
     bodies,
     configured,
-    host_context,
     reference,
     standard,
     until_it_fails,
 )
+from connector_cases import each_status, only_fact
 from http_server import KEY, Answer
 from hypothesis import example, given, settings
 from structlog.testing import capture_logs
 
-from fingerpost import AuthError, RateLimited, SourceUnavailable
+from fingerpost import AuthError, SourceUnavailable
 from fingerpost.lmi import Fact, NoData, Occupation
 from fingerpost_occupationalmaps import OccupationalMapsConfig, OccupationalMapsEnricher, connectors
 from fingerpost_occupationalmaps._reading import kept_lars_code, kept_list, kept_lists, lars_code, products
@@ -76,15 +76,8 @@ def server() -> Iterator[MapsServer]:
         yield running
 
 
-@pytest.fixture
-def context() -> Iterator[Any]:
-    with host_context() as made:
-        yield made
-
-
-def test_an_occupation_has_titles_courses_and_a_way_on(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        facts = list(enricher(server).labour_market(asking(PLUMBERS), cache, context))
+def test_an_occupation_has_titles_courses_and_a_way_on(server: MapsServer, context: Any, cache: Any) -> None:
+    facts = list(enricher(server).labour_market(asking(PLUMBERS), cache, context))
     assert [(fact.kind, fact.statistic, fact.text, fact.split) for fact in facts if isinstance(fact, Fact)] == [
         ("occupation", "title", "SOC 2020 5315", ""),
         ("occupation", "map title", "Plumber (level 3)", ""),
@@ -108,27 +101,23 @@ def test_an_occupation_has_titles_courses_and_a_way_on(server: MapsServer, conte
      ("none", ""), (True, ""), (-5, ""), (10**6, ""), (24.5, ""), ([240], ""), ("٢٤٠", "")],
 )  # fmt: skip
 def test_an_apprenticeship_is_named_with_its_lars_code(
-    server: MapsServer, context: Any, tmp_path: Path, lars: object, shown: str
+    server: MapsServer, context: Any, cache: Any, lars: object, shown: str
 ) -> None:
     server.lars["ST0303"] = lars
-    with reference(tmp_path, Clock()) as cache:
-        for _ in range(2):  # as it came, and as it was remembered
-            told = list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
-            assert [fact.text for fact in told if isinstance(fact, Fact)] == [
-                f"Plumber (ST0303, level 3, Apprenticeship{shown})",
-                "Building services (TL0007, level 3, T Level)",
-            ]
-        (kept,) = [
-            value for service, key, *_ in cache.entries() if (value := cache.peek(service, key)) and key[:2] == "ST"
+    for _ in range(2):  # as it came, and as it was remembered
+        told = list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
+        assert [fact.text for fact in told if isinstance(fact, Fact)] == [
+            f"Plumber (ST0303, level 3, Apprenticeship{shown})",
+            "Building services (TL0007, level 3, T Level)",
         ]
-        assert kept.value is None or set(kept.value) == {"larsCode"}
+    (kept,) = [value for service, key, *_ in cache.entries() if (value := cache.peek(service, key)) and key[:2] == "ST"]
+    assert kept.value is None or set(kept.value) == {"larsCode"}
     (call,) = server.standards  # of apprenticeships alone, and once
     assert call.path == "/apprenticeshipstandards/ST0303"
 
 
-def test_no_key_goes_where_none_is_asked_for(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
+def test_no_key_goes_where_none_is_asked_for(server: MapsServer, context: Any, cache: Any) -> None:
+    list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
     (call,) = server.standards
     assert KEY not in str(call)
     assert call.params == []
@@ -140,11 +129,10 @@ ODD_STANDARDS = [b"", b"[]", b"null", b'{"message": "moved"}', b'{"referenceNumb
 
 @pytest.mark.parametrize("odd", ODD_STANDARDS)
 def test_what_is_another_standard_or_none_has_no_lars_code(
-    server: MapsServer, context: Any, tmp_path: Path, odd: bytes
+    server: MapsServer, context: Any, cache: Any, odd: bytes
 ) -> None:
     server.standards_gone = Answer(odd)
-    with reference(tmp_path, Clock()) as cache:
-        course, _ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
+    course, _ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
     assert isinstance(course, Fact)
     assert course.text == "Plumber (ST0303, level 3, Apprenticeship)"
 
@@ -168,28 +156,20 @@ def test_where_lars_codes_cannot_be_had_nothing_else_is_lost(
         ]
         assert not any(fact.stale for fact in told if isinstance(fact, Fact))
         assert set(cache.failures) == {"skillsengland-standards"}  # the maps themselves are not left alone
-    server.standards_gone = None
-    clock.later(days=1)
-    with reference(tmp_path, clock) as cache:
-        course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
-        assert isinstance(course, Fact)
-        assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
-    clock.later(days=200)
-    server.standards_gone = gone
-    with reference(tmp_path, clock) as cache:  # and what was said once is remembered
-        course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
-        assert isinstance(course, Fact)
-        assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
+    for days, answer in ((1, None), (200, gone)):  # and what was said once is remembered
+        clock.later(days=days)
+        server.standards_gone = answer
+        with reference(tmp_path, clock) as cache:
+            course, *_ = enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context)
+            assert isinstance(course, Fact)
+            assert course.text == "Plumber (ST0303, level 3, Apprenticeship, LARS 91)"
 
 
-def test_lars_codes_are_asked_for_few_standards_of_an_occupation(context: Any, tmp_path: Path) -> None:
+def test_lars_codes_are_asked_for_few_standards_of_an_occupation(context: Any, cache: Any) -> None:
     many = standard("OCC0303", "Plumber", 5314, 5315)
     many["products"] = [{"productCode": f"ST{n:04}", "name": f"Way {n}", "level": 3} for n in range(1, 30)]
     many["products"][0]["productCode"] = "ST0001A"  # a letter is none of the code
-    with (
-        MapsServer([many], lars={f"ST{n:04}": n for n in range(1, 30)}) as server,
-        reference(tmp_path, Clock()) as cache,
-    ):
+    with MapsServer([many], lars={f"ST{n:04}": n for n in range(1, 30)}) as server:
         told = list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
         assert len(server.standards) == 10
     assert len(told) == 29
@@ -224,36 +204,33 @@ def test_a_list_without_a_code_is_a_service_that_cannot_be_asked(
             assert listed.stale == (answer is not None)
 
 
-def test_codes_are_converted_where_the_maps_say_so(server: MapsServer, context: Any, tmp_path: Path) -> None:
+def test_codes_are_converted_where_the_maps_say_so(server: MapsServer, context: Any, cache: Any) -> None:
     maps = enricher(server)
-    with reference(tmp_path, Clock()) as cache:
-        for occupation, expected in (
-            (Occupation("5315", 2020), [Occupation("5314", 2010, "SOC 2010 5314")]),
-            # One occupation became two; one that is approved no longer says nothing.
-            (
-                Occupation("5314", 2010),
-                [Occupation("5315", 2020, "SOC 2020 5315"), Occupation("5330", 2020, "SOC 2020 5330")],
-            ),
-            (Occupation("5315", 2010), [Occupation("5316", 2020, "SOC 2020 5316")]),
-            (Occupation("5241", 2020), []),
-            (Occupation("0", 2010), []),
-            (Occupation("9999", 2020), []),
-        ):
-            assert list(maps.convert_occupation(occupation, cache, context)) == expected
+    for occupation, expected in (
+        (Occupation("5315", 2020), [Occupation("5314", 2010, "SOC 2010 5314")]),
+        # One occupation became two; one that is approved no longer says nothing.
+        (
+            Occupation("5314", 2010),
+            [Occupation("5315", 2020, "SOC 2020 5315"), Occupation("5330", 2020, "SOC 2020 5330")],
+        ),
+        (Occupation("5315", 2010), [Occupation("5316", 2020, "SOC 2020 5316")]),
+        (Occupation("5241", 2020), []),
+        (Occupation("0", 2010), []),
+        (Occupation("9999", 2020), []),
+    ):
+        assert list(maps.convert_occupation(occupation, cache, context)) == expected
     assert len(server.requests) == 1
 
 
-def test_an_occupation_in_both_editions_is_told_once(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        twin = Occupation("5314", 2010, "Plumbers")
-        facts = list(enricher(server).labour_market(asking(PLUMBERS, twin, kinds=["profile"]), cache, context))
+def test_an_occupation_in_both_editions_is_told_once(server: MapsServer, context: Any, cache: Any) -> None:
+    twin = Occupation("5314", 2010, "Plumbers")
+    facts = list(enricher(server).labour_market(asking(PLUMBERS, twin, kinds=["profile"]), cache, context))
     assert [(fact.soc, getattr(fact, "text", None)) for fact in facts] == [("5315", "Gas engineer (level 4)")]
 
 
-def test_several_occupations_of_one_code_are_all_told(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        asked = asking(Occupation("5314", 2010), kinds=["occupation"])
-        facts = list(enricher(server).labour_market(asked, cache, context))
+def test_several_occupations_of_one_code_are_all_told(server: MapsServer, context: Any, cache: Any) -> None:
+    asked = asking(Occupation("5314", 2010), kinds=["occupation"])
+    facts = list(enricher(server).labour_market(asked, cache, context))
     titles = [(fact.statistic, fact.text) for fact in facts if isinstance(fact, Fact) and "title" in fact.statistic]
     assert [title for title in titles if title[0] != "alternative title"] == [
         ("title", "SOC 2010 5314"),
@@ -262,9 +239,8 @@ def test_several_occupations_of_one_code_are_all_told(server: MapsServer, contex
     ]
 
 
-def test_every_title_is_listed_with_its_codes(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        listed = list(enricher(server).list_occupations(cache, context))
+def test_every_title_is_listed_with_its_codes(server: MapsServer, context: Any, cache: Any) -> None:
+    listed = list(enricher(server).list_occupations(cache, context))
     titles = ("Plumber", "Plumber fitter", "Plumber engineer")
     assert {one for one in listed if "lumber" in one.title} == {
         *(Occupation("5315", 2020, title) for title in titles),
@@ -275,12 +251,11 @@ def test_every_title_is_listed_with_its_codes(server: MapsServer, context: Any, 
     assert len(server.requests) == 1
 
 
-def test_what_the_maps_do_not_have_is_no_data(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        nobody, electrician = Occupation("1111", 2020), Occupation("5241", 2020)
-        facts = list(
-            enricher(server).labour_market(asking(nobody, electrician, kinds=["course", "profile"]), cache, context)
-        )
+def test_what_the_maps_do_not_have_is_no_data(server: MapsServer, context: Any, cache: Any) -> None:
+    nobody, electrician = Occupation("1111", 2020), Occupation("5241", 2020)
+    facts = list(
+        enricher(server).labour_market(asking(nobody, electrician, kinds=["course", "profile"]), cache, context)
+    )
     assert facts[:2] == [
         NoData("course", "1111", SOURCE, "no_occupation"),
         NoData("profile", "1111", SOURCE, "no_occupation"),
@@ -290,16 +265,14 @@ def test_what_the_maps_do_not_have_is_no_data(server: MapsServer, context: Any, 
     assert facts[2].text == "Electrician (ST0152, level 3, Apprenticeship)"  # a standard that has no LARS code
 
 
-def test_only_what_is_needed_is_asked_for_and_once(server: MapsServer, context: Any, tmp_path: Path) -> None:
-    clock = Clock()
-    with reference(tmp_path, clock) as cache:
-        for _ in range(2):
-            list(enricher(server).labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context))
-        assert [call.path for call in server.requests] == ["/Occupations", "/OccupationalProgression/OCC0303"]
-        list(enricher(server).labour_market(asking(PLUMBERS, kinds=["pay"]), cache, context))
-        list(enricher(server).labour_market(asking(), cache, context))
-        list(enricher(server).labour_market(asking(PLUMBERS, kinds=["occupation", "pay"]), cache, context))
-        assert len(server.requests) == 2
+def test_only_what_is_needed_is_asked_for_and_once(server: MapsServer, context: Any, clock: Clock, cache: Any) -> None:
+    for _ in range(2):
+        list(enricher(server).labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context))
+    assert [call.path for call in server.requests] == ["/Occupations", "/OccupationalProgression/OCC0303"]
+    list(enricher(server).labour_market(asking(PLUMBERS, kinds=["pay"]), cache, context))
+    list(enricher(server).labour_market(asking(), cache, context))
+    list(enricher(server).labour_market(asking(PLUMBERS, kinds=["occupation", "pay"]), cache, context))
+    assert len(server.requests) == 2
 
 
 def test_nothing_but_what_is_documented_is_sent(server: MapsServer, context: Any, tmp_path: Path) -> None:
@@ -321,45 +294,30 @@ def test_nothing_but_what_is_documented_is_sent(server: MapsServer, context: Any
 
 @pytest.mark.parametrize("gone", [GONE, HTML, Answer(b"", 500), Answer(b"", 429), Answer(b"", 401)])
 def test_when_the_service_is_gone_memory_speaks_with_its_date(
-    server: MapsServer, context: Any, tmp_path: Path, gone: Answer
+    server: MapsServer, context: Any, clock: Clock, cache: Any, gone: Answer
 ) -> None:
-    clock = Clock()
-    with reference(tmp_path, clock) as cache:
-        list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
-        clock.later(days=400)
-        server.gone = gone
-        question = asking(Occupation("5241", 2020), PLUMBERS, kinds=["course"])
-        told = until_it_fails(enricher(server).labour_market(question, cache, context))
-        assert [(fact.text[:7], fact.stale, fact.retrieved) for fact in told] == [
-            ("Plumber", True, NOW.date()),
-            ("Buildin", True, NOW.date()),
-        ]
+    list(enricher(server).labour_market(asking(PLUMBERS, kinds=["course"]), cache, context))
+    clock.later(days=400)
+    server.gone = gone
+    question = asking(Occupation("5241", 2020), PLUMBERS, kinds=["course"])
+    told = until_it_fails(enricher(server).labour_market(question, cache, context))
+    assert [(fact.text[:7], fact.stale, fact.retrieved) for fact in told] == [
+        ("Plumber", True, NOW.date()),
+        ("Buildin", True, NOW.date()),
+    ]
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (401, AuthError, "refused our credentials"),
-        (403, AuthError, "refused our credentials"),
-        (404, SourceUnavailable, "no list of occupations"),
-        (429, RateLimited, "slow down"),
-        (502, SourceUnavailable, "not available"),
-    ],
-)
-def test_a_status_means_what_it_says(
-    context: Any, tmp_path: Path, status: int, error: type[Exception], words: str
-) -> None:
-    with reference(tmp_path, Clock()) as cache:
-        hook = enricher().labour_market(asking(PLUMBERS), cache, context)
-        request = assert_asked_once(hook, context, f"{BASE}/Occupations", status, error, words)
+@each_status("no list of occupations")
+def test_a_status_means_what_it_says(context: Any, cache: Any, status: int, error: type[Exception], words: str) -> None:
+    hook = enricher().labour_market(asking(PLUMBERS), cache, context)
+    request = assert_asked_once(hook, context, f"{BASE}/Occupations", status, error, words)
     assert request.headers["X-API-KEY"] == KEY
 
 
 def test_check_says_what_is_there(server: MapsServer, context: Any) -> None:
     (found,) = enricher(server).check(context)
     assert found.message == f"{SOURCE} answers and lists 4 occupations, 4 with a SOC code."
-    bare = [{name: value for name, value in each.items() if name != "soc"} for each in OCCUPATIONS]
-    server.gone = Answer(json.dumps(bare).encode())
+    server.gone = Answer(json.dumps(BARE).encode())
     (found,) = enricher(server).check(context)
     assert (found.level, "no SOC code" in found.message) == ("warning", True)
     server.gone = Answer(b'{"error": "?"}')
@@ -370,7 +328,7 @@ def test_check_says_what_is_there(server: MapsServer, context: Any) -> None:
         list(enricher(server, key="another").check(context))
 
 
-def test_only_the_next_step_counts(context: Any, tmp_path: Path) -> None:
+def test_only_the_next_step_counts(context: Any, cache: Any) -> None:
     around = {
         "keyStdCode": "OCC0303",
         "occupations": [{"stdCode": code, "name": code, "level": None} for code in ("OCC0303", "OCC0305", "OCC0240")],
@@ -381,11 +339,10 @@ def test_only_the_next_step_counts(context: Any, tmp_path: Path) -> None:
             {"stdCodeFrom": "OCC0303", "stdCodeTo": "OCC9999"},
         ],
     }
-    with responses.RequestsMock() as web, reference(tmp_path, Clock()) as cache:
+    with responses.RequestsMock() as web:
         web.get(f"{BASE}/Occupations", json=OCCUPATIONS)
         web.get(f"{BASE}/OccupationalProgression/OCC0303", json=around)
-        (fact,) = enricher().labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context)
-    assert isinstance(fact, Fact)
+        fact = only_fact(enricher().labour_market(asking(PLUMBERS, kinds=["profile"]), cache, context))
     assert fact.text == "OCC0305"
 
 

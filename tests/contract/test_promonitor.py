@@ -782,22 +782,15 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    college = College(tmp_path, "postgresql://reader@127.0.0.1:1/college", password="hunter2hunter2")
-    with pytest.raises(SourceUnavailable, match="cannot be reached") as caught:
-        college.read("learners")
-    assert "hunter2" not in f"{caught.value.message}{caught.value.detail}{college.source.config!r}"
-
-
-def test_a_sql_server_that_is_not_there_is_told(tmp_path: Path) -> None:
-    pytest.importorskip("pymssql", reason="the extra mssql is not installed")
-    college = College(tmp_path, "mssql://reader@127.0.0.1:1/ProMonitor", password="hunter2hunter2", timeout=5)
+@pytest.mark.parametrize("server", ["postgresql", "mssql"])
+def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path, server: str) -> None:
+    if server == "mssql":
+        pytest.importorskip("pymssql", reason="the extra mssql is not installed")
+    college = College(tmp_path, f"{server}://reader@127.0.0.1:1/ProMonitor", password="hunter2hunter2", timeout=5)
     assert [finding.level for finding in college.check()] == ["error"]
     with pytest.raises(SourceUnavailable, match="cannot be reached") as caught:
         college.read("learners")
-    assert "hunter2" not in f"{caught.value.message}{caught.value.detail}"
+    assert "hunter2" not in f"{caught.value.message}{caught.value.detail}{college.source.config!r}"
 
 
 def test_a_missing_driver_says_what_to_install(tmp_path: Path) -> None:

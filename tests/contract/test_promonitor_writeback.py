@@ -129,6 +129,12 @@ class College:
         marks = [(one, read_mark(one[2] or "")) for one in found]
         return [tuple(one) for one, mark in marks if mark is not None and mark.key == key]
 
+    def values_of(self, number: int, *columns: str) -> tuple[Any, ...]:
+        """Return what some columns hold for one item."""
+        names = ", ".join(f'"{column}"' for column in columns)
+        (row,) = self.execute(f'SELECT {names} FROM {self.table} WHERE "ActionPlanID" = {number}')
+        return tuple(row)
+
     def edit(self, text: str) -> None:
         """Let a tutor write something else over the one item."""
         ((number, *_),) = self.items()
@@ -222,10 +228,42 @@ def login(college: College, *grants: str) -> Iterator[str]:
 
 
 LOOK = ('SELECT ON "ProMonitor"."vStudent"', 'SELECT ON "LearnerInformation"."ActionPlan"')
+TWO = (item(), item(reference="P000002"))
+NOT_ALLOWED = [("temporary", "not_allowed")] * 2
 
 
 def statuses(receipts: list[Receipt]) -> list[tuple[str, str]]:
     return [(one.status, one.detail) for one in receipts]
+
+
+def stopped(
+    college: College, *items: GapItem, error: type[Exception] = AuthError, words: str = "rights", **config: Any
+) -> list[tuple[str, str]]:
+    """Deliver what ends in an error; return the statuses before it.
+
+    The first refusal puts everything off and is told once: what a human mends today is written tonight.
+    """
+    payloads, receipts = college.payloads(*items, **config), list[Receipt]()
+    with pytest.raises(error, match=words):
+        receipts.extend(college.channel(**config).deliver(payloads, college.context()))
+    return statuses(receipts)
+
+
+def deliver_while_held(college: College, held: sa.Executable, one: GapItem, **config: Any) -> list[tuple[str, str]]:
+    """Deliver while somebody else holds what `held` changed, who lets go only when we wait for it."""
+    payloads = college.payloads(one, **config)
+    channel, receipts = college.channel(**config), list[Receipt]()
+    run = threading.Thread(target=lambda: receipts.extend(channel.deliver(payloads, college.context())))
+    with college.engine.connect() as other:
+        other.execute(held)
+        run.start()
+        while not college.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^UPDATE|write_item'"
+        ):
+            assert run.is_alive()
+        other.commit()
+    run.join()
+    return statuses(receipts)
 
 
 # -- the life of an item ----------------------------------------------------------------------------------------------
@@ -237,11 +275,8 @@ def test_an_item_is_opened_updated_closed_and_opened_again(college: College) -> 
     assert (opened.status, opened.external_ref) == ("sent", str(number))
     assert page == max(college.pages())
     assert text == mark_item(KEY, "You still need: 1 of 2 meetings")
-    row = college.execute(
-        f'SELECT "CommentTypeID", "CommentStaffID", "ActionTypeID", "TutorialID", "CommentDate" FROM {college.table} '
-        'WHERE "ActionPlanID" = :number', number=number,
-    )[0]  # fmt: skip
-    assert tuple(row[:4]) == (4, 1, None, None)
+    row = college.values_of(number, "CommentTypeID", "CommentStaffID", "ActionTypeID", "TutorialID", "CommentDate")
+    assert row[:4] == (4, 1, None, None)
     assert str(row[4]).startswith("2026-06-02 03:00:00")  # two in UTC is three in London's summer
 
     (updated,) = college.deliver(item("update", "You still need: 2 of 2 meetings"))
@@ -251,9 +286,7 @@ def test_an_item_is_opened_updated_closed_and_opened_again(college: College) -> 
     (closed,) = college.deliver(item("close", "All done."), closed_values={"ActionTypeID": 5}, values=VALUES)
     assert (closed.status, closed.external_ref) == ("sent", str(number))
     assert [one[2] for one in college.items()] == [mark_item(KEY, "All done.", closed=True)]
-    assert college.execute(
-        f'SELECT "ActionTypeID" FROM {college.table} WHERE "ActionPlanID" = :number', number=number
-    ) == [(5,)]
+    assert college.values_of(number, "ActionTypeID") == (5,)
 
     (again,) = college.deliver(item(text="You still need: guidance"))
     assert again.status == "sent"
@@ -269,8 +302,7 @@ def test_the_same_payload_twice_writes_once(college: College, operation: str) ->
     assert college.deliver(item(operation)) == first
     assert len(college.items()) == 1
     # Nothing was written: the date is still gone.
-    dates = college.execute(f'SELECT "CommentDate" FROM {college.table} WHERE "ActionPlanID" = {college.items()[0][0]}')
-    assert dates == [(None,)]
+    assert college.values_of(college.items()[0][0], "CommentDate") == (None,)
 
 
 def test_closing_what_is_not_there_is_done(college: College) -> None:
@@ -291,12 +323,11 @@ def test_closing_what_is_not_there_is_done(college: College) -> None:
 )
 @pytest.mark.parametrize("operation", ["open", "update", "close"])
 def test_what_a_tutor_edited_is_never_overwritten(on_sqlite: College, edit: Any, operation: str) -> None:
-    college = on_sqlite
-    college.deliver(item())
-    ((*_, text),) = college.items()
-    college.edit(edit(text))
-    assert statuses(college.deliver(item(operation, "Something new"))) == [("permanent", "edited_by_tutor")]
-    assert [one[2] for one in college.items()] == [edit(text)]
+    on_sqlite.deliver(item())
+    ((*_, text),) = on_sqlite.items()
+    on_sqlite.edit(edit(text))
+    assert statuses(on_sqlite.deliver(item(operation, "Something new"))) == [("permanent", "edited_by_tutor")]
+    assert [one[2] for one in on_sqlite.items()] == [edit(text)]
 
 
 def test_other_blanks_are_no_edit(college: College) -> None:
@@ -456,34 +487,32 @@ CALLED = "LearnerInformation.write_item"
 
 
 def test_a_procedure_writes_instead_of_us(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    assert {one.level for one in college.check(procedure=CALLED)} == {"ok"}
-    (opened,) = college.deliver(item(), procedure=CALLED)
-    ((number, page, _),) = college.items()
-    assert (opened.status, opened.external_ref, page) == ("sent", str(number), max(college.pages()))
-    college.deliver(item("update", 'It\'s "new"; -- :text'), procedure=CALLED)
-    assert [text for *_, text in college.items()] == [mark_item(KEY, 'It\'s "new"; -- :text')]
-    assert statuses(college.deliver(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
-    assert statuses(college.reconcile(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
-    assert college.open_texts() == []
-    types = college.execute(
-        f'SELECT "CommentTypeID", "ActionTypeID" FROM {college.table} WHERE "ActionPlanID" = {number}'
-    )
-    assert types == [(8, 5)]
+    on_postgres.execute(PROCEDURE)
+    assert {one.level for one in on_postgres.check(procedure=CALLED)} == {"ok"}
+    (opened,) = on_postgres.deliver(item(), procedure=CALLED)
+    ((number, page, _),) = on_postgres.items()
+    assert (opened.status, opened.external_ref, page) == ("sent", str(number), max(on_postgres.pages()))
+    on_postgres.deliver(item("update", 'It\'s "new"; -- :text'), procedure=CALLED)
+    assert [text for *_, text in on_postgres.items()] == [mark_item(KEY, 'It\'s "new"; -- :text')]
+    assert statuses(on_postgres.deliver(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
+    assert statuses(on_postgres.reconcile(item("close", "Done"), procedure=CALLED)) == [("sent", "")]
+    assert on_postgres.open_texts() == []
+    assert on_postgres.values_of(number, "CommentTypeID", "ActionTypeID") == (8, 5)
 
 
-def test_a_procedure_that_writes_elsewhere_writes_nothing(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE.replace('"text", written_on, 8', 'left("text", 30), written_on, 8'))
-    assert statuses(college.deliver(item(), procedure=CALLED)) == [("permanent", "not_kept")]
-    assert college.items() == []
-
-
-def test_a_procedure_that_refuses_is_not_asked_again(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE.replace("BEGIN\n", "BEGIN\n RAISE EXCEPTION 'not in August';\n", 1))
-    assert statuses(college.deliver(item(), procedure=CALLED)) == [("permanent", "refused")]
+@pytest.mark.parametrize(
+    ("line", "otherwise", "detail"),
+    [
+        ('"text", written_on, 8', 'left("text", 30), written_on, 8', "not_kept"),
+        ("BEGIN\n", "BEGIN\n RAISE EXCEPTION 'not in August';\n", "refused"),
+    ],
+)
+def test_a_procedure_that_writes_something_else_or_refuses_is_not_asked_again(
+    on_postgres: College, line: str, otherwise: str, detail: str
+) -> None:
+    on_postgres.execute(PROCEDURE.replace(line, otherwise, 1))
+    assert statuses(on_postgres.deliver(item(), procedure=CALLED)) == [("permanent", detail)]
+    assert on_postgres.items() == []
 
 
 @pytest.mark.parametrize(
@@ -497,10 +526,9 @@ def test_a_procedure_that_refuses_is_not_asked_again(on_postgres: College) -> No
 def test_an_error_that_comes_after_the_first_result_of_a_procedure_is_one_like_others(
     on_postgres: College, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, outcome: tuple[str, str]
 ) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    payloads = college.payloads(item(), item(reference="P000002"), procedure=CALLED)
-    channel, whole, errors = college.channel(procedure=CALLED), psycopg.Cursor.nextset, [error]
+    on_postgres.execute(PROCEDURE)
+    payloads = on_postgres.payloads(item(), item(reference="P000002"), procedure=CALLED)
+    channel, whole, errors = on_postgres.channel(procedure=CALLED), psycopg.Cursor.nextset, [error]
 
     def nextset(cursor: psycopg.Cursor[Any]) -> bool | None:
         if errors:
@@ -508,10 +536,10 @@ def test_an_error_that_comes_after_the_first_result_of_a_procedure_is_one_like_o
         return whole(cursor)
 
     monkeypatch.setattr(psycopg.Cursor, "nextset", nextset)
-    first, second = statuses(list(channel.deliver(payloads, college.context())))
+    first, second = statuses(list(channel.deliver(payloads, on_postgres.context())))
     assert first == outcome
     assert second == (("temporary", "timeout") if outcome[1] == "timeout" else ("sent", ""))
-    assert college.items() == []
+    assert on_postgres.items() == []
 
 
 def test_a_procedure_that_is_not_there_is_told(on_postgres: College, on_sqlite: College) -> None:
@@ -519,11 +547,8 @@ def test_a_procedure_that_is_not_there_is_told(on_postgres: College, on_sqlite: 
     assert "no procedure" in error.message
     (error,) = on_sqlite.check(procedure="dbo.nothing")
     assert "has no procedures" in error.message
-    payloads = on_sqlite.payloads(item())
-    receipts = on_sqlite.channel(procedure="dbo.nothing").deliver(payloads, on_sqlite.context())
-    assert next(receipts).status == "temporary"
-    with pytest.raises(ConfigError, match="has no procedures"):
-        next(receipts)
+    told = stopped(on_sqlite, item(), error=ConfigError, words="has no procedures", procedure="dbo.nothing")
+    assert [status for status, _ in told] == ["temporary"]
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------
@@ -553,82 +578,56 @@ def test_a_locked_file_puts_everything_off(on_sqlite: College) -> None:
 
 
 def test_an_item_that_another_run_holds_is_put_off(on_postgres: College) -> None:
-    college = on_postgres
     statements = ItemStatements(
-        Catalogue(configured(), "postgresql"), configured(), college.engine.dialect
+        Catalogue(configured(), "postgresql"), configured(), on_postgres.engine.dialect
     ).lock(KEY, 1)  # fmt: skip
-    with college.engine.connect() as other:
+    with on_postgres.engine.connect() as other:
         for statement in statements:
             other.execute(statement)
-        receipts = college.deliver(item(), item(reference="P000002"), timeout=1)
+        receipts = on_postgres.deliver(item(), item(reference="P000002"), timeout=1)
     assert statuses(receipts) == [("temporary", "timeout")] * 2
 
 
 def test_a_row_that_a_tutor_holds_open_is_read_back_later(on_postgres: College) -> None:
-    college = on_postgres
-    college.deliver(item())
-    with college.engine.connect() as tutor:
-        tutor.exec_driver_sql(f'UPDATE {college.table} SET "ActionTypeID" = 5')
-        receipts = college.deliver(item("update", "New"), item(reference="P000002"), timeout=1)
+    on_postgres.deliver(item())
+    with on_postgres.engine.connect() as tutor:
+        tutor.exec_driver_sql(f'UPDATE {on_postgres.table} SET "ActionTypeID" = 5')
+        receipts = on_postgres.deliver(item("update", "New"), item(reference="P000002"), timeout=1)
     assert statuses(receipts) == [("unknown", "timeout"), ("temporary", "timeout")]
-    assert statuses(college.reconcile(item("update", "New"))) == [("temporary", "not_there")]
+    assert statuses(on_postgres.reconcile(item("update", "New"))) == [("temporary", "not_there")]
 
 
 @pytest.mark.parametrize("config", [{}, {"procedure": CALLED}], ids=["table", "procedure"])
 @pytest.mark.parametrize("operation", ["update", "close"])
 def test_what_a_tutor_saves_while_we_write_stays(on_postgres: College, config: dict[str, Any], operation: str) -> None:
-    college = on_postgres
-    college.execute(PROCEDURE)
-    college.deliver(item(), **config)
-    payloads = college.payloads(item(operation, "New"), **config)
-    channel, receipts = college.channel(**config), list[Receipt]()
-    run = threading.Thread(target=lambda: receipts.extend(channel.deliver(payloads, college.context())))
-    with college.engine.connect() as tutor:
-        tutor.exec_driver_sql(f'UPDATE {college.table} SET "Comment" = \'Mine. \' || "Comment"')
-        run.start()
-        while not college.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^UPDATE|write_item'"
-        ):
-            assert run.is_alive()
-        tutor.commit()
-    run.join()
-    assert statuses(receipts) == [("permanent", "edited_by_tutor")]
-    assert college.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
+    on_postgres.execute(PROCEDURE)
+    on_postgres.deliver(item(), **config)
+    held = sa.text(f'UPDATE {on_postgres.table} SET "Comment" = \'Mine. \' || "Comment"')
+    assert deliver_while_held(on_postgres, held, item(operation, "New"), **config) == [("permanent", "edited_by_tutor")]
+    assert on_postgres.open_texts() == ["Mine. " + mark_item(KEY, "You still need: 1 of 2 meetings")]
 
 
 def test_what_another_run_writes_while_we_write_is_taken_into_account(on_postgres: College) -> None:
-    college = on_postgres
-    college.deliver(item())
-    payloads = college.payloads(item("update", "New"))
-    receipts: list[Receipt] = []
-    run = threading.Thread(target=lambda: receipts.extend(college.channel().deliver(payloads, college.context())))
-    theirs = {"text": mark_item(KEY, "Other"), "item": college.items()[0][0]}
-    with college.engine.connect() as other:
-        other.execute(sa.text(f'UPDATE {college.table} SET "Comment" = :text WHERE "ActionPlanID" = :item'), theirs)
-        run.start()
-        while not college.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^UPDATE'"
-        ):
-            assert run.is_alive()
-        other.commit()
-    run.join()
-    assert statuses(receipts) == [("sent", "")]
-    assert college.open_texts() == [mark_item(KEY, "New")]
+    on_postgres.deliver(item())
+    ((number, *_),) = on_postgres.items()
+    update = sa.text(f'UPDATE {on_postgres.table} SET "Comment" = :text WHERE "ActionPlanID" = {number}')
+    held = update.bindparams(text=mark_item(KEY, "Other"))
+    assert deliver_while_held(on_postgres, held, item("update", "New")) == [("sent", "")]
+    assert on_postgres.open_texts() == [mark_item(KEY, "New")]
 
 
 def test_a_connection_lost_at_the_commit_leaves_it_unknown(on_postgres: College) -> None:
-    college = on_postgres
-    college.execute(
+    on_postgres.execute(
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.\"Comment\" LIKE '%fatal%' THEN "
         "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); END IF; RETURN NEW; END $$"
     )
-    college.execute(
-        f"CREATE CONSTRAINT TRIGGER t AFTER INSERT ON {college.table} DEFERRABLE INITIALLY DEFERRED "
+    on_postgres.execute(
+        f"CREATE CONSTRAINT TRIGGER t AFTER INSERT ON {on_postgres.table} DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION die()"
     )
     fatal, other = item(text="fatal"), item(reference="P000002")
-    assert statuses(college.deliver(fatal, other)) == [("unknown", "unreachable"), ("sent", "")]
-    assert statuses(college.reconcile(fatal, other)) == [("temporary", "not_there"), ("sent", "")]
+    assert statuses(on_postgres.deliver(fatal, other)) == [("unknown", "unreachable"), ("sent", "")]
+    assert statuses(on_postgres.reconcile(fatal, other)) == [("temporary", "not_there"), ("sent", "")]
 
 
 def test_an_answer_lost_after_the_commit_is_settled_by_looking(
@@ -743,36 +742,19 @@ def test_a_login_that_may_only_look_is_told(on_postgres: College) -> None:
         assert error.level == "error"
         assert "INSERT on ActionPlan, UPDATE of Comment in ActionPlan" in error.message
         assert "administrator" in error.hint
-        assert_stopped(on_postgres, url=url)
-
-
-def assert_stopped(college: College, **config: Any) -> None:
-    """The first refusal puts everything off and is told once: what a human mends today is written tonight."""
-    payloads = college.payloads(item(), item(reference="P000002"), **config)
-    receipts = college.channel(**config).deliver(payloads, college.context())
-    assert statuses([next(receipts), next(receipts)]) == [("temporary", "not_allowed")] * 2
-    with pytest.raises(AuthError, match="rights"):
-        next(receipts)
-    assert college.items() == []
+        assert stopped(on_postgres, *TWO, url=url) == NOT_ALLOWED
+    assert on_postgres.items() == []
 
 
 def test_a_login_that_may_add_and_not_change_is_told_at_the_first_change(on_postgres: College) -> None:
     with login(on_postgres, *LOOK, 'INSERT ON "LearnerInformation"."ActionPlan"') as url:
-        payloads = on_postgres.payloads(item(), item("update", "New"), item(reference="P000002"), url=url)
-        receipts = on_postgres.channel(url=url).deliver(payloads, on_postgres.context())
-        found = statuses([next(receipts), next(receipts), next(receipts)])
-        with pytest.raises(AuthError, match="rights"):
-            next(receipts)
-    assert found == [("sent", ""), *[("temporary", "not_allowed")] * 2]
+        found = stopped(on_postgres, item(), item("update", "New"), item(reference="P000002"), url=url)
+    assert found == [("sent", ""), *NOT_ALLOWED]
 
 
 def test_a_login_that_may_not_even_look_stops_everything(on_postgres: College) -> None:
-    payloads = on_postgres.payloads(item(), item(reference="P000002"))
     with login(on_postgres) as url:
-        receipts = on_postgres.channel(url=url).deliver(payloads, on_postgres.context())
-        assert statuses([next(receipts), next(receipts)]) == [("temporary", "not_allowed")] * 2
-        with pytest.raises(AuthError, match="rights"):
-            next(receipts)
+        assert stopped(on_postgres, *TWO, url=url) == NOT_ALLOWED
         assert any("SELECT on vStudent" in one.message for one in on_postgres.check(url=url))
 
 
@@ -782,7 +764,8 @@ def test_a_login_may_be_barred_from_the_procedure(on_postgres: College) -> None:
     with login(on_postgres, *LOOK) as url:
         (error,) = [one for one in on_postgres.check(url=url, procedure=CALLED) if one.level != "ok"]
         assert "EXECUTE on" in error.message
-        assert_stopped(on_postgres, url=url, procedure=CALLED)
+        assert stopped(on_postgres, *TWO, url=url, procedure=CALLED) == NOT_ALLOWED
+    assert on_postgres.items() == []
 
 
 # -- configuration, check, rendering ----------------------------------------------------------------------------------
@@ -810,11 +793,8 @@ def test_check_says_whether_anything_will_be_written(college: College) -> None:
 def test_what_is_written_to_must_be_there(on_sqlite: College, config: dict[str, Any], named: str) -> None:
     (error,) = on_sqlite.check(**config)
     assert (error.level, named in error.message) == ("error", True)
-    payloads = on_sqlite.payloads(item())
-    receipts = on_sqlite.channel(**config).deliver(payloads, on_sqlite.context())
-    assert statuses([next(receipts)]) == [("temporary", "misconfigured")]
-    with pytest.raises(ConfigError, match=named):
-        next(receipts)
+    told = stopped(on_sqlite, item(), error=ConfigError, words=named, **config)
+    assert told == [("temporary", "misconfigured")]
 
 
 HOSTILE = ['a"; DROP TABLE ActionPlan; --', "a]", "[a]", "a'b", "a;b", "a\nb", "", " a", "1a", "a" * 129, "a--"]
@@ -875,10 +855,7 @@ def test_constants_are_bound(college: College, value: str) -> None:
     college.execute(f'ALTER TABLE {college.table} ADD COLUMN "Note" VARCHAR(100)')
     college.execute(f'ALTER TABLE {college.table} ADD COLUMN "Flag" BOOLEAN')
     assert statuses(college.deliver(item(text=value), values=values)) == [("sent", "")]
-    found = college.execute(
-        f'SELECT "Note", "Flag" FROM {college.table} WHERE "ActionPlanID" = {college.items()[0][0]}'
-    )
-    assert [tuple(row) for row in found] == [(value, True)]
+    assert college.values_of(college.items()[0][0], "Note", "Flag") == (value, True)
     assert college.open_texts() == [mark_item(KEY, value)]
 
 

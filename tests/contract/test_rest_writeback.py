@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import re
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,8 +18,8 @@ import requests
 import responses
 import structlog
 from colleges import usual_college
+from connector_cases import assert_refused
 from http_server import KEY, Answer, cut, json_answer, too_many, web_page
-from pydantic import ValidationError
 from rest_server import PAGING, PASSWORD, SIGNS, TOKENS, RestServer
 from structlog.testing import capture_logs
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 HOST = "https://ilp.example.ac.uk"
 DOCS = Path(__file__).parents[2] / "docs" / "rest.md"
 LEARNER = "L/0 01"
+PAGE = f"{HOST}/v1/learners/L%2F0%2001/items"
 ITEM_KEY = item_key(99999999, LEARNER)
 DONE = json_answer({"data": {"id": 1}}, status=201)
 
@@ -57,13 +59,6 @@ class HostContext(contexts.HostContext):
     name: str = "ilp-items"
     secrets: Sequence[str] = (KEY, PASSWORD)
     forbidden: frozenset[str] = frozenset({"warn", "data_from"})
-
-
-@pytest.fixture
-def context() -> Iterator[HostContext]:
-    made = HostContext()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -86,6 +81,11 @@ def table(base_url: str, *, auth: str = "none", paging: str = "none", **said: An
 
 def channel(base_url: str, **said: Any) -> RestChannel:
     return RestChannel(WritebackConfig(**table(base_url, **said)))
+
+
+@pytest.fixture
+def one(server: RestServer) -> RestChannel:
+    return channel(server.url)
 
 
 def item(
@@ -121,8 +121,7 @@ def test_the_plugin_offers_the_channel_beside_the_source() -> None:
     assert RestChannel.accepts == "gap_item"
 
 
-def test_an_item_is_opened_updated_and_closed(context: HostContext, server: RestServer) -> None:
-    one = channel(server.url)
+def test_an_item_is_opened_updated_and_closed(context: HostContext, server: RestServer, one: RestChannel) -> None:
     assert deliver(one, context, item("A")) == [Receipt("delivery-1", "sent", "1")]
     assert server.pages[LEARNER] == [
         {"id": 1, "note": mark_item(ITEM_KEY, "A"), "raised": "2026-03-02", "level": 2,
@@ -147,8 +146,9 @@ def test_the_reference_of_a_learner_cannot_lead_to_another_path(context: HostCon
 
 
 @pytest.mark.parametrize("what", [item("A"), item("A", "update"), item("A", "close")])
-def test_the_same_payload_twice_writes_once(context: HostContext, server: RestServer, what: GapItem) -> None:
-    one = channel(server.url)
+def test_the_same_payload_twice_writes_once(
+    context: HostContext, server: RestServer, one: RestChannel, what: GapItem
+) -> None:
     deliver(one, context, item("before"))
     first = deliver(one, context, what)
     count = len(server.writes)
@@ -161,9 +161,8 @@ def test_the_same_payload_twice_writes_once(context: HostContext, server: RestSe
 
 
 def test_an_update_of_what_is_gone_opens_and_an_open_of_what_is_there_updates(
-    context: HostContext, server: RestServer
+    context: HostContext, server: RestServer, one: RestChannel
 ) -> None:
-    one = channel(server.url)
     assert deliver(one, context, item("A", "update"))[0].status == "sent"
     assert deliver(one, context, item("B", "open"))[0].status == "sent"
     assert [one["note"] for one in server.pages[LEARNER]] == [mark_item(ITEM_KEY, "B")]
@@ -235,29 +234,26 @@ def test_what_is_not_ours_is_left_alone(context: HostContext, server: RestServer
 
 @pytest.mark.parametrize("operation", ["open", "update", "close"])
 def test_what_a_tutor_edited_is_never_overwritten(
-    context: HostContext, server: RestServer, operation: Literal["open", "update", "close"]
+    context: HostContext, server: RestServer, one: RestChannel, operation: Literal["open", "update", "close"]
 ) -> None:
     edited = {"id": 1, "note": mark_item(ITEM_KEY, "Talk to an employer.") + " We agreed on Friday!"}
     server.pages[LEARNER] = [dict(edited)]
-    one = channel(server.url)
     assert deliver(one, context, item("B", operation)) == [Receipt("delivery-1", "permanent", None, "edited_by_tutor")]
     assert server.pages[LEARNER] == [edited]
     assert server.writes == []
     assert reconcile(one, context, item("B", operation)).status == "temporary"
 
 
-def test_other_blanks_are_no_edit(context: HostContext, server: RestServer) -> None:
+def test_other_blanks_are_no_edit(context: HostContext, server: RestServer, one: RestChannel) -> None:
     note = mark_item(ITEM_KEY, "Talk to an employer.\nGo to a fair.")
     server.pages[LEARNER] = [{"id": 1, "note": f"  {note}\r\n".replace("\n", "\r\n  ")}]
-    one = channel(server.url)
     assert deliver(one, context, item("Talk to an employer.\nGo to a fair.")) == [Receipt("delivery-1", "sent", "1")]
     assert server.writes == []
     assert deliver(one, context, item("Another."))[0].status == "sent"
     assert opened(server.pages[LEARNER]) == [mark_item(ITEM_KEY, "Another.")]
 
 
-def test_a_learner_whom_the_ilp_does_not_know_is_told_as_such(context: HostContext, server: RestServer) -> None:
-    one = channel(server.url)
+def test_a_learner_whom_the_ilp_does_not_know_is_told_as_such(context: HostContext, one: RestChannel) -> None:
     receipts = deliver(one, context, item(learner="nobody"), item())
     assert [(one.status, one.detail) for one in receipts] == [("permanent", "no_learner_page"), ("sent", "")]
     assert reconcile(one, context, item(learner="nobody")).status == "temporary"
@@ -273,9 +269,8 @@ def test_a_learner_whom_the_ilp_does_not_know_is_told_as_such(context: HostConte
 @pytest.mark.parametrize("what", [item("B"), item("Done", "close")])
 @pytest.mark.parametrize("arrives", [True, False])
 def test_where_nobody_can_tell_whether_it_arrived_looking_settles_it(
-    context: HostContext, server: RestServer, fault: Answer, what: GapItem, arrives: bool
+    context: HostContext, server: RestServer, one: RestChannel, fault: Answer, what: GapItem, arrives: bool
 ) -> None:
-    one = channel(server.url)
     if what.operation == "close":
         server.pages[LEARNER] = [{"id": 1, "note": mark_item(ITEM_KEY, "A")}]
     (server.afterwards if arrives else server.faults)[2] = fault
@@ -292,9 +287,8 @@ def test_where_nobody_can_tell_whether_it_arrived_looking_settles_it(
 @pytest.mark.parametrize("fault", [web_page(), Answer(b"OK"), Answer(b"{")])
 @pytest.mark.parametrize("what", [item("B"), item("Done", "close")])
 def test_an_answer_that_says_nothing_is_settled_at_once_where_it_can(
-    context: HostContext, server: RestServer, fault: Answer, what: GapItem
+    context: HostContext, server: RestServer, one: RestChannel, fault: Answer, what: GapItem
 ) -> None:
-    one = channel(server.url)
     server.pages[LEARNER] = [{"id": 1, "note": mark_item(ITEM_KEY, "A")}]
     server.faults[2] = fault
     assert deliver(one, context, what) == [Receipt("delivery-1", "unknown", None, "unclear_answer")]
@@ -305,18 +299,15 @@ def test_an_answer_that_says_nothing_is_settled_at_once_where_it_can(
     assert opened(server.pages[LEARNER]) == ([] if what.operation == "close" else [mark_item(ITEM_KEY, "B")])
 
 
-def test_a_write_that_is_answered_too_late_is_settled_by_looking(server: RestServer) -> None:
+def test_a_write_that_is_answered_too_late_is_settled_by_looking(
+    context: HostContext, server: RestServer, one: RestChannel
+) -> None:
     server.afterwards[2] = replace(DONE, late=30.0)
-    hasty, patient = HostContext(timeout=0.3), HostContext()
-    one = channel(server.url)
-    try:
+    with closing(HostContext(timeout=0.3)) as hasty:
         (receipt,) = deliver(one, hasty, item("A"))
-        assert (receipt.status, receipt.detail) == ("unknown", "no_answer")
-        # A look that a loaded machine was too slow for would be no news about the write, so this one may take longer.
-        assert reconcile(one, patient, item("A")) == Receipt("delivery-1", "sent", "1")
-    finally:
-        for made in (hasty, patient):
-            made.close()
+    assert (receipt.status, receipt.detail) == ("unknown", "no_answer")
+    # A look that a loaded machine was too slow for would be no news about the write, so this one may take longer.
+    assert reconcile(one, context, item("A")) == Receipt("delivery-1", "sent", "1")
     assert len(server.pages[LEARNER]) == len(server.writes) == 1
 
 
@@ -342,10 +333,9 @@ def test_what_a_refusal_means(
      (Answer(b'{"data": [', 200), "unreachable"), (too_many(3600), "rate_limited")],
 )  # fmt: skip
 def test_without_a_look_nothing_is_written(
-    context: HostContext, server: RestServer, fault: Answer, detail: str
+    context: HostContext, server: RestServer, one: RestChannel, fault: Answer, detail: str
 ) -> None:
     server.faults = dict.fromkeys(range(1, 99), fault)
-    one = channel(server.url)
     assert deliver(one, context, item()) == [Receipt("delivery-1", "temporary", None, detail)]
     assert reconcile(one, context, item()) == Receipt("delivery-1", "unknown", None, detail)
     assert server.writes == []
@@ -491,29 +481,26 @@ def test_a_search_by_query_and_key(context: HostContext, web: responses.Requests
 def test_where_the_answer_names_no_item_the_page_is_looked_at_again(
     context: HostContext, web: responses.RequestsMock, answer: Any
 ) -> None:
-    page = f"{HOST}/v1/learners/L%2F0%2001/items"
     for listed, receipt in (
         ([{"id": "a7", "note": mark_item(ITEM_KEY, "A")}], Receipt("delivery-1", "sent", "a7")),
         ([], Receipt("delivery-1", "unknown", None, "unclear_answer")),
     ):
-        web.get(page, json={"data": []})
-        web.post(page, json=answer, status=201)
-        web.get(page, json={"data": listed})
+        web.get(PAGE, json={"data": []})
+        web.post(PAGE, json=answer, status=201)
+        web.get(PAGE, json={"data": listed})
         assert deliver(channel(HOST), context, item("A")) == [receipt]
 
 
 def test_an_item_without_an_id_is_not_written_to(context: HostContext, web: responses.RequestsMock) -> None:
-    page = f"{HOST}/v1/learners/L%2F0%2001/items"
-    web.get(page, json={"data": [{"note": mark_item(ITEM_KEY, "A")}]})
+    web.get(PAGE, json={"data": [{"note": mark_item(ITEM_KEY, "A")}]})
     assert deliver(channel(HOST), context, item("B")) == [Receipt("delivery-1", "permanent", None, "no_id_on_page")]
 
 
 def test_an_id_cannot_lead_to_another_path(context: HostContext, web: responses.RequestsMock) -> None:
-    page = f"{HOST}/v1/learners/L%2F0%2001/items"
-    web.get(page, json={"data": [{"id": "../learners?x=1", "note": mark_item(ITEM_KEY, "A")}]})
+    web.get(PAGE, json={"data": [{"id": "../learners?x=1", "note": mark_item(ITEM_KEY, "A")}]})
     web.put(f"{HOST}/v1/items/..%2Flearners%3Fx%3D1", status=204)
     assert deliver(channel(HOST), context, item("B"))[0].status == "sent"
-    web.get(page, json={"data": [{"id": "..", "note": mark_item(ITEM_KEY, "A")}]})
+    web.get(PAGE, json={"data": [{"id": "..", "note": mark_item(ITEM_KEY, "A")}]})
     assert deliver(channel(HOST), context, item("B"))[0].detail == "unusable_reference"
 
 
@@ -575,12 +562,7 @@ _CHANGE = {"path": "v1/items/{id}", "body": {"note": "{text}"}}
      ({"close": None}, None)],
 )  # fmt: skip
 def test_a_wrong_table_is_refused(change: dict[str, Any], says: str | None) -> None:
-    said = table(HOST) | change
-    if says is None:
-        WritebackConfig(**said)
-        return
-    with pytest.raises(ValidationError, match=says):
-        WritebackConfig(**said)
+    assert_refused(WritebackConfig, table(HOST) | change, says)
 
 
 def test_nothing_is_written_until_somebody_says_so() -> None:
