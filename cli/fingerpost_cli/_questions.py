@@ -98,6 +98,10 @@ def explain(college: College, learner: str, as_of: date | None) -> Iterator[Answ
              [(one.field, one.connector, one.value, "*" if one.counts else "") for one in found.said])  # fmt: skip
     _records("Programmes", found.programmes)
     _records("Assignments", found.assignments)
+    if found.memberships:
+        _section("Groups, and how many activities each brought", ("group", "source", "from", "to", "activities"), [
+            (one.group, one.connector, one.first, one.last, len(one.brought)) for one in found.memberships
+        ])  # fmt: skip
     click.echo("\nCriteria")
     for one in found.criteria:
         due = f", due {day(one.due)}" if one.due else ""

@@ -7,7 +7,7 @@ from fingerpost._market.market import MarketReport, market_line
 from fingerpost._sync.report import RunReport, StreamReport
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
-from fingerpost._views.explain import ExplainedOccupation, Explanation
+from fingerpost._views.explain import ExplainedMembership, ExplainedOccupation, Explanation
 from fingerpost._views.gaps import CriterionWords, Gap, GapReport
 from fingerpost._views.lmi import (
     ComparedFigure,
@@ -26,8 +26,8 @@ from fingerpost._views.year import YearOfList, YearReport
 
 __all__ = [
     "CheckReport", "ComparedFigure", "Comparison", "CriterionWords", "DataFault", "DigestPreview",
-    "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldSweep", "LearnerOccupation", "MappingCheck",
-    "MarketReport", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord",
-    "StatusReport", "StreamReport", "Suggestion", "Suggestions", "SweepPreview", "UnknownOccupation",
+    "ExplainedMembership", "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldSweep", "LearnerOccupation",
+    "MappingCheck", "MarketReport", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport",
+    "ShownRecord", "StatusReport", "StreamReport", "Suggestion", "Suggestions", "SweepPreview", "UnknownOccupation",
     "UnknownOccupations", "VerdictChange", "YearOfList", "YearReport", "market_line",
 ]  # fmt: skip

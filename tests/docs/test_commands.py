@@ -72,6 +72,7 @@ PRINTED_BY = {
     "fingerpost check": ["check"],
     "fingerpost sync": ["sync"],
     "fingerpost status": ["status"],
+    "fingerpost year": ["year"],
     "fingerpost gaps": ["gaps --learner 24000003"],
     "fingerpost explain": ["explain 24000003"],
     "fingerpost digest preview": ["digest preview", "digest preview --tutor farah.white@example.ac.uk"],

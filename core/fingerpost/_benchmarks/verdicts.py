@@ -41,7 +41,8 @@ class Evidence:
     `ref` is "connector:key" of the source row. `attributes` holds the recorded (non-null) fields of `Activity` that
     rules use: meaningful, the checklist, via_curriculum, mode, provider_type, organisation, organisation_id, sector,
     size, stem, adviser_level, hours. A destination becomes evidence of kind `destination_actual` or
-    `destination_intended`; an intended destination of the learner becomes `destination_intended` too.
+    `destination_intended`; an intended destination of the learner becomes `destination_intended` too. `through` is the
+    code of the group or programme that it was for.
     """
 
     ref: str
@@ -55,6 +56,7 @@ class Evidence:
     subject: str = "learner"
     attributes: Mapping[str, object] = field(default_factory=dict)
     duplicate_of: str | None = None
+    through: str | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -125,6 +125,15 @@ def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | No
     return not (fresh_for and data_at and now - datetime.fromisoformat(data_at) > timedelta(days=fresh_for))
 
 
+class Membership(NamedTuple):
+    """A learner's membership of a group, by one source: `last` is the last day so far as is known."""
+
+    connector: str
+    group: str
+    first: str
+    last: str | None
+
+
 class Facts:
     """Gather facts about learners for one pass over them: what does not depend on a learner is read once."""
 
@@ -190,9 +199,25 @@ class Facts:
                     continue
                 if (learner, connector, key) not in counted and homes.means(connector, code, holder):
                     counted.add((learner, connector, key))
-                    found.setdefault(learner, []).append(_activity_evidence(shared, self.connectors))
+                    evidence = _activity_evidence(shared, self.connectors)
+                    evidence.through = code
+                    found.setdefault(learner, []).append(evidence)
         _add_destinations(self.connection, batch, self.connectors, found)
         return found
+
+    def memberships(self, learner: int) -> list[Membership]:
+        """Return the groups that a learner is or was in, in order of the first day."""
+        table = schema.source_assignment
+        where = table.c.learner_id == learner, table.c.group.is_not(None), is_or_was(table)
+        select = sa.select(table).where(*where).order_by(table.c.joined_on, table.c.group, table.c.key)
+        return [
+            Membership(self.connectors.get(row.connector, "?"), row.group, row.joined_on, self._until(row))
+            for row in self.connection.execute(select)
+        ]
+
+    def _until(self, row: Any) -> str | None:
+        ends = [day for day in (row.ends_on, None if row.deleted_run is None else row.ended_on) if day is not None]
+        return min(ends) if ends else self._listed_until.get(row.connector)
 
 
 def _listed_until(connection: sa.Connection) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,6 +19,8 @@ from fingerpost._market.in_mind import line_report, occupations_of
 from fingerpost._market.market import Market, market_line
 from fingerpost._market.occupations import How
 from fingerpost._store import schema
+from fingerpost._sync.facts import Membership
+from fingerpost._sync.history import OPEN_END
 from fingerpost._sync.judge import Judge
 from fingerpost._words.errors import ConfigError
 from fingerpost._words.printed import Printed
@@ -64,6 +66,17 @@ class ExplainedCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedMembership:
+    """A group that the learner is or was in, and the records of its activities that are evidence for that reason."""
+
+    connector: str
+    group: str
+    first: str
+    last: str | None
+    brought: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedOccupation:
     """What the learner has in mind, the occupation found for it and how, and what is known about it.
 
@@ -91,6 +104,7 @@ class Explanation(Printed):
     also_known_as: tuple[str, ...] = dataclasses.field(repr=False)
     programmes: tuple[dict[str, Any], ...]
     assignments: tuple[dict[str, Any], ...] = dataclasses.field(repr=False)
+    memberships: tuple[ExplainedMembership, ...]
     tutors: tuple[str, ...] = dataclasses.field(repr=False)
     criteria: tuple[ExplainedCriterion, ...]
     warnings: tuple[dict[str, Any], ...]
@@ -127,6 +141,7 @@ def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Exp
                 connection, schema.source_assignment, person.id, connectors,
                 ("group", "tutor_name", "tutor_email", "role", "starts_on", "ends_on"),
             ),
+            memberships=tuple(_membership(one, facts.evidence) for one in judge.facts.memberships(person.id)),
             tutors=tutors,
             criteria=tuple(_criterion(opened, verdict, evidence) for verdict in verdicts),
             warnings=_warnings(connection, person.id, connectors),
@@ -205,6 +220,12 @@ def _rows(
             .order_by(table.c.connector, table.c.key)
         )
     )
+
+
+def _membership(one: Membership, evidence: Iterable[Evidence]) -> ExplainedMembership:
+    through = (item for item in evidence if item.subject == "group" and item.through == one.group)
+    brought = tuple(item.ref for item in through if one.first <= item.starts_on.isoformat() <= (one.last or OPEN_END))
+    return ExplainedMembership(*one, brought)
 
 
 def _criterion(opened: Opened, verdict: Verdict, evidence: Mapping[str, Evidence]) -> ExplainedCriterion:

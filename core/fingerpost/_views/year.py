@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fingerpost._alerts.audience import Audiences
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
-from fingerpost._sync.history import is_or_was
+from fingerpost._sync.history import TURNED_BY
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
 from fingerpost._words.days import academic_year_bounds, academic_year_of, say_day
 from fingerpost._words.printed import Printed
@@ -70,10 +70,10 @@ def year(opened: Opened) -> YearReport:
 
 
 def _expected(connection: sa.Connection, begins: str) -> frozenset[int]:
-    """Return the learners whose studies were planned to go on this year, and who have not ended them before."""
-    table = schema.source_programme
-    goes_on = table.c.planned_end >= begins, sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= begins)
-    select = sa.select(table.c.learner_id).where(table.c.learner_id.is_not(None), is_or_was(table), *goes_on)
+    """Return the learners of whom an enrolment that was to go on has not been listed since the year turned."""
+    row = schema.source_programme.c
+    goes_on = row.planned_end >= begins, row.actual_end.is_(None), row.ended_on < f"{begins[:4]}{TURNED_BY}"
+    select = sa.select(row.learner_id).where(row.learner_id.is_not(None), row.deleted_run.is_not(None), *goes_on)
     return frozenset(connection.scalars(select))
 
 
