@@ -188,7 +188,7 @@ class StreamReader:
                 continue
             for message in some:
                 if isinstance(message, Deleted):
-                    self._take_deleted(message.key)
+                    self._take_deleted(message)
                 else:
                     self._take_rejected(cast("Rejected", message))
         self._uncommitted += len(messages)
@@ -422,29 +422,29 @@ class StreamReader:
         """Release what was rejected under a key, since the source has replaced it."""
         self.quarantine.release(key, pseudonym(key))
 
-    def _take_deleted(self, key: str) -> None:
+    def _take_deleted(self, message: Deleted) -> None:
         """Delete a record that the source says is gone, unless it contradicts itself."""
-        row = self._rows.look_up([key]).get(key)
+        key, row = message.key, self._rows.look_up([message.key]).get(message.key)
         contradicts = key in self.quarantine.seen or (row is not None and row[2] is None and row[0] in self._seen)
         if contradicts and not self.stream.is_changelog:
             self._refuse_key(key)
         else:
-            self._delete(key)
+            self._delete(key, was_mistake=message.mistake)
 
-    def _delete(self, key: str) -> None:
+    def _delete(self, key: str, *, was_mistake: bool = False) -> None:
         """Mark a record as deleted, if there is one."""
         self._withdraw(key)
         row = self._rows.look_up([key]).get(key)
         if row is not None and row[2] is None:
-            self._remove([row[0]])
+            self._remove([row[0]], was_mistake=was_mistake)
 
-    def _remove(self, numbers: list[int]) -> None:
+    def _remove(self, numbers: list[int], *, was_mistake: bool = False) -> None:
         stream = self.stream
         stream.report.deleted += len(numbers)
         self._gone += numbers
         self._touched.add(
             remove_rows(
                 stream.connection, stream.table, numbers, run=stream.run.id, connector=stream.number,
-                stream=stream.spec.name, last_day=self._last_day,
+                stream=stream.spec.name, last_day=None if was_mistake else self._last_day,
             )
         )  # fmt: skip
