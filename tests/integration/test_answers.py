@@ -67,10 +67,7 @@ def respell(college: SmallCollege) -> None:
 
 
 def remap(college: SmallCollege) -> None:
-    (college.folder / "mappings").mkdir()
-    (college.folder / "mappings" / "ours.toml").write_text(
-        'schema_version = 1\nextends = "canonical-responses"\n', encoding="utf-8"
-    )
+    college.add_mapping("ours", 'schema_version = 1\nextends = "canonical-responses"\n')
     college.source("ilp")["mapping"] = {"responses": "ours"}
 
 
