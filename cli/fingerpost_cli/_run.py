@@ -86,7 +86,8 @@ def sweep(college: College, confirm: bool, only: tuple[str, ...]) -> Iterator[An
     effect = college.preview_sweep(only=only) if held and not confirm else None
     if confirm:
         held = college.confirm_sweep(only=only)
-    yield Answer({"confirmed": confirm, "held": held, "effect": effect})
+    said = None if effect is None else effect.as_dict()
+    yield Answer({"confirmed": confirm, "held": [one.as_dict() for one in held], "effect": said})
     if not held:
         click.echo("No removals are waiting to be confirmed.")
         return
