@@ -25,13 +25,14 @@ from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.judge import count_verdicts, judge
 from fingerpost._sync.link import link
+from fingerpost._sync.nights import Night
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.reader import StreamReader
 from fingerpost._sync.report import Progress, RunReport, StreamReport
 from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
 from fingerpost._sync.stream import Stream
 from fingerpost._words.days import utc_text
-from fingerpost._words.errors import StoreError
+from fingerpost._words.errors import FingerpostError, StoreError
 
 Notify: TypeAlias = "Callable[[Run, SyncOptions, Mapping[InMind, str]], None]"
 """Notifies people at the end of a run: it plans and delivers, since a run does not know how a message looks."""
@@ -44,8 +45,9 @@ def sync(
 
     Raises `LockHeld` if another run has it. A source or channel that fails is reported, not raised.
     """
-    with opened.store.locked() as connection:
+    with Night(opened, dry=options.dry_run) as night, opened.store.locked() as connection:
         run = start_run(opened, connection, options, progress)
+        night.run = run.id
         try:
             _work(run, options, market, notify)
             run.report.settle()
@@ -53,8 +55,11 @@ def sync(
             finish_run(run)
         except BaseException as error:
             run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
+            if isinstance(error, FingerpostError):
+                run.report.say(error.message)
             with contextlib.suppress(StoreError):  # a lost store is the error itself
                 finish_run(run)
+                night.is_recorded = True
             raise
         finally:
             run.unit.close()
