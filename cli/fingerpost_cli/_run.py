@@ -127,8 +127,8 @@ def _describe_status(report: StatusReport) -> None:
     if report.runs:
         click.echo()
         show_table(("run", "started", "ended", "status", "exit", "what it did"), [
-            (str(one.run), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status, one.exit_code,
-             one.summary) for one in report.runs
+            (str(one.run or "-"), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status,
+             one.exit_code, one.summary) for one in report.runs
         ])  # fmt: skip
     click.echo()
     show_table(("source", "stream", "state", "last complete", "data of", "rows", "rejected", "warnings"), [

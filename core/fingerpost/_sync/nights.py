@@ -1,7 +1,7 @@
-"""Remember the runs that the store could not: those for which it was held by another program, or lost.
+"""Know the nights that are missing: those without a run, and those of which the store could not be told.
 
-Each is a line in a file beside the store (beside the configuration, if the store is on a server). The next run enters
-them into the ledger; until then `status` reads them from there.
+A run for which the store was held by another program, or lost, is a line in a file beside the store (beside the
+configuration, if the store is on a server). The next run enters it into the ledger; until then `status` reads it there.
 """
 
 from __future__ import annotations
@@ -11,15 +11,51 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import sqlalchemy as sa
 
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._version import __version__
-from fingerpost._words.days import utc_text
+from fingerpost._words.days import say_day, utc_text
 from fingerpost._words.errors import FingerpostError, LockHeld
+
+MISSED_DAYS = 3
+"""Days without a run after which nights are missing: a college may leave out its weekends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time without a sync, long enough to be a mistake: the days so far, and the instant of the last one."""
+
+    days: int
+    since: datetime
+    sentence: str
+
+
+def pause(connection: sa.Connection, opened: Opened) -> Pause | None:
+    """Return how long no sync has run, if it is some days; None where none ever has.
+
+    A run that failed is a run. One that only a command such as ``sweep --confirm`` has left in the ledger is not.
+    """
+    table = schema.run
+    runs = connection.execute(sa.select(table.c.started_at, table.c.summary).order_by(table.c.id.desc()))
+    starts = (row.started_at for row in runs if "command" not in json.loads(row.summary or "{}"))
+    last = max((*(one.started_at for one in lost_nights(opened)), next(starts, "")))
+    if not last:
+        return None
+    since = datetime.fromisoformat(last)
+    lasted = opened.now() - since
+    if lasted < timedelta(days=MISSED_DAYS):
+        return None
+    sentence = (
+        f"No sync has run for {lasted.days:,} days, since {say_day(since.astimezone(opened.timezone))}. Check that the "
+        "nightly task is switched on and that its account can still log on, or run fingerpost sync."
+    )
+    return Pause(lasted.days, since, sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +87,7 @@ class Night:
         self.run: int | None = None
         self.is_recorded = dry  # a dry run leaves nothing, not even a failure
 
-    def __enter__(self) -> Night:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -97,8 +133,8 @@ def enter_lost_nights(connection: sa.Connection, nights: list[LostNight]) -> Non
 
 
 def _note(path: Path, night: LostNight) -> None:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    with open(os.open(path, flags, 0o600), "a", encoding="utf-8") as file:
+    private = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(private, "a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(night)) + "\n")
 
 
