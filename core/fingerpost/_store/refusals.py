@@ -36,6 +36,11 @@ def refusal(where: str, waited: float, context: ExceptionContext) -> StoreError 
             f"The connection to the store {where} was lost. What was committed stays; the next fingerpost sync carries "
             "on."
         )
+    if context.connection is None:
+        return StoreError(
+            f"The store {where} cannot be reached: {_cause(error)}. Check that the server is up and accepts this "
+            "account; the next fingerpost sync carries on."
+        )
     # The standard's name for what a database cannot do now, whatever the statement; every driver has the class.
     is_operational = any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
     return unusable(where, error) if is_operational else None
@@ -43,8 +48,12 @@ def refusal(where: str, waited: float, context: ExceptionContext) -> StoreError 
 
 def unusable(where: str, error: BaseException | None) -> StoreError:
     """Return the error for a store that cannot be used, with the first line of what the driver says."""
-    cause = str(error).split("\n", maxsplit=1)[0]
     return StoreError(
-        f"The store {where} cannot be used: {cause}. If it is damaged, put the last backup in its place; the next sync "
-        "repairs what is missing."
+        f"The store {where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in its place; the "
+        "next sync repairs what is missing."
     )
+
+
+def _cause(error: BaseException | None) -> str:
+    """Return the first line of a driver's message: without the statement and its values."""
+    return str(error).split("\n", maxsplit=1)[0].strip().rstrip(".")
