@@ -8,10 +8,14 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from fingerpost._words.errors import StoreError, StoreHeld
+from fingerpost._words.errors import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
+
+
+class StoreHeld(StoreError):  # noqa: N818 - a state of the world, not a mistake
+    """Report that another program holds the store open: it can be used again once that one lets go."""
 
 
 def refusal(where: str, waited: float, context: ExceptionContext) -> StoreError | None:

@@ -15,8 +15,8 @@ from fingerpost._contract.retry import call_with_retries
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
-from fingerpost._store.refusals import unusable
-from fingerpost._words.errors import StoreError, StoreHeld
+from fingerpost._store.refusals import StoreHeld, unusable
+from fingerpost._words.errors import StoreError
 
 SCHEMA_REVISION = "0005"
 """The newest migration; an older store is migrated; a newer one is refused."""

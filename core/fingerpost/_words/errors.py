@@ -66,10 +66,6 @@ class StoreError(FingerpostError):
     """Report that the store cannot be opened, read or written."""
 
 
-class StoreHeld(StoreError):  # noqa: N818 - a state of the world, not a mistake
-    """Report that another program holds the store open: it can be used again once that one lets go."""
-
-
 class LockHeld(FingerpostError):  # noqa: N818 - a state of the world, not a mistake
     """Report that another run holds the lock of this college."""
 
