@@ -17,7 +17,7 @@ from fingerpost_cli._progress import shown_progress
 
 _ENDS = {
     0: "Done.",
-    3: "A source failed or new records were rejected: fingerpost status says what to do.",
+    3: "A source failed or stopped, or new records were rejected: fingerpost status says what to do.",
     4: "Some digests or items were not delivered: fingerpost status says what to do.",
 }
 
@@ -169,8 +169,8 @@ def _describe_status(report: StatusReport) -> None:
     if report.runs:
         click.echo()
         show_table(("run", "started", "ended", "status", "exit", "what it did"), [
-            (str(one.run), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status, one.exit_code,
-             one.summary) for one in report.runs
+            (str(one.run or "-"), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status,
+             one.exit_code, one.summary) for one in report.runs
         ])  # fmt: skip
     click.echo()
     show_table(("source", "stream", "state", "last complete", "data of", "rows", "rejected", "warnings"), [

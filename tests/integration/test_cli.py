@@ -294,7 +294,7 @@ def test_status_tells_of_a_run_that_was_cut_short(small: SmallCollege) -> None:
     run("sync", config=small.config_path)
     with sqlite3.connect(small.store_path) as connection:
         connection.execute("INSERT INTO run (started_at, status, as_of, version) VALUES "
-                           "('2026-03-02T02:00:00Z', 'running', '2026-03-02', '0')")  # fmt: skip
+                           "(strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'running', '2026-03-02', '0')")  # fmt: skip
     connection.close()
     status = run_json("status", config=small.config_path)
     assert status["runs"][0]["status"] == "running"

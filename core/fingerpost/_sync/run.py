@@ -22,6 +22,7 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import Store, Unit
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.nights import enter_lost_nights, lost_nights, lost_nights_path
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.report import Progress, RunReport, SilentProgress
 from fingerpost._version import __version__
@@ -102,12 +103,13 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
     """Close interrupted runs, open this one, and number the connectors."""
     now, as_of, store, config = opened.now(), opened.today(), opened.store, opened.config
     unit = Unit(connection, dry=options.dry_run)
-    table = schema.run
+    table, lost = schema.run, lost_nights(opened)
     with unit.transaction():
         interrupted = list(connection.scalars(sa.select(table.c.id).where(table.c.status == "running")))
         connection.execute(
             sa.update(table).where(table.c.status == "running").values(status="interrupted", finished_at=utc_text(now))
         )
+        enter_lost_nights(connection, lost)
         number = int(
             connection.execute(
                 sa.insert(table)
@@ -119,6 +121,8 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
             store.enter_connector(connection, instance.name, provider_of(instance, config))
         # Including those no longer configured: their rows are still there.
         numbers = {name: number for number, name in store.connector_names(connection).items()}
+    if lost and not options.dry_run:
+        lost_nights_path(opened).unlink(missing_ok=True)
     report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)
     if interrupted:
         report.messages.append(f"Run {interrupted[-1]} was interrupted; this run continues from where it stopped.")
