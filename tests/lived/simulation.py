@@ -1,0 +1,246 @@
+"""Live a college's nights: write its files, sync, and compare what Fingerpost says with the truth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TypeAlias
+
+import sqlalchemy as sa
+from colleges import Row, SmallCollege
+
+from fingerpost import College
+from fingerpost._store import schema
+from lived.calendar import ONE_WEEK, in_the_summer, year_of
+from lived.college import SOURCES, Learner, LivedCollege
+from lived.exports import COLUMNS, files
+from lived.judge import CAREERS_LEADER, CRITERIA, STATUSES, expected, tutors_of
+
+FED = (
+    "employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use",
+    "curriculum_link",
+)  # fmt: skip
+
+Delivery: TypeAlias = tuple[str, str, Sequence[Row]]
+"""A file that arrives: its source, its name and its rows."""
+
+Said: TypeAlias = dict[int, dict[str, tuple[str, str]]]
+"""Period and status of each criterion, by the learner's number."""
+
+Gap: TypeAlias = tuple[int, str, str]
+"""A learner's number, a criterion and a period."""
+
+
+@dataclass
+class Difference(AssertionError):
+    """Something that Fingerpost says and that is not true."""
+
+    day: date
+    about: str
+    said: str
+    truth: str
+    learner: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.day:%a %d %b %Y}, {self.about}: Fingerpost says {self.said}, the truth is {self.truth}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of a digest."""
+
+    recipient: str
+    gap: Gap | None
+    change: str
+
+
+def small_college(lived: LivedCollege, folder: Path) -> SmallCollege:
+    """Return a college with the four files of the lived one as its sources, and none of them there yet."""
+    college = SmallCollege(folder)
+    college.keep = True
+    college.tables["alerts"] |= {"careers_leader": CAREERS_LEADER, "learners_per_digest": 200}
+    college.connectors = [
+        {"type": "csv", "name": "mis", "stream": "learners", "path": "data/mis.csv", "mapping": "learners"},
+        {"type": "csv", "name": "courses", "stream": "programmes", "path": "data/courses.csv", "mapping": "programmes"},
+        {"type": "csv", "name": "tutors", "stream": "assignments", "path": "data/tutors.csv", "mapping": "assignments"},
+        {"type": "csv", "name": "careers-log", "stream": "activities", "path": "data/careers-log*.csv",
+         "mapping": "careers-log", "feeds": list(FED)},
+    ]  # fmt: skip
+    if not lived.troubles.undated_lists:
+        college.source("tutors")["key"] = ["learner_ref", "tutor_group", "tutor_email", "start_date"]
+    return college
+
+
+class Simulation:
+    """A lived college and its Fingerpost, night by night."""
+
+    def __init__(self, lived: LivedCollege, folder: Path) -> None:
+        self.lived = lived
+        self.college = small_college(lived, folder)
+        self.known: dict[str, date] = {}
+        self.told: set[tuple[str, Gap]] = set()
+        self.new: set[tuple[str, Gap]] = set()
+        self.said: Said = {}
+        self.chance = random.Random(f"{lived.seed}/looks")
+
+    def live(self, until: date = date.max) -> None:
+        """Live every night and compare after each; raise the first `Difference`."""
+        for day in self.lived.nights():
+            if day > until:
+                return
+            self.night(day, self.deliveries(day))
+
+    def deliveries(self, day: date) -> list[Delivery]:
+        """Return the files that arrive before a night."""
+        arriving = [source for source in SOURCES if (source, day) not in self.lived.late]
+        return [(source, name, rows) for source in arriving for name, rows in files(self.lived, source, day).items()]
+
+    def night(self, day: date, deliveries: Sequence[Delivery]) -> None:
+        """Receive some files, sync, and compare."""
+        self.sync(day, deliveries)
+        with self.college.open() as college:
+            self.compare(college, day)
+            self._confirm(college, day)
+
+    def sync(self, day: date, deliveries: Sequence[Delivery]) -> None:
+        """Receive some files and sync."""
+        self.college.now = datetime.combine(day, time(4), UTC)
+        for source, name, rows in deliveries:
+            self.college.rows[name] = list(rows)
+            self.college.write(name, header=COLUMNS[source])
+            self.known[source] = day
+        report = self.college.sync()
+        if report.exit_code not in (0, 4):
+            raise Difference(day, "the run", f"exit code {report.exit_code}: {report.messages}", "nothing was wrong")
+
+    def _confirm(self, college: College, day: date) -> None:
+        """Confirm what the sweep holds: in September on its day, otherwise at once."""
+        year = year_of(day)
+        wait = in_the_summer(day) and year > 2025 and day < self.lived.confirmation(year)
+        if not wait and college.held_sweeps():
+            college.confirm_sweep()
+
+    # What Fingerpost says
+
+    def people(self, connection: sa.Connection, day: date) -> dict[int, Learner]:
+        """Return who the learners of the store are, by their numbers there."""
+        learner, alias = schema.learner, schema.identity_link
+        numbers: dict[str, int] = {
+            identity: number
+            for identity, number in connection.execute(
+                sa.select(learner.c.identity, learner.c.id).where(learner.c.deleted_run.is_(None))
+            )
+        }
+        for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as)):
+            if same_as in numbers:
+                numbers.setdefault(identity, numbers[same_as])
+        found = {}
+        for one in self.lived.learners:
+            number = numbers.get(f"99999999:{one.reference_on(self.known['mis'])}")
+            if number is not None and one.is_on_record(self.known["mis"]):
+                found[number] = one
+        return found
+
+    def verdicts(self, connection: sa.Connection, people: Mapping[int, Learner], day: date) -> Said:
+        """Return the stored verdicts of the periods that are current."""
+        table, year = schema.verdict, year_of(day)
+        found: Said = {learner.number: {} for learner in people.values()}
+        for who, criterion, period, status in connection.execute(
+            sa.select(table.c.learner_id, table.c.criterion, table.c.period, table.c.status)
+        ):
+            if who in people and (period.startswith("programme:") or period.startswith(str(year))):
+                found[people[who].number][criterion] = (period, status)
+        return found
+
+    def digests(self, connection: sa.Connection, people: Mapping[int, Learner]) -> Iterator[Told]:
+        """Yield every line of the digests of the newest run."""
+        told, outbox, episode, run = schema.told, schema.outbox, schema.episode, schema.run
+        newest = sa.select(sa.func.max(run.c.id)).scalar_subquery()
+        for recipient, change, who, criterion, period in connection.execute(
+            sa.select(outbox.c.recipient, told.c.change, episode.c.learner_id, episode.c.criterion, episode.c.period)
+            .join_from(told, outbox, told.c.outbox_id == outbox.c.id)
+            .join(episode, episode.c.gap_key == told.c.gap_key)
+            .where(outbox.c.planned_run == newest)
+        ):
+            yield Told(recipient, (people[who].number, criterion, period) if who in people else None, change)
+
+    # Whether it is true
+
+    def compare(self, college: College, day: date) -> None:
+        """Compare the verdicts and the digests of a night with the truth; raise the first difference."""
+        with college._opened.store.reading() as connection:
+            people = self.people(connection, day)
+            self.said = self.verdicts(connection, people, day)
+            lines = list(self.digests(connection, people))
+        for learner in people.values():
+            self._compare_verdicts(learner, day)
+        self._compare_digests({one.number: one for one in people.values()}, day, lines)
+        if people and self.chance.random() < 0.1:
+            self._compare_explanation(college, self.chance.choice(list(people.values())), day)
+
+    def _compare_verdicts(self, learner: Learner, day: date) -> None:
+        if self._may_be_either(learner, day):
+            return
+        said = self.said[learner.number]
+        for criterion, truth in expected(self.lived, learner, day, self.known).items():
+            period, status = said.get(criterion, ("none", "unknown"))
+            if (STATUSES[status], period if truth.period else None) != truth:
+                raise Difference(
+                    day, f"learner {learner.number}, {criterion}", f"{status} ({period})",
+                    f"{truth.answer} ({truth.period})", learner.number,
+                )  # fmt: skip
+
+    def _may_be_either(self, learner: Learner, day: date) -> bool:
+        """Say whether nobody knows: last year's rows still say that the learner continues, and their sweep is held."""
+        year = year_of(day)
+        if not self.lived.troubles.never_closed or year == 2025 or day > self.lived.confirmation(year) + ONE_WEEK:
+            return False
+        return not any(one.starts <= day <= one.last for one in learner.enrolments)
+
+    def _compare_digests(self, people: Mapping[int, Learner], day: date, lines: Sequence[Told]) -> None:
+        for number, said in self.said.items():
+            for criterion, (period, status) in said.items():
+                if status == "met":  # it may be missing once more, and that is news
+                    self.new = {(who, gap) for who, gap in self.new if gap != (number, criterion, period)}
+        for line in lines:
+            if line.gap is None:
+                raise Difference(day, f"a digest to {line.recipient}", "something about somebody else", "nobody")
+            number, criterion, _ = line.gap
+            right = tutors_of(self.lived, people[number], day, self.known)
+            about = f"learner {number}, {criterion}, told as {line.change}"
+            if line.recipient not in right:
+                raise Difference(day, about, line.recipient, " or ".join(sorted(right)), number)
+            if line.change == "new":
+                if (line.recipient, line.gap) in self.new:
+                    raise Difference(day, about, f"new to {line.recipient} again", "told before", number)
+                self.new.add((line.recipient, line.gap))
+            self.told.add((line.recipient, line.gap))
+        if day.weekday() == 0:
+            self._compare_with_what_is_open(people, day)
+
+    def _compare_with_what_is_open(self, people: Mapping[int, Learner], day: date) -> None:
+        """See that whoever should know of a gap was told of it, on the night on which the week's digests go."""
+        for number, said in self.said.items():
+            right = tutors_of(self.lived, people[number], day, self.known)
+            for criterion, (period, status) in said.items():
+                gap = (number, criterion, period)
+                if status in ("at_risk", "not_met") and not any((who, gap) in self.told for who in right):
+                    raise Difference(
+                        day, f"learner {number}, {criterion}", "nothing to the tutor", f"told to {sorted(right)}", number
+                    )  # fmt: skip
+
+    def _compare_explanation(self, college: College, learner: Learner, day: date) -> None:
+        said = self.said[learner.number]
+        explained = college.explain(learner.reference_on(self.known["mis"]))
+        for one in explained.criteria:
+            if one.criterion in CRITERIA and said.get(one.criterion) not in (None, (one.period, one.status)):
+                raise Difference(
+                    day, f"explain, learner {learner.number}, {one.criterion}", f"{one.status} ({one.period})",
+                    f"as stored, {said[one.criterion]}", learner.number,
+                )  # fmt: skip
+        wrong = set(explained.tutors) - tutors_of(self.lived, learner, day, self.known)
+        if wrong:
+            raise Difference(day, f"explain, learner {learner.number}", f"tutors {sorted(wrong)}", "not these")
