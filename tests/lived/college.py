@@ -7,7 +7,7 @@ of fewer learners, or of fewer troubles, is otherwise the same one.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal, TypeAlias
@@ -34,6 +34,9 @@ EPOCH = date(2020, 1, 1)
 """Earlier than anything that happens here."""
 
 YEARS = (2025, 2026, 2027)
+
+ANOTHER = 1000
+"""What is added to a learner's number for the one who gets their reference, and twice for their second record."""
 
 SOURCES = ("mis", "courses", "tutors", "careers-log")
 
@@ -197,11 +200,15 @@ class Event:
         return [columns for since, columns in self.says if since <= day][-1]
 
     @property
+    def day(self) -> date:
+        return date.fromisoformat(self.says[0][1]["date"])
+
+    @property
     def year(self) -> int:
-        return year_of(date.fromisoformat(self.says[0][1]["date"]))
+        return year_of(self.day)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class LivedCollege:
     """Everything that is true of a college, and the nights on which its files are read."""
 
@@ -212,6 +219,23 @@ class LivedCollege:
     events: list[Event]
     late: set[tuple[str, date]]
     """The sources whose file does not arrive on a night, but a week later."""
+
+    def __post_init__(self) -> None:
+        self._events: dict[Subject, list[Event]] = {}
+        for event in self.events:
+            self._events.setdefault(event.subject, []).append(event)
+        self._twins: dict[Learner, list[Learner]] = {}
+        for learner in self.learners:
+            if learner.merged_into is not None:
+                self._twins.setdefault(learner.merged_into, []).append(learner)
+
+    def events_of(self, subject: Subject) -> Sequence[Event]:
+        """Return the events that were recorded of a learner, a group or a course."""
+        return self._events.get(subject, ())
+
+    def twins_of(self, learner: Learner) -> Sequence[Learner]:
+        """Return the second records that there were of a learner."""
+        return self._twins.get(learner, ())
 
     def lists_turn(self, year: int) -> date:
         """Return the Monday on which the list of tutors is of a new academic year."""
@@ -231,20 +255,45 @@ class LivedCollege:
         """Return the Monday on which somebody confirms what September's sweeps hold."""
         return self.lists_turn(year) + (3 * ONE_WEEK if self.troubles.late_confirmation else timedelta())
 
-    def nights(self) -> Iterator[date]:
-        """Yield the days on which the files are read: each Monday, and a few others."""
+    def nights(self, *, brisk: bool = False) -> Iterator[date]:
+        """Yield the days on which the files are read: each Monday, and a few others.
+
+        At a brisk pace it is every second Monday, except when files turn from one academic year to the next.
+        """
         chance = random.Random(f"{self.seed}/nights")
-        for monday in mondays():
+        for number, monday in enumerate(mondays()):
+            other = chance.random() < 0.06
+            if brisk and number % 2 and not (date(2000, 8, 20) <= monday.replace(year=2000) <= date(2000, 10, 26)):
+                continue
             yield monday
-            if chance.random() < 0.06:
+            if other:
                 yield monday + timedelta(days=chance.choice((1, 2, 4)))
 
 
 def live(
-    seed: int, *, size: int = 20, troubles: Troubles | None = None, only: Collection[int] | None = None
+    seed: int,
+    *,
+    size: int = 20,
+    troubles: Troubles | None = None,
+    only: Collection[int] | None = None,
+    events: Collection[int] | None = None,
 ) -> LivedCollege:
-    """Make up a college of so many learners; with `only`, a college of some of them."""
-    return _Author(seed, size, troubles or Troubles()).college(only)
+    """Make up a college of so many learners; with `only` and `events`, a college of some of them."""
+    lived = _Author(seed, size, troubles or Troubles()).college()
+    return lived if only is None and events is None else _part(lived, only, events)
+
+
+def _part(lived: LivedCollege, only: Collection[int] | None, events: Collection[int] | None) -> LivedCollege:
+    """Return the same college with fewer learners, and fewer events."""
+    learners = [one for one in lived.learners if only is None or one.number % ANOTHER in only]
+    theirs: set[Subject] = {*learners, *(one.course for learner in learners for one in learner.enrolments)}
+    codes = {one.group.code for learner in learners for one in learner.memberships}
+    kept = [
+        one for one in lived.events
+        if (one.subject.code in codes if isinstance(one.subject, Group) else one.subject in theirs)
+        and (events is None or one.number in events)
+    ]  # fmt: skip
+    return LivedCollege(lived.seed, lived.troubles, learners, lived.groups, kept, lived.late)
 
 
 class _Author:
@@ -266,7 +315,7 @@ class _Author:
     def chance(self, *about: object) -> random.Random:
         return random.Random("/".join(map(str, (self.seed, *about))))
 
-    def college(self, only: Collection[int] | None) -> LivedCollege:
+    def college(self) -> LivedCollege:
         for number in range(self.size):
             self._learner(number)
         self._name_changes()
@@ -280,12 +329,6 @@ class _Author:
                 self._events_of_course(year, course)
         for learner in self.learners:
             self._events_of_learner(learner)
-        if only is not None:
-            kept = [one for one in self.learners if one.number % 1000 in only]
-            self.learners = kept
-            self.events = [
-                one for one in self.events if not isinstance(one.subject, Learner) or one.subject in kept
-            ]
         self.events.sort(key=lambda one: (one.recorded_on, one.number))
         return LivedCollege(
             self.seed, self.troubles, self.learners, list(self.groups.values()), self.events, self._late_files()
@@ -375,12 +418,12 @@ class _Author:
             if self.troubles.moves and moves < 0.3 and begins < day < min(ends, date(year + 1, 6, 1)):
                 other = self._group(year, row.course, stage, 1 - side)
                 learner.memberships.append(Membership(group, begins, day - ONE_DAY))
-                self.quiet += ((group, day - ONE_WEEK, day + ONE_WEEK), (other, day - ONE_WEEK, day + ONE_WEEK))
+                self.quiet += ((group, day - ONE_WEEK, day + 2 * ONE_WEEK), (other, day - ONE_WEEK, day + 2 * ONE_WEEK))
                 self.busy.add(day)
                 group, begins = other, day
             learner.memberships.append(Membership(group, begins, ends))
             if begins > FIRST_NIGHT and begins > date(year, 10, 1):  # a late starter, of whom lists hear on a night
-                self.quiet.append((group, begins - ONE_WEEK, begins + ONE_WEEK))
+                self.quiet.append((group, begins - ONE_WEEK, begins + 2 * ONE_WEEK))
 
     def _group(self, year: int, course: Course, stage: int, side: int) -> Group:
         key = (year, course.code, stage, side)
@@ -436,7 +479,7 @@ class _Author:
             if in_the_summer(day) or day.month in (6, 7) or day > LAST_NIGHT:
                 continue
             learner.reference_lost_on = day
-            number = learner.number + 1000
+            number = learner.number + ANOTHER
             chance = self.chance("heir", number)
             heir = Learner(number, date(year_of(day) - 17, 3, 1) + timedelta(days=chance.randrange(100)),
                            f"{2_000_000_000 + number}", EPOCH, [(EPOCH, learner.references[0][1])])  # fmt: skip
@@ -455,9 +498,9 @@ class _Author:
             first = _monday_after(date(year, 10, 12)) + chance.randrange(3) * ONE_WEEK
             merged = first + chance.randrange(4, 11) * ONE_WEEK
             row = next((one for one in learner.enrolments if one.starts < first and one.last > merged), None)
-            if wanted > 0.25 or row is None or learner.number >= 1000 or row.break_from is not None:
+            if wanted > 0.25 or row is None or learner.number >= ANOTHER or row.break_from is not None:
                 continue
-            number = learner.number + 2000
+            number = learner.number + 2 * ANOTHER
             twin = Learner(number, learner.born, "", date.max, [(EPOCH, f"D{learner.number:03}")])
             twin.enrolments.append(
                 Enrolment(row.course, first + ENROLLED_AHEAD, term_ends(year, long_summer=self.troubles.long_summer))
@@ -518,7 +561,7 @@ class _Author:
             absent = chance.random()
             there = [
                 one for one in self.learners
-                if one.number < 1000 and one.reference_lost_on == date.max and _was_in(one, group, day)
+                if one.number < ANOTHER and one.reference_lost_on == date.max and _was_in(one, group, day)
             ]  # fmt: skip
             if absent < 0.4 and there and len(self.events[-1].says) == 1:
                 who = self.learners[chance.choice(there).number]

@@ -6,12 +6,12 @@ nobody can judge by what no file has said yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
 from lived.calendar import first_day, last_day, spelt, year_of
-from lived.college import Course, Enrolment, Event, Group, Learner, LivedCollege
+from lived.college import Enrolment, Event, Learner, LivedCollege
 from lived.exports import list_made_on, listed_membership, owner_of
 
 Known: TypeAlias = Mapping[str, date]
@@ -161,26 +161,29 @@ def _spells(rows: list[_Row]) -> list[list[_Row]]:
 
 def _attended(college: LivedCollege, learner: Learner, known: Known) -> list[dict[str, str]]:
     """Return what the log says of everything that a learner attended: alone, with the group or with the course."""
-    theirs = [
-        (event, event.said_on(known["careers-log"])) for event in college.events
-        if event.recorded_on <= known["careers-log"] and _is_about(college, event, learner, known)
-    ]  # fmt: skip
-    missed = {said["event_key"] for event, said in theirs if said["status"] == "Did not attend" and "event_key" in said
-              and isinstance(event.subject, Learner)}  # fmt: skip
-    return [said for _, said in theirs if said["status"] == "Attended" and said.get("event_key") not in missed]
+    log = known["careers-log"]
+    own = [event.said_on(log) for event in _own(college, learner, log) if event.recorded_on <= log]
+    shared = [event.said_on(log) for event in _shared(college, learner) if event.recorded_on <= log]
+    missed = {said.get("event_key") for said in own if said["status"] == "Did not attend"} - {None}
+    return [said for said in (*own, *shared) if said["status"] == "Attended" and said.get("event_key") not in missed]
 
 
-def _is_about(college: LivedCollege, event: Event, learner: Learner, known: Known) -> bool:
-    day = date.fromisoformat(event.says[0][1]["date"])
-    if isinstance(event.subject, Learner):
-        return owner_of(event.subject, known["careers-log"]) is learner
-    if isinstance(event.subject, Group):
-        return any(one.group is event.subject and one.begins <= day <= one.ends for one in learner.memberships)
-    return any(_is_on(one, event.subject, day) for one in learner.enrolments)
+def _own(college: LivedCollege, learner: Learner, log: date) -> Iterator[Event]:
+    for person in (learner, *college.twins_of(learner)):
+        if owner_of(person, log) is learner:
+            yield from college.events_of(person)
 
 
-def _is_on(enrolment: Enrolment, course: Course, day: date) -> bool:
-    return enrolment.course is course and enrolment.starts <= day <= enrolment.last
+def _shared(college: LivedCollege, learner: Learner) -> Iterator[Event]:
+    """Yield the events of groups that the learner was in on the day, and of courses that they were on."""
+    for membership in learner.memberships:
+        for event in college.events_of(membership.group):
+            if membership.begins <= event.day <= membership.ends:
+                yield event
+    for enrolment in learner.enrolments:
+        for event in college.events_of(enrolment.course):
+            if enrolment.starts <= event.day <= enrolment.last:
+                yield event
 
 
 def _meaningful(columns: dict[str, str]) -> bool:

@@ -77,10 +77,12 @@ def small_college(lived: LivedCollege, folder: Path) -> SmallCollege:
 class Simulation:
     """A lived college and its Fingerpost, night by night."""
 
-    def __init__(self, lived: LivedCollege, folder: Path) -> None:
+    def __init__(self, lived: LivedCollege, folder: Path, *, brisk: bool = True) -> None:
         self.lived = lived
+        self.brisk = brisk
         self.college = small_college(lived, folder)
         self.known: dict[str, date] = {}
+        self.before: dict[str, list[Row]] = {}
         self.told: set[tuple[str, Gap]] = set()
         self.new: set[tuple[str, Gap]] = set()
         self.said: Said = {}
@@ -88,35 +90,41 @@ class Simulation:
 
     def live(self, until: date = date.max) -> None:
         """Live every night and compare after each; raise the first `Difference`."""
-        for day in self.lived.nights():
-            if day > until:
-                return
-            self.night(day, self.deliveries(day))
+        with self.college.open() as college:
+            for day in self.lived.nights(brisk=self.brisk):
+                if day > until:
+                    return
+                self.night(college, day, self.deliveries(day))
 
     def deliveries(self, day: date) -> list[Delivery]:
         """Return the files that arrive before a night."""
         arriving = [source for source in SOURCES if (source, day) not in self.lived.late]
         return [(source, name, rows) for source in arriving for name, rows in files(self.lived, source, day).items()]
 
-    def night(self, day: date, deliveries: Sequence[Delivery]) -> None:
+    def night(self, college: College, day: date, deliveries: Sequence[Delivery]) -> None:
         """Receive some files, sync, and compare."""
-        self.sync(day, deliveries)
-        with self.college.open() as college:
-            self.compare(college, day)
-            self._confirm(college, day)
+        self.receive(day, deliveries)
+        self._sync(college, day)
+        self.compare(college, day)
+        self.confirm(college, day)
 
-    def sync(self, day: date, deliveries: Sequence[Delivery]) -> None:
-        """Receive some files and sync."""
+    def receive(self, day: date, deliveries: Sequence[Delivery]) -> None:
+        """Let files arrive before a night."""
+        self.before = dict(self.college.rows)
         self.college.now = datetime.combine(day, time(4), UTC)
         for source, name, rows in deliveries:
             self.college.rows[name] = list(rows)
             self.college.write(name, header=COLUMNS[source])
             self.known[source] = day
-        report = self.college.sync()
-        if report.exit_code not in (0, 4):
-            raise Difference(day, "the run", f"exit code {report.exit_code}: {report.messages}", "nothing was wrong")
 
-    def _confirm(self, college: College, day: date) -> None:
+    def _sync(self, college: College, day: date) -> None:
+        report = college.sync()
+        for one in report.streams:
+            if one.state == "failed" or one.rejected:
+                said = f"{one.state}, {one.rejected} rejected: {one.message}"
+                raise Difference(day, one.connector, said, "every file can be read")
+
+    def confirm(self, college: College, day: date) -> None:
         """Confirm what the sweep holds: in September on its day, otherwise at once."""
         year = year_of(day)
         wait = in_the_summer(day) and year > 2025 and day < self.lived.confirmation(year)
@@ -125,7 +133,7 @@ class Simulation:
 
     # What Fingerpost says
 
-    def people(self, connection: sa.Connection, day: date) -> dict[int, Learner]:
+    def people(self, connection: sa.Connection) -> dict[int, Learner]:
         """Return who the learners of the store are, by their numbers there."""
         learner, alias = schema.learner, schema.identity_link
         numbers: dict[str, int] = {
@@ -169,12 +177,16 @@ class Simulation:
 
     # Whether it is true
 
+    def look(self, college: College, day: date) -> tuple[dict[int, Learner], list[Told]]:
+        """Look at what the store holds after a night: who is there, and what the newest run told whom."""
+        with college._opened.store.reading() as connection:
+            people = self.people(connection)
+            self.said = self.verdicts(connection, people, day)
+            return people, list(self.digests(connection, people))
+
     def compare(self, college: College, day: date) -> None:
         """Compare the verdicts and the digests of a night with the truth; raise the first difference."""
-        with college._opened.store.reading() as connection:
-            people = self.people(connection, day)
-            self.said = self.verdicts(connection, people, day)
-            lines = list(self.digests(connection, people))
+        people, lines = self.look(college, day)
         for learner in people.values():
             self._compare_verdicts(learner, day)
         self._compare_digests({one.number: one for one in people.values()}, day, lines)

@@ -1,0 +1,124 @@
+"""Find the smallest college that shows a difference, and print it with its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from lived.college import live
+from lived.exports import COLUMNS
+from lived.simulation import Difference, Simulation
+from lived.troubles import Troubles
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A college to live: some of the learners of a seed, with some troubles."""
+
+    seed: int
+    size: int
+    troubles: Troubles
+    only: frozenset[int]
+    brisk: bool = True
+    events: frozenset[int] | None = None
+
+    @classmethod
+    def whole(cls, seed: int, size: int, troubles: Troubles, *, brisk: bool = True) -> Case:
+        return cls(seed, size, troubles, frozenset(range(size)), brisk)
+
+    def difference(self, folder: Path, until: date = date.max) -> tuple[Difference | None, Simulation]:
+        """Live the college; return the first difference, and the simulation as it was then."""
+        lived = live(self.seed, size=self.size, troubles=self.troubles, only=self.only, events=self.events)
+        simulation = Simulation(lived, folder, brisk=self.brisk)
+        try:
+            simulation.live(until)
+        except Difference as difference:
+            return difference, simulation
+        return None, simulation
+
+
+def shrink(case: Case, *, tries: int = 100) -> Case:
+    """Return a smaller case that differs as well, and no later: fewer troubles, fewer learners and, at last, events."""
+    return _Shrinker(case, tries).smallest()
+
+
+class _Shrinker:
+    def __init__(self, case: Case, tries: int) -> None:
+        self.case = case
+        self.until = date.max
+        self.tries = tries
+
+    def smallest(self) -> Case:
+        before = None
+        while before != self.case:
+            before = self.case
+            for name in self.case.troubles.names:
+                self.try_(replace(self.case, troubles=self.case.troubles.without(name)))
+            self.fewest(sorted(self.case.only), lambda some: replace(self.case, only=some))
+        lived = live(self.case.seed, size=self.case.size, troubles=self.case.troubles, only=self.case.only)
+        self.fewest([one.number for one in lived.events], lambda some: replace(self.case, events=some))
+        return self.case
+
+    def fewest(self, members: list[int], with_: Callable[[frozenset[int]], Case]) -> None:
+        """Leave out as many members as possible, first large pieces, then single ones."""
+        piece = len(members)
+        while piece:
+            start = 0
+            while start < len(members):
+                fewer = members[:start] + members[start + piece :]
+                if self.try_(with_(frozenset(fewer))):
+                    members = fewer
+                else:
+                    start += piece
+            piece //= 2
+
+    def try_(self, smaller: Case) -> bool:
+        """Keep a smaller case if it differs from the truth, too."""
+        if self.tries <= 0:
+            return False
+        self.tries -= 1
+        with tempfile.TemporaryDirectory() as folder:
+            difference, _ = smaller.difference(Path(folder) / "college", self.until)
+        if difference is None:
+            return False
+        self.case, self.until = smaller, difference.day
+        return True
+
+
+def report(case: Case) -> str:
+    """Describe the smallest college: the first night that differs, the learners, and the files of that week."""
+    with tempfile.TemporaryDirectory() as folder:
+        difference, simulation = case.difference(Path(folder) / "college")
+    lines = [
+        f"seed {case.seed}, size {case.size}, learners {sorted(case.only)}, troubles: {case.troubles}",
+        str(difference or "no difference"),
+    ]
+    if difference is None:
+        return "\n".join(lines)
+    for learner in simulation.lived.learners:
+        lines.append(f"learner {learner.number}, born {learner.born}, {[f'{day} {ref}' for day, ref in learner.references]}")
+        lines += [
+            f"  enrolled on {one.course.code}, {one.starts} to {one.planned_end}" + (f", left {one.left}" if one.left else "")
+            for one in learner.enrolments
+        ]
+        lines += [f"  in group {one.group.code}, {one.begins} to {one.ends}" for one in learner.memberships]
+    for name in sorted(simulation.college.rows):
+        before = simulation.before.get(name, [])
+        if before and before != simulation.college.rows[name]:
+            lines += ["", f"{name}.csv, the night before", _text(name, before)]
+        lines += ["", f"{name}.csv", _text(name, simulation.college.rows[name])]
+    return "\n".join(lines)
+
+
+def _text(name: str, rows: Sequence[dict[str, str]]) -> str:
+    source = next(one for one in COLUMNS if name.startswith(one))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS[source], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
