@@ -1,7 +1,7 @@
 """``python -m lived``: live many colleges, and show the smallest one that differs from the truth.
 
-``--seeds 200`` lives that many colleges with most troubles each, ``--trouble NAME`` those with one trouble alone (it may
-be given several times), ``--learners 500`` larger ones.
+``--seeds 200`` lives that many colleges with most troubles each, ``--trouble NAME`` those with one trouble alone (it
+may be given several times), ``--each`` those with each by itself, ``--learners 500`` larger ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 import warm
-
 from lived.shrink import Case, report, shrink
 from lived.troubles import NAMES, Troubles
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lived", description=__doc__)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lived.college import live
 from lived.exports import COLUMNS
-from lived.simulation import Difference, Simulation
+from lived.simulation import DifferenceError, Simulation
 from lived.troubles import Troubles
 
 
@@ -31,13 +31,13 @@ class Case:
     def whole(cls, seed: int, size: int, troubles: Troubles, *, brisk: bool = True) -> Case:
         return cls(seed, size, troubles, frozenset(range(size)), brisk)
 
-    def difference(self, folder: Path, until: date = date.max) -> tuple[Difference | None, Simulation]:
+    def difference(self, folder: Path, until: date = date.max) -> tuple[DifferenceError | None, Simulation]:
         """Live the college; return the first difference, and the simulation as it was then."""
         lived = live(self.seed, size=self.size, troubles=self.troubles, only=self.only, events=self.events)
         simulation = Simulation(lived, folder, brisk=self.brisk)
         try:
             simulation.live(until)
-        except Difference as difference:
+        except DifferenceError as difference:
             return difference, simulation
         return None, simulation
 
@@ -101,9 +101,12 @@ def report(case: Case) -> str:
     if difference is None:
         return "\n".join(lines)
     for learner in simulation.lived.learners:
-        lines.append(f"learner {learner.number}, born {learner.born}, {[f'{day} {ref}' for day, ref in learner.references]}")
+        lines.append(
+            f"learner {learner.number}, born {learner.born}, {[f'{day} {ref}' for day, ref in learner.references]}"
+        )
         lines += [
-            f"  enrolled on {one.course.code}, {one.starts} to {one.planned_end}" + (f", left {one.left}" if one.left else "")
+            f"  enrolled on {one.course.code}, {one.starts} to {one.planned_end}"
+            + (f", left {one.left}" if one.left else "")
             for one in learner.enrolments
         ]
         lines += [f"  in group {one.group.code}, {one.begins} to {one.ends}" for one in learner.memberships]

@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 from colleges import Row, SmallCollege
-
-from fingerpost import College
-from fingerpost._store import schema
 from lived.calendar import ONE_WEEK, in_the_summer, year_of
 from lived.college import SOURCES, Learner, LivedCollege
 from lived.exports import COLUMNS, files
 from lived.judge import CAREERS_LEADER, CRITERIA, STATUSES, expected, tutors_of
+
+from fingerpost import College
+from fingerpost._store import schema
 
 FED = (
     "employer_encounter", "workplace_experience", "provider_encounter", "guidance_meeting", "lmi_use",
@@ -35,7 +35,7 @@ Gap: TypeAlias = tuple[int, str, str]
 
 
 @dataclass
-class Difference(AssertionError):
+class DifferenceError(AssertionError):
     """Something that Fingerpost says and that is not true."""
 
     day: date
@@ -89,7 +89,7 @@ class Simulation:
         self.chance = random.Random(f"{lived.seed}/looks")
 
     def live(self, until: date = date.max) -> None:
-        """Live every night and compare after each; raise the first `Difference`."""
+        """Live every night and compare after each; raise the first `DifferenceError`."""
         with self.college.open() as college:
             for day in self.lived.nights(brisk=self.brisk):
                 if day > until:
@@ -122,7 +122,7 @@ class Simulation:
         for one in report.streams:
             if one.state == "failed" or one.rejected:
                 said = f"{one.state}, {one.rejected} rejected: {one.message}"
-                raise Difference(day, one.connector, said, "every file can be read")
+                raise DifferenceError(day, one.connector, said, "every file can be read")
 
     def confirm(self, college: College, day: date) -> None:
         """Confirm what the sweep holds: in September on its day, otherwise at once."""
@@ -136,12 +136,8 @@ class Simulation:
     def people(self, connection: sa.Connection) -> dict[int, Learner]:
         """Return who the learners of the store are, by their numbers there."""
         learner, alias = schema.learner, schema.identity_link
-        numbers: dict[str, int] = {
-            identity: number
-            for identity, number in connection.execute(
-                sa.select(learner.c.identity, learner.c.id).where(learner.c.deleted_run.is_(None))
-            )
-        }
+        known = sa.select(learner.c.identity, learner.c.id).where(learner.c.deleted_run.is_(None))
+        numbers: dict[str, int] = dict(connection.execute(known).all())
         for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as)):
             if same_as in numbers:
                 numbers.setdefault(identity, numbers[same_as])
@@ -159,7 +155,7 @@ class Simulation:
         for who, criterion, period, status in connection.execute(
             sa.select(table.c.learner_id, table.c.criterion, table.c.period, table.c.status)
         ):
-            if who in people and (period.startswith("programme:") or period.startswith(str(year))):
+            if who in people and period.startswith(("programme:", str(year))):
                 found[people[who].number][criterion] = (period, status)
         return found
 
@@ -200,7 +196,7 @@ class Simulation:
         for criterion, truth in expected(self.lived, learner, day, self.known).items():
             period, status = said.get(criterion, ("none", "unknown"))
             if (STATUSES[status], period if truth.period else None) != truth:
-                raise Difference(
+                raise DifferenceError(
                     day, f"learner {learner.number}, {criterion}", f"{status} ({period})",
                     f"{truth.answer} ({truth.period})", learner.number,
                 )  # fmt: skip
@@ -219,15 +215,15 @@ class Simulation:
                     self.new = {(who, gap) for who, gap in self.new if gap != (number, criterion, period)}
         for line in lines:
             if line.gap is None:
-                raise Difference(day, f"a digest to {line.recipient}", "something about somebody else", "nobody")
+                raise DifferenceError(day, f"a digest to {line.recipient}", "something about somebody else", "nobody")
             number, criterion, _ = line.gap
             right = tutors_of(self.lived, people[number], day, self.known)
             about = f"learner {number}, {criterion}, told as {line.change}"
             if line.recipient not in right:
-                raise Difference(day, about, line.recipient, " or ".join(sorted(right)), number)
+                raise DifferenceError(day, about, line.recipient, " or ".join(sorted(right)), number)
             if line.change == "new":
                 if (line.recipient, line.gap) in self.new:
-                    raise Difference(day, about, f"new to {line.recipient} again", "told before", number)
+                    raise DifferenceError(day, about, f"new to {line.recipient} again", "told before", number)
                 self.new.add((line.recipient, line.gap))
             self.told.add((line.recipient, line.gap))
         if day.weekday() == 0:
@@ -240,19 +236,18 @@ class Simulation:
             for criterion, (period, status) in said.items():
                 gap = (number, criterion, period)
                 if status in ("at_risk", "not_met") and not any((who, gap) in self.told for who in right):
-                    raise Difference(
-                        day, f"learner {number}, {criterion}", "nothing to the tutor", f"told to {sorted(right)}", number
-                    )  # fmt: skip
+                    about, truth = f"learner {number}, {criterion}", f"told to {sorted(right)}"
+                    raise DifferenceError(day, about, "nothing to the tutor", truth, number)
 
     def _compare_explanation(self, college: College, learner: Learner, day: date) -> None:
         said = self.said[learner.number]
         explained = college.explain(learner.reference_on(self.known["mis"]))
         for one in explained.criteria:
             if one.criterion in CRITERIA and said.get(one.criterion) not in (None, (one.period, one.status)):
-                raise Difference(
+                raise DifferenceError(
                     day, f"explain, learner {learner.number}, {one.criterion}", f"{one.status} ({one.period})",
                     f"as stored, {said[one.criterion]}", learner.number,
                 )  # fmt: skip
         wrong = set(explained.tutors) - tutors_of(self.lived, learner, day, self.known)
         if wrong:
-            raise Difference(day, f"explain, learner {learner.number}", f"tutors {sorted(wrong)}", "not these")
+            raise DifferenceError(day, f"explain, learner {learner.number}", f"tutors {sorted(wrong)}", "not these")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from lived import simulation as lived_simulation
 from lived.college import SOURCES, LivedCollege, live
 from lived.exports import files
@@ -108,7 +107,9 @@ def test_files_of_a_week_may_come_in_any_order(seed: int, order: random.Random) 
 
 @pytest.mark.slow
 @settings(max_examples=5)
-@given(st.integers(0, 999), st.sets(st.sampled_from([name for name in NAMES if name not in ("corrections", "years_out")])))
+@given(
+    st.integers(0, 999), st.sets(st.sampled_from([name for name in NAMES if name not in ("corrections", "years_out")]))
+)
 def test_what_was_met_for_the_programme_stays_met(seed: int, troubles: set[str]) -> None:
     """No change of group, tutor, reference, enrolment or academic year loses what a learner has done."""
     lived = live(seed, size=10, troubles=Troubles.only(*sorted(troubles)))
