@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--learners", type=int, default=20)
     parser.add_argument("--trouble", action="append", choices=(*NAMES, "none"), default=[])
     parser.add_argument("--weekly", action="store_true", help="a night each week, not every second one")
+    parser.add_argument("--flavour", choices=("csv", "ilr"), default="csv")
     parser.add_argument("--each", action="store_true", help="every trouble by itself")
     chosen = parser.parse_args()
     warm.share()
@@ -35,7 +36,7 @@ def main() -> int:
         if chosen.trouble:
             some = Troubles.only(*(name for name in chosen.trouble if name != "none"))
         for troubles in [Troubles.only(name) for name in NAMES] if chosen.each else [some]:
-            case = Case.whole(seed, chosen.learners, troubles, brisk=not chosen.weekly)
+            case = Case.whole(seed, chosen.learners, troubles, brisk=not chosen.weekly, flavour=chosen.flavour)
             with tempfile.TemporaryDirectory() as folder:
                 difference, _ = case.difference(Path(folder) / "college")
             print(f"seed {seed}, troubles: {troubles}: {difference or 'as it was'}", flush=True)

@@ -7,7 +7,7 @@ of fewer learners, or of fewer troubles, is otherwise the same one.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal, TypeAlias
@@ -38,7 +38,13 @@ YEARS = (2025, 2026, 2027)
 ANOTHER = 1000
 """What is added to a learner's number for the one who gets their reference, and twice for their second record."""
 
-SOURCES = ("mis", "courses", "tutors", "careers-log")
+Flavour: TypeAlias = Literal["csv", "ilr"]
+"""What tells of learners and programmes: two CSV files, or the ILR."""
+
+SOURCES: Mapping[Flavour, tuple[str, ...]] = {
+    "csv": ("mis", "courses", "tutors", "careers-log"),
+    "ilr": ("mis", "tutors", "careers-log"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,11 @@ class Course:
 
 
 COURSES = (
-    Course("CAT2", "Catering level 2", 1, "Study programme"),
-    Course("BUS3", "Business level 3", 2, "Study programme"),
-    Course("ENG3", "Engineering level 3", 2, "Study programme"),
-    Course("PLU3", "Plumbing apprenticeship", 2, "Apprenticeship"),
-    Course("ACC3", "Accounting for adults", 1, "Adult"),
+    Course("60100001", "Catering level 2", 1, "Study programme"),
+    Course("60100002", "Business level 3", 2, "Study programme"),
+    Course("60100003", "Engineering level 3", 2, "Study programme"),
+    Course("91", "Plumbing apprenticeship", 2, "Apprenticeship"),
+    Course("60100005", "Accounting for adults", 1, "Adult"),
 )
 
 
@@ -219,6 +225,7 @@ class LivedCollege:
     events: list[Event]
     late: set[tuple[str, date]]
     """The sources whose file does not arrive on a night, but a week later."""
+    flavour: Flavour
 
     def __post_init__(self) -> None:
         self._events: dict[Subject, list[Event]] = {}
@@ -247,9 +254,29 @@ class LivedCollege:
 
     def lists_enrolment(self, enrolment: Enrolment, day: date) -> bool:
         """Say whether the export of programmes holds a row on a day."""
-        if enrolment.listed_from > day:
+        if not self.has_listed(enrolment, day):
             return False
-        return not self.troubles.this_year_programmes or enrolment.last >= first_day(exported_year(day))
+        return not self.is_of_this_year_only or enrolment.last >= first_day(exported_year(day))
+
+    def has_listed(self, enrolment: Enrolment, day: date) -> bool:
+        """Say whether the export of programmes has ever held a row; the ILR has no row before its year's file."""
+        if self.flavour == "ilr" and enrolment.starts > last_day(exported_year(day)):
+            return False
+        return enrolment.listed_from <= day
+
+    @property
+    def is_of_this_year_only(self) -> bool:
+        """Whether what the export of programmes says today is of this academic year; the ILR always is."""
+        return self.troubles.this_year_programmes or self.flavour == "ilr"
+
+    def lists_learner(self, learner: Learner, day: date) -> bool:
+        """Say whether the export of learners holds a person on a day."""
+        if self.flavour == "ilr":
+            return learner.is_on_record(day) and any(self.lists_enrolment(one, day) for one in learner.enrolments)
+        if not learner.is_on_record(day):
+            return False
+        ahead = any(one.listed_from <= day < one.starts for one in learner.enrolments)
+        return not self.troubles.this_year_learners or ahead or learner.is_of_year(exported_year(day))
 
     def confirmation(self, year: int) -> date:
         """Return the Monday on which somebody confirms what September's sweeps hold."""
@@ -277,9 +304,10 @@ def live(
     troubles: Troubles | None = None,
     only: Collection[int] | None = None,
     events: Collection[int] | None = None,
+    flavour: Flavour = "csv",
 ) -> LivedCollege:
     """Make up a college of so many learners; with `only` and `events`, a college of some of them."""
-    lived = _Author(seed, size, troubles or Troubles()).college()
+    lived = _Author(seed, size, troubles or Troubles(), flavour).college()
     return lived if only is None and events is None else _part(lived, only, events)
 
 
@@ -293,13 +321,14 @@ def _part(lived: LivedCollege, only: Collection[int] | None, events: Collection[
         if (one.subject.code in codes if isinstance(one.subject, Group) else one.subject in theirs)
         and (events is None or one.number in events)
     ]  # fmt: skip
-    return LivedCollege(lived.seed, lived.troubles, learners, lived.groups, kept, lived.late)
+    return LivedCollege(lived.seed, lived.troubles, learners, lived.groups, kept, lived.late, lived.flavour)
 
 
 class _Author:
     """Make up one college."""
 
-    def __init__(self, seed: int, size: int, troubles: Troubles) -> None:
+    def __init__(self, seed: int, size: int, troubles: Troubles, flavour: Flavour) -> None:
+        self.flavour = flavour
         self.seed = seed
         self.size = size
         self.troubles = troubles
@@ -331,8 +360,9 @@ class _Author:
             self._events_of_learner(learner)
         self.events.sort(key=lambda one: (one.recorded_on, one.number))
         return LivedCollege(
-            self.seed, self.troubles, self.learners, list(self.groups.values()), self.events, self._late_files()
-        )
+            self.seed, self.troubles, self.learners, list(self.groups.values()), self.events, self._late_files(),
+            self.flavour,
+        )  # fmt: skip
 
     # Learners, and what they study
 
@@ -377,9 +407,9 @@ class _Author:
                     if year in TERM_STARTS]  # fmt: skip
         for begins, year in rows:
             ends = term_ends(year, long_summer=trouble.long_summer)
-            if trouble.this_year_programmes and ends < first_day(2025):
+            if (trouble.this_year_programmes or self.flavour == "ilr") and ends < first_day(2025):
                 continue
-            closed = not (trouble.never_closed and trouble.this_year_programmes) or trouble.years_out
+            closed = not trouble.never_closed or trouble.years_out
             learner.enrolments.append(Enrolment(course, begins, ends, closed=closed))
 
     def _leave(self, learner: Learner, day: date) -> None:
@@ -429,7 +459,8 @@ class _Author:
         key = (year, course.code, stage, side)
         if key not in self.groups:
             # Of one side other learners have the code each year; of the other a group keeps it for two years.
-            code = f"{course.code}-B{'XY'[(year - stage) % 2]}" if side else f"{course.code}-A{stage}"
+            name = course.title[:3].upper()
+            code = f"{name}-B{'XY'[(year - stage) % 2]}" if side else f"{name}-A{stage}"
             if not self.troubles.reused_codes:
                 code += f"-{year % 100}"
             chance = self.chance("group", *key)
@@ -587,7 +618,7 @@ class _Author:
         late: set[tuple[str, date]] = set()
         if not self.troubles.late_files:
             return late
-        for source in SOURCES:
+        for source in SOURCES[self.flavour]:
             chance = self.chance("late", source)
             before = False
             for monday in list(mondays())[1:]:

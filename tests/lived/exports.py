@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import pairwise
 from typing import TypeAlias
 
 from lived.calendar import ONE_DAY, exported_year, last_day, spelt, year_of
-from lived.college import EPOCH, Course, Event, Group, Learner, LivedCollege, Membership, Tutor
+from lived.college import Course, Event, Group, Learner, LivedCollege, Membership, Tutor
+from lived.ilr import ilr_files
 
 Row: TypeAlias = dict[str, str]
+
+Content: TypeAlias = list[Row] | str
+"""What is in a file: the rows of a CSV file, or text."""
 
 COLUMNS = {
     "mis": ("learner_ref", "uln", "given_names", "family_name", "date_of_birth", "email"),
@@ -29,27 +35,37 @@ COLUMNS = {
 TEMPORARY_ULN = "9999999999"
 
 
-def files(college: LivedCollege, source: str, day: date) -> dict[str, list[Row]]:
+def files(college: LivedCollege, source: str, day: date) -> Mapping[str, Content]:
     """Return the files of a source as they are exported on a day, by name."""
+    if source == "mis" and college.flavour == "ilr":
+        return ilr_files(college, day)
     if source == "careers-log":
         return _log(college, day)
     rows = {"mis": _learners, "courses": _programmes, "tutors": _tutors}[source](college, day)
     return {source: [dict.fromkeys(COLUMNS[source], "") | row for row in rows]}
 
 
+def text_of(name: str, content: Content) -> str:
+    """Return a file as text."""
+    if isinstance(content, str):
+        return content
+    text = io.StringIO()
+    source = next(one for one in COLUMNS if name.startswith(one))
+    writer = csv.DictWriter(text, COLUMNS[source], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(content)
+    return text.getvalue()
+
+
 def _learners(college: LivedCollege, day: date) -> Iterator[Row]:
     for learner in college.learners:
-        if not learner.is_on_record(day):
-            continue
-        ahead = any(one.listed_from <= day < one.starts for one in learner.enrolments)
-        if college.troubles.this_year_learners and not ahead and not learner.is_of_year(exported_year(day)):
-            continue
-        reference = learner.reference_on(day)
-        yield {
-            "learner_ref": reference, "uln": learner.uln if learner.uln_from <= day else TEMPORARY_ULN,
-            "given_names": f"Given{learner.number}", "family_name": f"Family{learner.number}",
-            "date_of_birth": learner.born.isoformat(), "email": f"{reference.lower()}@students.example.ac.uk",
-        }  # fmt: skip
+        if college.lists_learner(learner, day):
+            reference = learner.reference_on(day)
+            yield {
+                "learner_ref": reference, "uln": learner.uln if learner.uln_from <= day else TEMPORARY_ULN,
+                "given_names": f"Given{learner.number}", "family_name": f"Family{learner.number}",
+                "date_of_birth": learner.born.isoformat(), "email": f"{reference.lower()}@students.example.ac.uk",
+            }  # fmt: skip
 
 
 def _programmes(college: LivedCollege, day: date) -> Iterator[Row]:
@@ -159,6 +175,3 @@ def _subject(event: Event, day: date) -> Row:
 def owner_of(learner: Learner, day: date) -> Learner:
     """Return the learner whom a record is about, once duplicates are merged."""
     return learner.merged_into if learner.merged_into is not None and learner.merged_on <= day else learner
-
-
-__all__ = ["COLUMNS", "EPOCH", "Row", "files", "list_made_on", "listed_membership", "owner_of"]

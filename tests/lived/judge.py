@@ -102,7 +102,9 @@ def place_of(college: LivedCollege, learner: Learner, day: date, known: Known) -
     if not learner.is_on_record(known["mis"]) or _age(learner, year_of(day)) > 18:
         return Place("not judged")
     rows = [
-        _row(college, one, day, known["courses"]) for one in learner.enrolments if one.listed_from <= known["courses"]
+        _row(college, one, day, known["courses"])
+        for one in learner.enrolments
+        if college.has_listed(one, known["courses"])
     ]
     if not rows or not learner.is_on_record(known["courses"]):
         return Place("not judged")

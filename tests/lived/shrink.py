@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from lived.college import live
-from lived.exports import COLUMNS
+from lived.college import Flavour, LivedCollege, live
+from lived.exports import text_of
 from lived.simulation import DifferenceError, Simulation
 from lived.troubles import Troubles
 
@@ -26,15 +24,20 @@ class Case:
     only: frozenset[int]
     brisk: bool = True
     events: frozenset[int] | None = None
+    flavour: Flavour = "csv"
 
     @classmethod
-    def whole(cls, seed: int, size: int, troubles: Troubles, *, brisk: bool = True) -> Case:
-        return cls(seed, size, troubles, frozenset(range(size)), brisk)
+    def whole(cls, seed: int, size: int, troubles: Troubles, *, brisk: bool = True, flavour: Flavour = "csv") -> Case:
+        return cls(seed, size, troubles, frozenset(range(size)), brisk, flavour=flavour)
+
+    def college(self) -> LivedCollege:
+        return live(
+            self.seed, size=self.size, troubles=self.troubles, only=self.only, events=self.events, flavour=self.flavour
+        )
 
     def difference(self, folder: Path, until: date = date.max) -> tuple[DifferenceError | None, Simulation]:
         """Live the college; return the first difference, and the simulation as it was then."""
-        lived = live(self.seed, size=self.size, troubles=self.troubles, only=self.only, events=self.events)
-        simulation = Simulation(lived, folder, brisk=self.brisk)
+        simulation = Simulation(self.college(), folder, brisk=self.brisk)
         try:
             simulation.live(until)
         except DifferenceError as difference:
@@ -51,17 +54,18 @@ class _Shrinker:
     def __init__(self, case: Case, tries: int) -> None:
         self.case = case
         self.until = date.max
+        self.kind = ""
         self.tries = tries
 
     def smallest(self) -> Case:
+        self.try_(self.case)
         before = None
         while before != self.case:
             before = self.case
             for name in self.case.troubles.names:
                 self.try_(replace(self.case, troubles=self.case.troubles.without(name)))
             self.fewest(sorted(self.case.only), lambda some: replace(self.case, only=some))
-        lived = live(self.case.seed, size=self.case.size, troubles=self.case.troubles, only=self.case.only)
-        self.fewest([one.number for one in lived.events], lambda some: replace(self.case, events=some))
+        self.fewest([one.number for one in self.case.college().events], lambda some: replace(self.case, events=some))
         return self.case
 
     def fewest(self, members: list[int], with_: Callable[[frozenset[int]], Case]) -> None:
@@ -79,14 +83,14 @@ class _Shrinker:
 
     def try_(self, smaller: Case) -> bool:
         """Keep a smaller case if it differs from the truth, too."""
-        if self.tries <= 0:
+        if self.tries <= 0 or not smaller.only:
             return False
         self.tries -= 1
         with tempfile.TemporaryDirectory() as folder:
             difference, _ = smaller.difference(Path(folder) / "college", self.until)
-        if difference is None:
+        if difference is None or difference.kind != (self.kind or difference.kind):
             return False
-        self.case, self.until = smaller, difference.day
+        self.case, self.until, self.kind = smaller, difference.day, difference.kind
         return True
 
 
@@ -95,7 +99,7 @@ def report(case: Case) -> str:
     with tempfile.TemporaryDirectory() as folder:
         difference, simulation = case.difference(Path(folder) / "college")
     lines = [
-        f"seed {case.seed}, size {case.size}, learners {sorted(case.only)}, troubles: {case.troubles}",
+        f"seed {case.seed}, size {case.size}, {case.flavour}, learners {sorted(case.only)}, troubles: {case.troubles}",
         str(difference or "no difference"),
     ]
     if difference is None:
@@ -110,18 +114,10 @@ def report(case: Case) -> str:
             for one in learner.enrolments
         ]
         lines += [f"  in group {one.group.code}, {one.begins} to {one.ends}" for one in learner.memberships]
-    for name in sorted(simulation.college.rows):
-        before = simulation.before.get(name, [])
-        if before and before != simulation.college.rows[name]:
-            lines += ["", f"{name}.csv, the night before", _text(name, before)]
-        lines += ["", f"{name}.csv", _text(name, simulation.college.rows[name])]
+    for source, arrived in simulation.files.items():
+        for name, content in arrived.items():
+            before = simulation.before.get(source, {}).get(name)
+            if before not in (None, content):
+                lines += ["", f"{name}, the night before", text_of(name, before)]
+            lines += ["", name, text_of(name, content)]
     return "\n".join(lines)
-
-
-def _text(name: str, rows: Sequence[dict[str, str]]) -> str:
-    source = next(one for one in COLUMNS if name.startswith(one))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS[source], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

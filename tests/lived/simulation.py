@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import sqlalchemy as sa
-from colleges import Row, SmallCollege
+from colleges import SmallCollege
 from lived.calendar import ONE_WEEK, in_the_summer, year_of
-from lived.college import SOURCES, Learner, LivedCollege
-from lived.exports import COLUMNS, files
+from lived.college import SOURCES, Flavour, Learner, LivedCollege
+from lived.exports import Content, files, text_of
 from lived.judge import CAREERS_LEADER, CRITERIA, STATUSES, expected, tutors_of
 
 from fingerpost import College
@@ -24,8 +25,8 @@ FED = (
     "curriculum_link",
 )  # fmt: skip
 
-Delivery: TypeAlias = tuple[str, str, Sequence[Row]]
-"""A file that arrives: its source, its name and its rows."""
+Delivery: TypeAlias = tuple[str, Mapping[str, Content]]
+"""What arrives of a source: all its files, by name."""
 
 Said: TypeAlias = dict[int, dict[str, tuple[str, str]]]
 """Period and status of each criterion, by the learner's number."""
@@ -39,10 +40,10 @@ class DifferenceError(AssertionError):
     """Something that Fingerpost says and that is not true."""
 
     day: date
+    kind: Literal["file", "verdict", "digest", "explanation"]
     about: str
     said: str
     truth: str
-    learner: int | None = None
 
     def __str__(self) -> str:
         return f"{self.day:%a %d %b %Y}, {self.about}: Fingerpost says {self.said}, the truth is {self.truth}"
@@ -57,20 +58,30 @@ class Told:
     change: str
 
 
-def small_college(lived: LivedCollege, folder: Path) -> SmallCollege:
-    """Return a college with the four files of the lived one as its sources, and none of them there yet."""
-    college = SmallCollege(folder)
-    college.keep = True
-    college.tables["alerts"] |= {"careers_leader": CAREERS_LEADER, "learners_per_digest": 200}
-    college.connectors = [
+LEARNERS: Mapping[Flavour, list[dict[str, Any]]] = {
+    "csv": [
         {"type": "csv", "name": "mis", "stream": "learners", "path": "data/mis.csv", "mapping": "learners"},
         {"type": "csv", "name": "courses", "stream": "programmes", "path": "data/courses.csv", "mapping": "programmes"},
+    ],
+    "ilr": [{"type": "ilr", "name": "mis", "path": "data/ILR-*.xml"}],
+}
+
+
+def small_college(lived: LivedCollege, folder: Path) -> SmallCollege:
+    """Return a college with the sources of the lived one, and none of their files there yet."""
+    college = SmallCollege(folder)
+    college.keep = True
+    (folder / "data").mkdir()
+    college.tables["alerts"] |= {"careers_leader": CAREERS_LEADER, "learners_per_digest": 200}
+    college.connectors = [
+        *LEARNERS[lived.flavour],
         {"type": "csv", "name": "tutors", "stream": "assignments", "path": "data/tutors.csv", "mapping": "assignments"},
         {"type": "csv", "name": "careers-log", "stream": "activities", "path": "data/careers-log*.csv",
          "mapping": "careers-log", "feeds": list(FED)},
     ]  # fmt: skip
     if not lived.troubles.undated_lists:
-        college.source("tutors")["key"] = ["learner_ref", "tutor_group", "tutor_email", "start_date"]
+        dated = {"key": ["learner_ref", "tutor_group", "tutor_email", "start_date"]}
+        college.connectors[-2] = college.connectors[-2] | dated
     return college
 
 
@@ -82,7 +93,8 @@ class Simulation:
         self.brisk = brisk
         self.college = small_college(lived, folder)
         self.known: dict[str, date] = {}
-        self.before: dict[str, list[Row]] = {}
+        self.files: dict[str, dict[str, Content]] = {}
+        self.before: dict[str, dict[str, Content]] = {}
         self.told: set[tuple[str, Gap]] = set()
         self.new: set[tuple[str, Gap]] = set()
         self.said: Said = {}
@@ -98,8 +110,8 @@ class Simulation:
 
     def deliveries(self, day: date) -> list[Delivery]:
         """Return the files that arrive before a night."""
-        arriving = [source for source in SOURCES if (source, day) not in self.lived.late]
-        return [(source, name, rows) for source in arriving for name, rows in files(self.lived, source, day).items()]
+        sources = SOURCES[self.lived.flavour]
+        return [(one, files(self.lived, one, day)) for one in sources if (one, day) not in self.lived.late]
 
     def night(self, college: College, day: date, deliveries: Sequence[Delivery]) -> None:
         """Receive some files, sync, and compare."""
@@ -110,19 +122,26 @@ class Simulation:
 
     def receive(self, day: date, deliveries: Sequence[Delivery]) -> None:
         """Let files arrive before a night."""
-        self.before = dict(self.college.rows)
+        self.before = dict(self.files)
         self.college.now = datetime.combine(day, time(4), UTC)
-        for source, name, rows in deliveries:
-            self.college.rows[name] = list(rows)
-            self.college.write(name, header=COLUMNS[source])
-            self.known[source] = day
+        for source, arrived in deliveries:
+            for name, content in arrived.items():
+                path = self.college.folder / "data" / f"{name}.{'xml' if isinstance(content, str) else 'csv'}"
+                path.write_text(text_of(name, content), encoding="utf-8")
+                os.utime(path, (self.college.now.timestamp(),) * 2)
+            for name in self.files.get(source, {}).keys() - arrived.keys():
+                next((self.college.folder / "data").glob(f"{name}.*")).unlink()
+            self.files[source] = dict(arrived)
+            self.known |= (
+                {"mis": day, "courses": day} if self.lived.flavour == "ilr" and source == "mis" else {source: day}
+            )
 
     def _sync(self, college: College, day: date) -> None:
         report = college.sync()
         for one in report.streams:
             if one.state == "failed" or one.rejected:
                 said = f"{one.state}, {one.rejected} rejected: {one.message}"
-                raise DifferenceError(day, one.connector, said, "every file can be read")
+                raise DifferenceError(day, "file", one.connector, said, "every file can be read")
 
     def confirm(self, college: College, day: date) -> None:
         """Confirm what the sweep holds: in September on its day, otherwise at once."""
@@ -183,6 +202,9 @@ class Simulation:
     def compare(self, college: College, day: date) -> None:
         """Compare the verdicts and the digests of a night with the truth; raise the first difference."""
         people, lines = self.look(college, day)
+        for learner in self.lived.learners:
+            if self.lived.lists_learner(learner, self.known["mis"]) and learner not in people.values():
+                raise DifferenceError(day, "verdict", f"learner {learner.number}", "nobody", "in the export")
         for learner in people.values():
             self._compare_verdicts(learner, day)
         self._compare_digests({one.number: one for one in people.values()}, day, lines)
@@ -197,8 +219,8 @@ class Simulation:
             period, status = said.get(criterion, ("none", "unknown"))
             if (STATUSES[status], period if truth.period else None) != truth:
                 raise DifferenceError(
-                    day, f"learner {learner.number}, {criterion}", f"{status} ({period})",
-                    f"{truth.answer} ({truth.period})", learner.number,
+                    day, "verdict", f"learner {learner.number}, {criterion}", f"{status} ({period})",
+                    f"{truth.answer} ({truth.period})",
                 )  # fmt: skip
 
     def _may_be_either(self, learner: Learner, day: date) -> bool:
@@ -215,15 +237,16 @@ class Simulation:
                     self.new = {(who, gap) for who, gap in self.new if gap != (number, criterion, period)}
         for line in lines:
             if line.gap is None:
-                raise DifferenceError(day, f"a digest to {line.recipient}", "something about somebody else", "nobody")
+                about = f"a digest to {line.recipient}"
+                raise DifferenceError(day, "digest", about, "something of somebody who is not there", "nothing")
             number, criterion, _ = line.gap
             right = tutors_of(self.lived, people[number], day, self.known)
             about = f"learner {number}, {criterion}, told as {line.change}"
             if line.recipient not in right:
-                raise DifferenceError(day, about, line.recipient, " or ".join(sorted(right)), number)
+                raise DifferenceError(day, "digest", about, line.recipient, " or ".join(sorted(right)))
             if line.change == "new":
                 if (line.recipient, line.gap) in self.new:
-                    raise DifferenceError(day, about, f"new to {line.recipient} again", "told before", number)
+                    raise DifferenceError(day, "digest", about, f"new to {line.recipient} again", "told before")
                 self.new.add((line.recipient, line.gap))
             self.told.add((line.recipient, line.gap))
         if day.weekday() == 0:
@@ -237,7 +260,7 @@ class Simulation:
                 gap = (number, criterion, period)
                 if status in ("at_risk", "not_met") and not any((who, gap) in self.told for who in right):
                     about, truth = f"learner {number}, {criterion}", f"told to {sorted(right)}"
-                    raise DifferenceError(day, about, "nothing to the tutor", truth, number)
+                    raise DifferenceError(day, "digest", about, "nothing to the tutor", truth)
 
     def _compare_explanation(self, college: College, learner: Learner, day: date) -> None:
         said = self.said[learner.number]
@@ -245,9 +268,11 @@ class Simulation:
         for one in explained.criteria:
             if one.criterion in CRITERIA and said.get(one.criterion) not in (None, (one.period, one.status)):
                 raise DifferenceError(
-                    day, f"explain, learner {learner.number}, {one.criterion}", f"{one.status} ({one.period})",
-                    f"as stored, {said[one.criterion]}", learner.number,
+                    day, "explanation", f"learner {learner.number}, {one.criterion}", f"{one.status} ({one.period})",
+                    f"as stored, {said[one.criterion]}",
                 )  # fmt: skip
         wrong = set(explained.tutors) - tutors_of(self.lived, learner, day, self.known)
         if wrong:
-            raise DifferenceError(day, f"explain, learner {learner.number}", f"tutors {sorted(wrong)}", "not these")
+            raise DifferenceError(
+                day, "explanation", f"learner {learner.number}", f"tutors {sorted(wrong)}", "not these"
+            )

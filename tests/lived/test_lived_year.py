@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lived import simulation as lived_simulation
-from lived.college import SOURCES, LivedCollege, live
+from lived.college import LivedCollege, live
 from lived.exports import files
 from lived.shrink import Case, report, shrink
 from lived.simulation import Said, Simulation
 from lived.troubles import NAMES, Troubles
 
 if TYPE_CHECKING:
-    from lived.exports import Row
+    from lived.exports import Content
 
 LEARNERS = 20
 
@@ -52,9 +52,9 @@ def test_all_that_is_said_of_an_ideal_college_is_true(tmp_path: Path) -> None:
 def test_what_is_not_true_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that has lost every careers interview differs from the truth; one learner is enough to show it."""
 
-    def forgetful(college: LivedCollege, source: str, day: date) -> dict[str, list[Row]]:
+    def forgetful(college: LivedCollege, source: str, day: date) -> dict[str, Content]:
         return {
-            name: [row for row in rows if row.get("activity_type") != "Careers interview"]
+            name: [row for row in rows if isinstance(row, dict) and row.get("activity_type") != "Careers interview"]
             for name, rows in files(college, source, day).items()
         }
 
@@ -64,7 +64,7 @@ def test_what_is_not_true_is_found_and_made_small(monkeypatch: pytest.MonkeyPatc
     assert smallest.troubles == Troubles()
     said = report(smallest)
     assert "8.1: Fingerpost says" in said
-    assert "careers-log.csv" in said
+    assert "careers-log" in said
 
 
 # Nights and time
@@ -79,13 +79,11 @@ def week_by_week(lived: LivedCollege, folder: Path, until: date, order: random.R
             if day.weekday() != 0 or day > until:
                 continue
             deliveries = simulation.deliveries(day)
-            days = dict.fromkeys(SOURCES, day)
-            if order is not None:
-                days = {source: day + timedelta(days=order.randrange(5)) for source in SOURCES}
+            days = {source: day + timedelta(days=order.randrange(5) if order else 0) for source, _ in deliveries}
             for today in sorted({*days.values(), day + timedelta(days=5)}):
                 simulation.receive(today, [one for one in deliveries if days[one[0]] == today])
                 college.sync()
-            simulation.known |= {source: day for source, _, _ in deliveries}
+            simulation.known |= {source: day for source, _ in deliveries}
             simulation.look(college, today)
             simulation.confirm(college, day)
             ends.append(simulation.said)
