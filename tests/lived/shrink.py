@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from lived.college import Flavour, LivedCollege, live
+from lived.college import Flavour, Learner, LivedCollege, Subject, live
 from lived.exports import text_of
 from lived.simulation import DifferenceError, Simulation
 from lived.troubles import Troubles
@@ -114,6 +114,10 @@ def report(case: Case) -> str:
             for one in learner.enrolments
         ]
         lines += [f"  in group {one.group.code}, {one.begins} to {one.ends}" for one in learner.memberships]
+    lines += [
+        f"{_name(event.subject)} on {event.day}: " + "; ".join(f"from {since} {said}" for since, said in event.says)
+        for event in simulation.lived.events
+    ]
     for source, arrived in simulation.files.items():
         for name, content in arrived.items():
             before = simulation.before.get(source, {}).get(name)
@@ -121,3 +125,7 @@ def report(case: Case) -> str:
                 lines += ["", f"{name}, the night before", text_of(name, before)]
             lines += ["", name, text_of(name, content)]
     return "\n".join(lines)
+
+
+def _name(subject: Subject) -> str:
+    return f"learner {subject.number}" if isinstance(subject, Learner) else f"everybody on {subject.code}"
