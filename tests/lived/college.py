@@ -307,7 +307,10 @@ def live(
     flavour: Flavour = "csv",
 ) -> LivedCollege:
     """Make up a college of so many learners; with `only` and `events`, a college of some of them."""
-    lived = _Author(seed, size, troubles or Troubles(), flavour).college()
+    troubles = troubles or Troubles()
+    if flavour == "ilr":  # which forbids it
+        troubles = troubles.without("reused_references")
+    lived = _Author(seed, size, troubles, flavour).college()
     return lived if only is None and events is None else _part(lived, only, events)
 
 
@@ -581,12 +584,15 @@ class _Author:
     def _events_of_group(self, group: Group) -> None:
         chance = self.chance("group events", group.year, group.course.code, group.stage, group.code)
         turn = ROLLOVER[group.year] + 2 * ONE_WEEK if group.year in ROLLOVER else EPOCH
+        days: set[date] = set()
         for columns in _group_programme(chance):
             day = _weekday(date(group.year, 9, 8) + timedelta(days=chance.randrange(280)))
             if day.weekday() == 0:
                 day += ONE_DAY
-            if day > LAST_NIGHT or any(who is group and a <= day <= b for who, a, b in self.quiet):
+            quiet = any(who is group and first <= day <= last for who, first, last in self.quiet)
+            if day > LAST_NIGHT or quiet or day in days:
                 continue
+            days.add(day)
             key = f"E-{group.year}-{group.code}-{len(self.events)}"
             self._record(chance, group, day, columns | {"event_key": key}, earliest=turn)
             absent = chance.random()
@@ -609,7 +615,7 @@ class _Author:
         day = _weekday(date(year, 10, 1) + timedelta(days=chance.randrange(200)))
         if chance.random() < 0.5 and day <= LAST_NIGHT:
             kind = chance.choice(("Careers in class", "Employer talk"))
-            self._record(chance, course, day, {"activity_type": kind, "employer": "Bakery"}, earliest=turn)
+            self._record(chance, course, day, {"activity_type": kind, "employer": "Orchard"}, earliest=turn)
 
     # Files that are late
 
@@ -657,7 +663,7 @@ def _group_programme(chance: random.Random) -> Iterator[dict[str, str]]:
         ("Careers research", 0.4), ("Careers in class", 0.4), ("Site visit", 0.2),
     ):  # fmt: skip
         if chance.random() < likely:
-            yield {"activity_type": kind, "employer": chance.choice(("Bakery", "Garage", "Forge", "Mill"))}
+            yield {"activity_type": kind, "employer": chance.choice(("Foundry", "Harbour", "Brewery", "Dairy"))}
 
 
 def _weekday(day: date) -> date:
