@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFacts
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
+from fingerpost._sync.clock import SKEW
 from fingerpost._sync.groups import GroupHomes
 from fingerpost._sync.providers import providers
 
@@ -113,10 +114,13 @@ def _feeding_stream(instance: Any) -> str:
 
 
 def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
-    """Say whether a stream was read, and its data produced, recently enough for a missing record to mean something."""
-    if complete_at is None:
-        return False
-    if now - datetime.fromisoformat(complete_at) > timedelta(days=fresh_for or FRESH_DAYS):
+    """Say whether a stream was read, and its data produced, recently enough for a missing record to mean something.
+
+    One that was read at an instant still to come was read by a wrong clock.
+    """
+    if complete_at is None or not -SKEW <= now - datetime.fromisoformat(complete_at) <= timedelta(
+        days=fresh_for or FRESH_DAYS
+    ):
         return False
     return not (fresh_for and data_at and now - datetime.fromisoformat(data_at) > timedelta(days=fresh_for))
 

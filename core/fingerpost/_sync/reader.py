@@ -11,8 +11,7 @@ written while a source waits for a network.
 from __future__ import annotations
 
 import contextlib
-import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from time import perf_counter
 from typing import Any, cast
@@ -24,6 +23,7 @@ from sqlalchemy import exc
 from fingerpost._contract.messages import Checkpoint, Deleted, Message, Record, Rejected
 from fingerpost._mapping.compiled import Reject
 from fingerpost._record.models import MODELS
+from fingerpost._sync.collector import no_collector
 from fingerpost._sync.cursor import StreamState
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities
@@ -73,10 +73,11 @@ class StreamReader:
         """
         hit("stream_started")
         try:
-            with _no_collector():
+            with no_collector():
                 self._read()
         except BreakerOpen as error:
-            self.state.restore()
+            with self._unit.transaction():
+                self.state.restore()
             self._fail(error)
         except (FingerpostError, exc.SQLAlchemyError) as error:
             self._fail(error)
@@ -123,6 +124,7 @@ class StreamReader:
             self._consume()
             self._unit.begin()
             self._finish()
+            self.stream.report.warnings = self.warnings.count()
             hit("stream_written")
             self._unit.commit()
         except BaseException:
@@ -211,12 +213,17 @@ class StreamReader:
     def _finish(self) -> None:
         """End a complete read: check the breaker, sweep, and remember how far it got."""
         report = self.stream.report
-        if self.stream.context.skipped:
+        why = self.stream.context.incomplete_because
+        if self.stream.context.skipped and why is None:
             report.state = "unchanged"
             self.state.save(complete=True)
-            report.warnings = self.warnings.count()
             return
         self._check_breaker(final=True)
+        if why is not None:
+            self.stream.note_incomplete(why)
+            self._mark()
+            self.state.restore()
+            return
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
             gone = sweep(self.stream, self._seen, self._parts)
@@ -228,7 +235,6 @@ class StreamReader:
         report.state = "held" if held else "complete"
         self._mark()
         self.state.save(complete=True, held=held)
-        report.warnings = self.warnings.count()
 
     def _mark(self) -> None:
         """Mark who must be judged again, in the same transaction as the rows that caused it."""
@@ -434,15 +440,3 @@ class StreamReader:
                 stream=stream.spec.name,
             )
         )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keep the cyclic collector out of the loop, which creates a million live objects and no cyclic garbage."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

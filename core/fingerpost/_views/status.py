@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
+from fingerpost._sync.clock import earlier_than_before, say_instant
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
+from fingerpost._words.days import utc_text
 from fingerpost._words.printed import Printed
 
 
@@ -90,7 +92,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
     """Return what the last `runs` runs did, how fresh each source is, and what needs a person."""
     held = held_sweeps(opened)
     with opened.store.reading() as connection:
-        ledger = _runs(connection, runs)
+        ledger, lately_run = _runs(connection, runs), _runs(connection, 2)
         sources = _sources(opened, connection, held)
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
         lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
@@ -100,6 +102,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         for item, counts in (("digest", outbox), ("gap_item", items))
     }
     todo = _todo(ledger, sources, held, waiting)
+    clocks = _todo_clock(lately_run, utc_text(opened.now()))
     return StatusReport(
         college=opened.config.settings.college.name,
         store=opened.store.where,
@@ -108,7 +111,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         sources=sources,
         outbox=outbox,
         items=items,
-        todo=tuple(dict.fromkeys((*broken, *todo))),
+        todo=tuple(dict.fromkeys((*broken, *clocks, *todo))),
     )
 
 
@@ -122,6 +125,10 @@ def _runs(connection: sa.Connection, limit: int) -> tuple[RunStatus, ...]:
         RunStatus(row.id, row.started_at, row.finished_at, row.status, row.exit_code, _summary(row.summary))
         for row in rows
     )
+
+
+_TROUBLE = ("failed", "held", "incomplete")
+"""The states of a stream that a person should know of."""
 
 
 def _summary(stored: str | None) -> str:
@@ -139,7 +146,7 @@ def _summary(stored: str | None) -> str:
     counts["items written"] = report.get("items", {}).get("written", 0)
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
     states = [stream["state"] for stream in streams]
-    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
+    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in _TROUBLE if one in states]
     return ", ".join([*trouble, *told]) or "no record had changed"
 
 
@@ -259,7 +266,9 @@ def _todo(
     for source in sources:
         if source.state == "failed":
             yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
-        elif source.stale and source.complete_at is not None:
+        elif source.state == "incomplete" and source.message:
+            yield source.message
+        if source.state != "failed" and source.stale and source.complete_at is not None:
             yield (
                 f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from missing "
                 "records. Check that the export still runs."
@@ -276,6 +285,21 @@ def _todo(
         yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list shows which and why."
     for item, counts in outbox.items():
         yield from _todo_outbox(item, counts)
+
+
+def _todo_clock(runs: tuple[RunStatus, ...], now: str) -> Iterator[str]:
+    """Yield what the last two runs say about the clock of this machine."""
+    if not runs:
+        return
+    last = runs[0]
+    if last.started_at > now:
+        yield (
+            f"Run {last.run} began at {say_instant(last.started_at)}, which is still to come: the clock of this "
+            "machine was or is wrong. Check it; the next fingerpost sync takes back what lies ahead."
+        )
+    for earlier in runs[1:]:
+        if turned := earlier_than_before(last.run, last.started_at, (earlier.run, earlier.started_at)):
+            yield turned
 
 
 def _todo_runs(last: RunStatus) -> Iterator[str]:
