@@ -227,6 +227,11 @@ class Listed(Table):
     path: Annotated[str, AfterValidator(relative)] = Field(description="The path below base_url.")
     query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
     records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
+    success: JmesPath | None = Field(
+        default=None,
+        description="True in an answer that succeeded, for services that report failures with status 200. Without it "
+        "the usual signs of a failure count.",
+    )
     pagination: Pagination = Pagination()
 
     @model_validator(mode="after")
