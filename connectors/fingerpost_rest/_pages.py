@@ -14,6 +14,7 @@ from fingerpost_rest._access import Access, Pace, PathParameters, address
 from fingerpost_rest._config import Listed, Pagination, Service
 from fingerpost_rest._outcome import Failure, failure_in
 from fingerpost_rest._paths import answer_at, search, whole_list_of
+from fingerpost_rest._years import with_year
 
 if TYPE_CHECKING:
     from requests import Response
@@ -80,10 +81,11 @@ class Client:
         self.sign_in(context)
         pagination = _Paginator(listed.pagination, self.host)
         seen: set[int] = set()
+        day = context.as_of
         answers = context.http.pages(
-            address(self._config.base_url, listed.path),
+            address(self._config.base_url, with_year(listed.path, day, in_path=True)),
             pagination.following if placed is None else placed.hiding(pagination.following),
-            params={**listed.query, **pagination.first(), **params},
+            params=with_year({**listed.query, **pagination.first(), **params}, day),
             max_pages=listed.pagination.max_pages,
             accept=(204,) if placed is None else (403, 404),
             **self._options(context, placed),

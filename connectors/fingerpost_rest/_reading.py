@@ -13,6 +13,7 @@ from fingerpost_rest._config import Incremental, RestStream
 from fingerpost_rest._moving import TRIES, Pass
 from fingerpost_rest._pages import Client, Page
 from fingerpost_rest._paths import search
+from fingerpost_rest._years import passed_years
 
 _ROOT = re.compile(r"\w*")
 
@@ -38,6 +39,8 @@ class Reader:
                 f'Connector {context.name}: say what identifies a record of {self._name}: write, say, key = ["id"] in '
                 f"streams.{self._name}."
             )
+        for passed in passed_years(stream.asked, context.as_of):
+            context.warn("past_academic_year", field=passed.where, where=f"streams.{self._name}")
         mark = _Progress(stream.incremental, context)
         handed: set[int] = set()
         order: int | None = None
