@@ -266,15 +266,17 @@ class _Page:
         params = {name: _filled(value, values) for name, value in look.query.items()}
         placed = self._placed(look.path, values)
         try:
-            pages = self._client.pages(look, self._context, name="items", where="look", params=params, placed=placed)
-            rows = [row for page in pages for row in page.records]
+            asked = self._client.pages(look, self._context, name="items", where="look", params=params, placed=placed)
+            pages = list(asked)
         except NotThere:
             raise _Unsettled(missing or "temporary", "no_learner_page") from None
         except SourceUnavailable as error:
             self._context.log.warning("items_not_seen", item=job.key, message=error.message)
             code = "rate_limited" if isinstance(error, RateLimited) else "unreachable"
             raise _Unsettled(None, code, in_vain=True) from None
-        found = (_marked(row, look.id, look.text) for row in rows)
+        if any(page.doubtful for page in pages):  # ours may be among what is not there
+            raise _Unsettled(None, "unclear_page", in_vain=True)
+        found = (_marked(row, look.id, look.text) for page in pages for row in page.records)
         return [one for one in found if one is not None and one.mark.key == job.key]
 
     def _change(self, operation: Literal["update", "close"], one: _Found, text: str) -> None:
