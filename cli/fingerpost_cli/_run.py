@@ -17,7 +17,7 @@ from fingerpost_cli._progress import shown_progress
 
 _ENDS = {
     0: "Done.",
-    3: "A source failed or new records were rejected: fingerpost status says what to do.",
+    3: "A source failed or is incomplete, or new records were rejected: fingerpost status says what to do.",
     4: "Some digests or items were not delivered: fingerpost status says what to do.",
 }
 

@@ -111,7 +111,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         sources=sources,
         outbox=outbox,
         items=items,
-        todo=tuple(dict.fromkeys((*broken, *clocks, *todo))),
+        todo=tuple(dict.fromkeys((*broken, *todo, *clocks))),
     )
 
 
