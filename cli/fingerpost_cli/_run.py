@@ -17,7 +17,7 @@ from fingerpost_cli._progress import shown_progress
 
 _ENDS = {
     0: "Done.",
-    3: "A source failed or stopped, or new records were rejected: fingerpost status says what to do.",
+    3: "A source failed, stopped or is incomplete, or records were rejected: fingerpost status says what to do.",
     4: "Some digests or items were not delivered: fingerpost status says what to do.",
 }
 

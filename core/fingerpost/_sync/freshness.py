@@ -13,6 +13,7 @@ from fingerpost._config.opened import Opened
 from fingerpost._contract.messages import StreamSpec
 from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
+from fingerpost._sync.clock import SKEW
 from fingerpost._words.days import say_day
 
 FRESH_DAYS = 7.0
@@ -59,10 +60,13 @@ class Freshness:
         self._reads = _reads(connection)
 
     def of(self, key: Key) -> Literal["fresh", "not_read", "not_exported"]:
-        """Say whether a stream is fresh; if not, whether we have not read it or its export is not made."""
+        """Say whether a stream is fresh; if not, whether we have not read it or its export is not made.
+
+        One that was read at an instant still to come was read by a wrong clock.
+        """
         read = self._reads.get(key)
         fresh_for, feeds = self._streams.get(key, (None, False))
-        if read is None or self._now - read.complete_at > timedelta(days=fresh_for or FRESH_DAYS):
+        if read is None or not -SKEW <= self._now - read.complete_at <= timedelta(days=fresh_for or FRESH_DAYS):
             return "not_read"
         limit = fresh_for or (EXPORT_DAYS if feeds and self._others_go_on(key[0]) else None)
         is_old = limit is not None and read.data_at is not None and self._is_older(read.data_at, limit)

@@ -78,7 +78,8 @@ class StreamReader:
             with no_collector():
                 self._read()
         except BreakerOpen as error:
-            self.state.restore()
+            with self._unit.transaction():
+                self.state.restore()
             self._fail(error)
         except (FingerpostError, exc.SQLAlchemyError) as error:
             self._fail(error)
@@ -124,6 +125,7 @@ class StreamReader:
             self._consume()
             self._unit.begin()
             self._finish()
+            self.stream.report.warnings = self.warnings.count()
             hit("stream_written")
             self._unit.commit()
         except BaseException:
@@ -214,12 +216,17 @@ class StreamReader:
     def _finish(self) -> None:
         """End a complete read: check the breaker, sweep, and remember how far it got."""
         report = self.stream.report
-        if self.stream.context.skipped:
+        why = self.stream.context.incomplete_because
+        if self.stream.context.skipped and why is None:
             report.state = "unchanged"
             self.state.save(complete=True)
-            report.warnings = self.warnings.count()
             return
         self._check_breaker(final=True)
+        if why is not None:
+            self.stream.note_incomplete(why)
+            self._mark()
+            self.state.restore()
+            return
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
             gone, held = sweep(self.stream, self._seen, self._parts, self._last_day)
@@ -235,7 +242,6 @@ class StreamReader:
         report.state = "held" if held else "complete"
         self._mark()
         self.state.save(complete=True, held=held)
-        report.warnings = self.warnings.count()
 
     def _mark(self) -> None:
         """Mark who must be judged again, in the same transaction as the rows that caused it."""

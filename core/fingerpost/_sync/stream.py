@@ -51,3 +51,12 @@ class Stream:
     def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Return the condition that selects this stream's rows in a table about streams."""
         return sa.and_(table.c.connector == self.number, table.c.stream == self.spec.name)
+
+    def note_incomplete(self, why: str) -> None:
+        """Report a read that may have missed records: what came counts, what did not come proves nothing."""
+        self.report.state = "incomplete"
+        self.report.message = (
+            f"Connector {self.instance.name}: the read of {self.spec.name} is incomplete, since {why}. What came was "
+            "kept, nothing was removed for not coming, and the next run reads from the same place again."
+        )
+        self.run.log.warning("stream_incomplete", connector=self.instance.name, stream=self.spec.name)

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
+from fingerpost._sync.clock import earlier_than_before, say_instant
 from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
 from fingerpost._sync.nights import Pause, lost_nights, pause
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
+from fingerpost._words.days import utc_text
 from fingerpost._words.printed import Printed
 
 
@@ -94,7 +96,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
     """Return what the last `runs` runs did, how fresh each source is, and what needs a person."""
     held = held_sweeps(opened)
     with opened.store.reading() as connection:
-        ledger = _runs(opened, connection, runs)
+        ledger, lately_run = _runs(opened, connection, runs), _runs(opened, connection, 2)
         sources = _sources(opened, connection, held)
         gap = pause(connection, opened)
         exports = tuple(_todo_exports(opened, connection, gap, sources))
@@ -106,6 +108,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         for item, counts in (("digest", outbox), ("gap_item", items))
     }
     todo = _todo(ledger, sources, exports, held, waiting)
+    clocks = _todo_clock(lately_run, utc_text(opened.now()))
     first = () if gap is None else (gap.sentence,)
     return StatusReport(
         college=opened.config.settings.college.name,
@@ -115,7 +118,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         sources=sources,
         outbox=outbox,
         items=items,
-        todo=tuple(dict.fromkeys((*first, *broken, *todo))),
+        todo=tuple(dict.fromkeys((*first, *broken, *todo, *clocks))),
         days_without_sync=None if gap is None else gap.days,
     )
 
@@ -143,6 +146,10 @@ def _runs(opened: Opened, connection: sa.Connection, limit: int) -> tuple[RunSta
     return tuple([*noted, *known][:limit])
 
 
+_TROUBLE = ("failed", "held", "incomplete")
+"""The states of a stream that a person should know of."""
+
+
 def _summary(stored: str | None) -> str:
     """Say in a line what a run did, from the report that it left."""
     if stored is None:
@@ -158,7 +165,7 @@ def _summary(stored: str | None) -> str:
     counts["items written"] = report.get("items", {}).get("written", 0)
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
     states = [stream["state"] for stream in streams]
-    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
+    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in _TROUBLE if one in states]
     return ", ".join([*trouble, *told]) or "no record had changed"
 
 
@@ -268,6 +275,8 @@ def _todo(
     for source in sources:
         if source.state == "failed":
             yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
+        elif source.state == "incomplete" and source.message:
+            yield source.message
         if not source.configured:
             yield (
                 f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "
@@ -309,6 +318,22 @@ def _todo_exports(
     newest = freshness.all_stopped()
     if newest is not None:
         yield f"The newest export is of {newest}, and learners are judged by it. Check that the exports still run."
+
+
+def _todo_clock(runs: tuple[RunStatus, ...], now: str) -> Iterator[str]:
+    """Yield what the last two runs say about the clock of this machine."""
+    begun = [(one.run, one.started_at) for one in runs if one.run is not None]
+    if not begun:
+        return
+    (number, started_at), *earlier = begun
+    if started_at > now:
+        yield (
+            f"Run {number} began at {say_instant(started_at)}, which is still to come: the clock of this "
+            "machine was or is wrong. Check it; the next fingerpost sync takes back what lies ahead."
+        )
+    for one in earlier:
+        if turned := earlier_than_before(number, started_at, one):
+            yield turned
 
 
 def _todo_runs(last: RunStatus) -> Iterator[str]:
