@@ -629,7 +629,7 @@ class _Author:
             before = False
             for monday in list(mondays())[1:]:
                 before = not before and chance.random() < 0.1
-                week = {monday + number * ONE_DAY for number in range(-1, 8)}
+                week = {monday + number * ONE_DAY for number in range(-13, 8)}
                 if before and not (in_the_summer(monday) or monday.month in (7, 8) or week & self.busy):
                     late.add((source, monday))
         return late

@@ -205,9 +205,9 @@ def tutors_of(college: LivedCollege, learner: Learner, day: date, known: Known) 
     if college.troubles.undated_lists:
         membership, as_of = listed_membership(college, learner, listed), list_made_on(college, listed)
     else:
-        membership, as_of = learner.membership_on(day), listed
+        membership, as_of = learner.membership_on(listed), listed
         if membership is not None and (
-            membership.begins > listed or membership.group.year > college.listed_year(listed)
+            day > last_day(membership.group.year) or membership.group.year > college.listed_year(listed)
         ):
             membership = None
     tutor = None if membership is None else membership.group.tutor_on(as_of).address_on(as_of)
