@@ -233,7 +233,7 @@ def test_while_a_removal_is_held_only_the_newest_list_addresses_anybody(tmp_path
     assert college.night("2026-09-07", groups=this_year).exit_code == 3
     with college.open() as opened:
         assert opened.explain("P1").tutors == ("di@example.ac.uk",)
-        assert opened.explain("P7").tutors == ("ann@example.ac.uk",)  # the newest list says nothing of P7
+        assert opened.explain("P7").tutors == ("careers@example.ac.uk",)  # this year's list says nothing of P7
         (held,) = opened.held_sweeps()
         assert (held.rows, held.of, held.ending) == (7, 13, {"2025/26": 7})
         effect = opened.preview_sweep()
@@ -244,6 +244,16 @@ def test_while_a_removal_is_held_only_the_newest_list_addresses_anybody(tmp_path
     college.night("2026-12-07")
     assert college.visited() == set(refs)
     assert college.memberships("P1") == [("A1", "2025-08-01", "2026-07-31", 1), ("A2", "2026-08-01", "2027-07-31", 0)]
+
+
+def test_a_list_that_came_in_part_takes_nobody_their_tutor(tmp_path: Path) -> None:
+    college = Years(tmp_path, [])
+    refs = many_learners(college)
+    college.night("2026-01-12", groups=[member(ref, "A1") for ref in refs])
+    assert college.night("2026-02-02", groups=[member("P1", "B1", "di")]).exit_code == 3
+    with college.open() as opened:
+        assert opened.explain("P1").tutors == ("di@example.ac.uk",)
+        assert opened.explain("P7").tutors == ("ann@example.ac.uk",)
 
 
 def test_the_preview_of_a_removal_says_which_verdicts_would_change_and_keeps_nothing(tmp_path: Path) -> None:
