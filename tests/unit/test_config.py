@@ -324,101 +324,76 @@ def test_a_database_address_is_a_secret(
 # One sentence for each way to get it wrong
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        # The file's own tables
-        (
-            COLLEGE + '[alerts]\ncarers_leader = "x"',
-            "[alerts] has no key 'carers_leader'. Did you mean 'careers_leader'?",
-        ),
-        (COLLEGE + "[network]\nzzz = 1", "[network] has no key 'zzz'. Choose from: ca_file, proxy, timeout."),
-        (COLLEGE + "[allerts]", "There is no table or key 'allerts'. Did you mean 'alerts'?"),
-        (COLLEGE + '[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
-        (COLLEGE + "[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
+WRONG: dict[str, list[tuple[str, str]]] = {
+    "": [
         ('careers_leader = "x"' + COLLEGE, "is outside its table; put it below the line [alerts]."),
-        (
-            "[alerts]",
-            "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it.",
-        ),
+        ("[alerts]",
+         "The table [college] is missing: write [college] on a line of its own, and name and ukprn below it."),
         ('[college]\nname = "X"', "[college] needs the key ukprn: the UK provider reference number, eight digits."),
         ('[college]\nname = "X"\nukprn = "many"', "[college] ukprn must be a whole number, without quotes."),
         ('[college]\nname = "X"\nukprn = 1', "[college] ukprn must be at least 10000000: the UK provider"),
         ('[college]\nname = ""\nukprn = 99999999', "[college] name must not be empty."),
         ("college = 3", "The table [college] is missing: write [college] on"),
-        (COLLEGE + "timezone = 'London'", "[college] timezone is not a time zone; write one such as Europe/London."),
-        (COLLEGE + "as_of = 'soon'", "[college] as_of must be a date such as 2026-03-02"),
-        (COLLEGE + "[network]\ntimeout = 0", "[network] timeout must be more than 0"),
-        (COLLEGE + "[logging]\njson = 'perhaps'", "[logging] json must be true or false"),
-        (COLLEGE + "[logging]\nlevel = 'loud'", "[logging] level must be 'debug', 'info', 'warning' or 'error'."),
-        (
-            COLLEGE + "[privacy]\nnever_ingest = 'Notes'",
-            '[privacy] never_ingest must be a list, such as ["one", "two"].',
-        ),
-        (COLLEGE + "[privacy]\nnever_ingest = ['A', 3]", "[privacy] never_ingest item 2 must be text in quotes."),
-        (COLLEGE + "[store]\nurl = 3", "[store] url must be text in quotes."),
-        (COLLEGE + "[store]\npath = 3", "[store] path must be a path in quotes."),
-        (COLLEGE + '[network]\nca_file = "none.pem"', "[network] ca_file: there is no file "),
-        (COLLEGE + '[identity]\ncrosswalk = "none.csv"', "[identity] crosswalk: there is no file "),
-        # Precedence
-        (COLLEGE + "[precedence]\nemial = []", "[precedence] has no field 'emial'. Did you mean 'email'?"),
-        (
-            COLLEGE + ACME + "[precedence]\nemail = ['ipl']",
-            "[precedence] email names the connector 'ipl', which does not exist. Did you mean 'ilp'?",
-        ),
-        (COLLEGE + "[precedence]\nemail = []\nlearner.email = []", "'email' and 'learner.email', which are the same"),
-        # Connectors
-        (
-            COLLEGE + '[connector]\ntype = "acme"',
-            "The table [[connector]] is missing: write [[connector]] on a line of its own",
-        ),
         ("connector = [1]" + COLLEGE, "[[connector]] number 1 must be a table of keys and values."),
-        (
-            COLLEGE + "[[connector]]\nname = 'x'",
-            "[[connector]] 'x' needs the key type, one of: acme, apprenticeships, csv, email,",
-        ),
-        (
-            COLLEGE + ACME.replace('name = "ilp"', ""),
-            "[[connector]] number 1 needs the key name: your own name for this",
-        ),
-        (COLLEGE + ACME.replace("ilp", "My ILP"), "name must be up to 40 small letters, digits, - and _."),
-        (
-            COLLEGE + ACME.replace('"acme"', '"acne"'),
-            "[[connector]] 'ilp': There is no connector type 'acne'. Did you mean 'acme'?",
-        ),
-        (COLLEGE + ACME + ACME, "[[connector]] 'ilp' appears 2 times; give each connector a name of its own."),
-        (COLLEGE + ACME + "tokn = 1", "[[connector]] 'ilp' has no key 'tokn'. Did you mean 'token'?"),
-        (COLLEGE + ACME + "limit = 101", "[[connector]] 'ilp' limit must be at most 100: how many at a time."),
-        (COLLEGE + ACME + "enabled = 'maybe'", "[[connector]] 'ilp' enabled must be true or false"),
-        (COLLEGE + ACME + "logins = [{ user = 'x' }]", "[[connector]] 'ilp' logins item 1 needs the key password."),
-        (COLLEGE + ACME + "mode = 'both'", "[[connector]] 'ilp': `mode` and `limit` go together."),
-        (COLLEGE + ACME + "mode = 'refuse'", "[[connector]] 'ilp': this cannot be"),
-        (
-            COLLEGE + ACME + "token = { envv = 'X' }",
-            "[[connector]] 'ilp' token: no plugin knows secrets of the kind 'envv'",
-        ),
-        (COLLEGE + ACME + "token = {}", "[[connector]] 'ilp' token: write one of { env ="),
-        (
-            COLLEGE + ACME + "feeds = ['employer_encouter']",
-            (
-                "[[connector]] 'ilp' feeds names the activity kind 'employer_encouter', which does not exist. Did you "
-                "mean 'employer_encounter'?"
-            ),
-        ),
-        (
-            COLLEGE + ACME.replace('"acme"', '"csv"') + 'stream = "activities"\nmapping = "x"',
-            "[[connector]] 'ilp' needs the key path",
-        ),
-        # The store's place
-        (COLLEGE + r"[store]" + "\n" + r"path = '\\files\careers\fingerpost.db'", "[store] path is on a network share"),
-        (COLLEGE + '[store]\npath = "//files/careers/fingerpost.db"', "[store] path is on a network share"),
-        # TOML itself
         ("[college]\nname = Example", "not valid TOML at line 2, column 8: invalid value. Text needs quotes"),
         ('[college]\nname = "Example', "not valid TOML at "),
         ("[college\n", "not valid TOML at line 1, column 9"),
-        (COLLEGE + r"[store]" + "\n" + r'path = "C:\data\careers.db"', "write paths with / or in single quotes."),
-        (COLLEGE + COLLEGE, "A table or key may appear only once."),
     ],
+    COLLEGE: [
+        ('[alerts]\ncarers_leader = "x"', "[alerts] has no key 'carers_leader'. Did you mean 'careers_leader'?"),
+        ("[network]\nzzz = 1", "[network] has no key 'zzz'. Choose from: ca_file, proxy, timeout."),
+        ("[allerts]", "There is no table or key 'allerts'. Did you mean 'alerts'?"),
+        ('[[connectors]]\ntype = "csv"', "There is no table or key 'connectors'. Did you mean 'connector'?"),
+        ("[zzz]", "There is no table or key 'zzz'. Choose from: alerts, benchmarks, "),
+        ("timezone = 'London'", "[college] timezone is not a time zone; write one such as Europe/London."),
+        ("as_of = 'soon'", "[college] as_of must be a date such as 2026-03-02"),
+        ("[network]\ntimeout = 0", "[network] timeout must be more than 0"),
+        ("[logging]\njson = 'perhaps'", "[logging] json must be true or false"),
+        ("[logging]\nlevel = 'loud'", "[logging] level must be 'debug', 'info', 'warning' or 'error'."),
+        ("[privacy]\nnever_ingest = 'Notes'", '[privacy] never_ingest must be a list, such as ["one", "two"].'),
+        ("[privacy]\nnever_ingest = ['A', 3]", "[privacy] never_ingest item 2 must be text in quotes."),
+        ("[store]\nurl = 3", "[store] url must be text in quotes."),
+        ("[store]\npath = 3", "[store] path must be a path in quotes."),
+        ('[network]\nca_file = "none.pem"', "[network] ca_file: there is no file "),
+        ('[identity]\ncrosswalk = "none.csv"', "[identity] crosswalk: there is no file "),
+        ("[precedence]\nemial = []", "[precedence] has no field 'emial'. Did you mean 'email'?"),
+        ("[precedence]\nemail = []\nlearner.email = []", "'email' and 'learner.email', which are the same"),
+        ('[connector]\ntype = "acme"', "The table [[connector]] is missing: write [[connector]] on a line of its own"),
+        ("[[connector]]\nname = 'x'",
+         "[[connector]] 'x' needs the key type, one of: acme, apprenticeships, csv, email,"),
+        (ACME.replace('name = "ilp"', ""), "[[connector]] number 1 needs the key name: your own name for this"),
+        (ACME.replace("ilp", "My ILP"), "name must be up to 40 small letters, digits, - and _."),
+        (ACME.replace('"acme"', '"acne"'),
+         "[[connector]] 'ilp': There is no connector type 'acne'. Did you mean 'acme'?"),
+        (ACME.replace('"acme"', '"csv"') + 'stream = "activities"\nmapping = "x"',
+         "[[connector]] 'ilp' needs the key path"),
+        (r"[store]" + "\n" + r"path = '\\files\careers\fingerpost.db'", "[store] path is on a network share"),
+        ('[store]\npath = "//files/careers/fingerpost.db"', "[store] path is on a network share"),
+        (r"[store]" + "\n" + r'path = "C:\data\careers.db"', "write paths with / or in single quotes."),
+        (COLLEGE, "A table or key may appear only once."),
+    ],
+    COLLEGE + ACME: [
+        ("[precedence]\nemail = ['ipl']",
+         "[precedence] email names the connector 'ipl', which does not exist. Did you mean 'ilp'?"),
+        (ACME, "[[connector]] 'ilp' appears 2 times; give each connector a name of its own."),
+        ("tokn = 1", "[[connector]] 'ilp' has no key 'tokn'. Did you mean 'token'?"),
+        ("limit = 101", "[[connector]] 'ilp' limit must be at most 100: how many at a time."),
+        ("enabled = 'maybe'", "[[connector]] 'ilp' enabled must be true or false"),
+        ("logins = [{ user = 'x' }]", "[[connector]] 'ilp' logins item 1 needs the key password."),
+        ("mode = 'both'", "[[connector]] 'ilp': `mode` and `limit` go together."),
+        ("mode = 'refuse'", "[[connector]] 'ilp': this cannot be"),
+        ("token = { envv = 'X' }", "[[connector]] 'ilp' token: no plugin knows secrets of the kind 'envv'"),
+        ("token = {}", "[[connector]] 'ilp' token: write one of { env ="),
+        ("feeds = ['employer_encouter']",
+         "[[connector]] 'ilp' feeds names the activity kind 'employer_encouter', which does not exist. Did you "
+         "mean 'employer_encounter'?"),
+    ],
+}  # fmt: skip
+"""Texts that are wrong, by what stands before them, and words of the one sentence that each gets."""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(before + text, words) for before, cases in WRONG.items() for text, words in cases]
 )
 def test_one_sentence_that_says_what_to_write(problem: Callable[[str], str], text: str, words: str) -> None:
     assert words in problem(textwrap.dedent(text) + "\n")

@@ -205,21 +205,16 @@ def test_a_reserved_name_is_refused_without_even_importing_the_plugin(site: Site
     assert module not in sys.modules
 
 
-def test_a_reserved_name_cannot_come_in_as_the_name_of_a_connector(site: Site) -> None:
-    site.install("harmless", GOOD.replace("{name}", "csv"))
-    host = site.load()
-    assert plugin(host, "harmless").state == "duplicate"
-    assert "'csv'" in plugin(host, "harmless").cause
-    assert "csv" not in host.connector_types()
-
-
-def test_a_taken_name_is_refused_and_its_owner_named(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"), [("csv", "'csv'"), ("acme", "acme (acme-ilp 2.5)")], ids=["reserved", "taken"]
+)
+def test_a_name_that_a_connector_may_not_have_is_refused(site: Site, name: str, words: str) -> None:
     site.install("acme", GOOD, dist="acme-ilp", version="2.5")
-    site.install("other", GOOD.replace("{name}", "acme"))
+    site.install("other", GOOD.replace("{name}", name))
     host = site.load()
-    assert plugin(host, "acme").state == "loaded"
-    assert plugin(host, "other").state == "duplicate"
-    assert "acme (acme-ilp 2.5)" in plugin(host, "other").cause
+    assert [plugin(host, one).state for one in ("acme", "other")] == ["loaded", "duplicate"]
+    assert words in plugin(host, "other").cause
+    assert host.connector_types() == ("acme",)
 
 
 def test_two_distributions_with_one_entry_point_name(site: Site) -> None:
@@ -300,6 +295,11 @@ def test_an_unknown_type_names_the_nearest_and_the_broken(site: Site) -> None:
             "@hookimpl(specname='read_learner')\n    def read",
             ["Did you mean 'read_learners'?"],
         ),
+        (
+            "[Acme]",
+            "[Better]\n\nclass Better(Acme):\n    def read_learners(self, cursor, context):\n        pass",
+            ["not marked"],
+        ),
     ],
 )
 def test_a_misspelt_hook_is_named_with_the_right_spelling(site: Site, old: str, new: str, words: list[str]) -> None:
@@ -309,19 +309,6 @@ def test_a_misspelt_hook_is_named_with_the_right_spelling(site: Site, old: str, 
     assert bad.state == "failed"
     for word in words:
         assert word in bad.cause
-
-
-def test_an_override_that_forgot_its_mark_is_found(site: Site) -> None:
-    site.install(
-        "acme",
-        GOOD.replace("[Acme]", "[Better]")
-        + """
-class Better(Acme):
-    def read_learners(self, cursor, context):
-        yield from super().read_learners(cursor, context)
-""",
-    )
-    assert "not marked" in plugin(site.load(), "acme").cause
 
 
 def test_helpers_properties_and_optional_arguments_are_nobodys_business(site: Site) -> None:
@@ -618,24 +605,8 @@ def test_a_name_can_be_given_once(host: Host) -> None:
         host.add(reader("mis"))
 
 
-class Undeclared(Reader):
-    streams = (StreamSpec("learners"),)
-
-
-class Unimplemented(Reader):
-    streams = (*Reader.streams, StreamSpec("destinations"))
-
-
-class Twice(Reader):
-    streams = (*Reader.streams, StreamSpec("learners"))
-
-
-class Invented(Reader):
-    streams = (*Reader.streams, StreamSpec(cast("Any", "learner")))
-
-
-class Words(Reader):
-    streams = cast("Any", ("learners",))
+def declaring(*streams: Any) -> type[Reader]:
+    return type("Declaring", (Reader,), {"streams": streams})
 
 
 class Unmarked(Reader):
@@ -646,11 +617,17 @@ class Unmarked(Reader):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (Undeclared, "has the hook read_activities but does not declare the stream 'activities'"),
-        (Unimplemented, "declares the stream 'destinations' but lacks the hook read_destinations"),
-        (Twice, "'learners' twice"),
-        (Invented, "Did you mean 'learners'?"),
-        (Words, "tuple of StreamSpec"),
+        (
+            declaring(StreamSpec("learners")),
+            "has the hook read_activities but does not declare the stream 'activities'",
+        ),
+        (
+            declaring(*Reader.streams, StreamSpec("destinations")),
+            "declares the stream 'destinations' but lacks the hook read_destinations",
+        ),
+        (declaring(*Reader.streams, StreamSpec("learners")), "'learners' twice"),
+        (declaring(*Reader.streams, StreamSpec(cast("Any", "learner"))), "Did you mean 'learners'?"),
+        (declaring("learners"), "tuple of StreamSpec"),
         (Unmarked, "not marked as a hook"),
     ],
 )
