@@ -22,12 +22,14 @@ from fingerpost._words.days import academic_year_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+Unrecorded = Literal["count", "unknown"]
+Freshness = Literal["fresh", "stale"]
 COLLEGES = FrameworkLibrary((Path(fingerpost_mappings.__file__).parent / "frameworks").glob("*.toml")).load(
     "gatsby-colleges-2025"
 )
 TODAY = date(2026, 3, 2)
 ALL_KINDS = {kind for criterion, _ in COLLEGES.rules for kind in criterion.kinds}
-FRESH: dict[str, Literal["fresh", "stale"]] = dict.fromkeys(ALL_KINDS, "fresh")
+FRESH: dict[str, Freshness] = dict.fromkeys(ALL_KINDS, "fresh")
 
 
 def programme(
@@ -64,7 +66,7 @@ def learner(
     born: date | None = date(2008, 1, 15),
     plan: bool | None = None,
     programmes: tuple[ProgrammeFacts, ...] | None = None,
-    fed: Mapping[str, Literal["fresh", "stale"]] = FRESH,
+    fed: Mapping[str, Freshness] = FRESH,
 ) -> LearnerFacts:
     return LearnerFacts(1, born, plan, (programme(),) if programmes is None else programmes, list(evidence), dict(fed))
 
@@ -74,7 +76,7 @@ def judge(
     facts: LearnerFacts,
     as_of: date = TODAY,
     *,
-    unrecorded: Literal["count", "unknown"] = "count",
+    unrecorded: Unrecorded = "count",
     framework: Framework = COLLEGES,
 ) -> Verdict:
     verdicts = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
@@ -112,14 +114,14 @@ class Case(NamedTuple):
     stands: tuple[str, str | None]
     as_of: date = TODAY
     settings: Mapping[str, Any] = {}
-    unrecorded: Literal["count", "unknown"] = "count"
+    unrecorded: Unrecorded = "count"
     says: Mapping[str, object] = {}
     uses: Sequence[str | None] | None = None
 
 
 MET, SOON, MISSING = ("met", None), ("at_risk", None), ("not_met", None)
 LEFT, OUTSIDE, BREAK = (("not_applicable", why) for why in ("left", "outside_scope_19_plus", "on_break"))
-STALE: dict[str, Literal["fresh", "stale"]] = {"employer_encounter": "stale"}
+STALE: dict[str, Freshness] = {"employer_encounter": "stale"}
 ONE_PROVIDER = learner(activity("provider_encounter", provider_type="university", **GOOD))
 SHORT = learner(programmes=(programme(date(2026, 1, 5), date(2026, 2, 27), status="continuing"),))
 PAUSED = programme(actual=date(2025, 12, 1), status="on_break")
@@ -317,20 +319,40 @@ def test_where_a_learner_stands(case: Case) -> None:
     assert case.uses is None or [use.reason for use in verdict.uses] == case.uses
 
 
+WITHOUT_TASK, ONE_WAY = {**CHECKED, "task": False}, {**CHECKED, "two_way": False}
+USES: dict[str, list[tuple[str, Evidence, str, tuple[str, str | None]]]] = {
+    "what does not count is rejected with its reason": [
+        ("6.1", activity("parttime_job", **GOOD), "at_risk", ("rejected", "part_time_job")),
+        ("6.1", activity("workplace_experience", mode="simulated", **GOOD), "at_risk", ("rejected", "simulated")),
+        ("6.1", activity("workplace_experience", state="planned", hours=315.0, **GOOD), "at_risk",
+         ("rejected", "planned")),
+        ("8.1", activity("guidance_meeting", state="missed"), "at_risk", ("rejected", "missed")),
+        ("8.1", activity("guidance_meeting", state="cancelled"), "at_risk", ("rejected", "cancelled"))],
+    "the checklist stands in for a judgement that nobody recorded": [
+        ("5.1", activity(**CHECKED), "at_risk", ("counted", None)),
+        ("5.1", activity(purpose=True), "at_risk", ("possible", "meaningful")),
+        ("5.1", activity(**ONE_WAY), "at_risk", ("rejected", "not_meaningful:two_way")),
+        ("5.1", activity(**ONE_WAY, meaningful=True), "at_risk", ("counted", None)),
+        ("5.1", activity(meaningful=False), "at_risk", ("rejected", "not_meaningful"))],
+    "each benchmark has its own checklist": [
+        ("5.1", activity(**WITHOUT_TASK), "at_risk", ("counted", None)),
+        ("6.1", activity("workplace_experience", **WITHOUT_TASK), "at_risk", ("rejected", "not_meaningful:task")),
+        ("7.1", activity("provider_encounter", provider_type="university", met_learners=False), "at_risk",
+         ("rejected", "not_meaningful:met_learners"))],
+    "an adviser below level 6 counts with a remark": [
+        ("8.1", activity("guidance_meeting", adviser_level=4), "met", ("counted", "adviser_level")),
+        ("8.1", activity("guidance_meeting", adviser_level=6), "met", ("counted", None))],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("criterion", "evidence", "reason"),
-    [
-        ("6.1", activity("parttime_job", **GOOD), "part_time_job"),
-        ("6.1", activity("workplace_experience", mode="simulated", **GOOD), "simulated"),
-        ("6.1", activity("workplace_experience", state="planned", hours=315.0, **GOOD), "planned"),
-        ("8.1", activity("guidance_meeting", state="missed"), "missed"),
-        ("8.1", activity("guidance_meeting", state="cancelled"), "cancelled"),
-    ],
+    ("criterion", "evidence", "status", "use"),
+    [pytest.param(*case, id=f"{name}-{n}") for name, cases in USES.items() for n, case in enumerate(cases)],
 )
-def test_what_does_not_count_is_rejected_with_its_reason(criterion: str, evidence: Evidence, reason: str) -> None:
+def test_how_a_record_is_used(criterion: str, evidence: Evidence, status: str, use: tuple[str, str | None]) -> None:
     verdict = judge(criterion, learner(evidence))
-    assert verdict.status == "at_risk"
-    assert only_use(verdict)[1:] == ("rejected", reason)
+    assert verdict.status == status
+    assert only_use(verdict)[1:] == use
 
 
 # -------------------------------------------------------------------------------------- the traps of the field
@@ -375,25 +397,6 @@ def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None
     assert not judge("5.1", learner(TALK, VISIT)).quality_not_recorded
 
 
-def test_the_checklist_stands_in_for_a_judgement_that_nobody_recorded() -> None:
-    assert only_use(judge("5.1", learner(activity(**CHECKED)))).outcome == "counted"
-    assert only_use(judge("5.1", learner(activity(purpose=True)))).outcome == "possible"
-    lacking = only_use(judge("5.1", learner(activity(**{**CHECKED, "two_way": False}))))
-    assert lacking[1:] == ("rejected", "not_meaningful:two_way")
-    judged = only_use(judge("5.1", learner(activity(**{**CHECKED, "two_way": False}, meaningful=True))))
-    assert judged.outcome == "counted"
-    assert only_use(judge("5.1", learner(activity(meaningful=False))))[1:] == ("rejected", "not_meaningful")
-
-
-def test_each_benchmark_has_its_own_checklist() -> None:
-    no_task = {**CHECKED, "task": False}
-    assert only_use(judge("5.1", learner(activity(**no_task)))).outcome == "counted"
-    placement = activity("workplace_experience", **no_task)
-    assert only_use(judge("6.1", learner(placement))).reason == "not_meaningful:task"
-    no_learners = activity("provider_encounter", provider_type="university", met_learners=False)
-    assert only_use(judge("7.1", learner(no_learners))).reason == "not_meaningful:met_learners"
-
-
 def test_an_attribute_that_decides_and_is_not_recorded_leaves_it_open() -> None:
     unsaid = judge("5.2", learner(TALK))
     assert outcome(unsaid) == ("unknown", "attribute_not_recorded:via_curriculum")
@@ -430,13 +433,6 @@ def test_whether_online_alone_will_do_is_a_setting() -> None:
     more = activity("provider_encounter", date(2026, 1, 5), provider_type="university", mode="virtual", **GOOD)
     assert judge("7.1", learner(*places), framework=not_alone).status == "met"
     assert judge("7.1", learner(*places, more), framework=not_alone).status == "met"
-
-
-def test_an_adviser_below_level_6_counts_with_a_remark() -> None:
-    verdict = judge("8.1", learner(activity("guidance_meeting", adviser_level=4)))
-    assert verdict.status == "met"
-    assert only_use(verdict)[1:] == ("counted", "adviser_level")
-    assert only_use(judge("8.1", learner(activity("guidance_meeting", adviser_level=6)))).reason is None
 
 
 # ---------------------------------------------------------------------------------------- what does not count
@@ -540,54 +536,41 @@ def marked(*evidence: Evidence) -> dict[str, str | None]:
     return {item.ref: item.duplicate_of for item in evidence}
 
 
-def test_a_shared_event_key_is_one_event_and_the_surest_record_stays() -> None:
-    assert marked(
-        activity(ref="a", state="planned", event_key="E", meaningful=True),
-        activity(ref="b", event_key="E"),
-        activity(ref="c", event_key="E", connector="ilp"),
-    ) == {"a": "c", "b": "c", "c": None}
-    assert marked(activity(ref="b", event_key="E", hours=2.0), activity(ref="c", event_key="E", connector="ilp")) == {
-        "b": None,
-        "c": "b",
-    }
+def acme(ref: str, kind: str = "employer_encounter", **said: Any) -> Evidence:
+    """Return a record of the day's visit to one employer."""
+    return activity(kind, ref=ref, **{"organisation": "Acme", **said})
 
 
-def test_same_day_kind_and_employer_in_two_systems_is_one_event() -> None:
-    assert marked(
-        activity(ref="a", organisation="Acme Ltd"), activity(ref="b", organisation=" ACME  limited", connector="ilp")
-    ) == {"a": "b", "b": None}
+@pytest.mark.parametrize(
+    ("evidence", "duplicates"),
+    [
+        # A shared event key is one event, and the surest record stays.
+        ([activity(ref="a", state="planned", event_key="E", meaningful=True), activity(ref="b", event_key="E"),
+          activity(ref="c", event_key="E", connector="ilp")], {"a": "c", "b": "c"}),
+        ([activity(ref="b", event_key="E", hours=2.0), activity(ref="c", event_key="E", connector="ilp")], {"c": "b"}),
+        # The same day, kind and employer in two systems is one event.
+        ([acme("a", organisation="Acme Ltd"), acme("b", organisation=" ACME  limited", connector="ilp")], {"a": "b"}),
+        # In one system two rows are two events.
+        ([acme("a"), acme("b")], {}),
+        # What differs or is not recorded is not the same.
+        ([acme("a"), activity(ref="b", connector="ilp")], {}),
+        ([acme("a"), acme("b", connector="ilp", organisation="Bolts")], {}),
+        ([acme("a"), acme("b", "mock_interview", connector="ilp")], {}),
+        ([acme("a"), acme("b", day=date(2025, 11, 6), connector="ilp")], {}),
+        # A company called Limited is still somebody.
+        ([acme("a", organisation="Ltd"), acme("b", organisation="PLC", connector="ilp")], {}),
+        # Duplicates of duplicates point at the one that stays.
+        ([activity(ref="a", event_key="E"), acme("b", event_key="E"), acme("c", connector="ilp", hours=1.0)],
+         {"a": "c", "b": "c"}),
+    ],
+)  # fmt: skip
+def test_what_is_a_duplicate_of_what(evidence: list[Evidence], duplicates: dict[str, str]) -> None:
+    assert marked(*evidence) == {one.ref: None for one in evidence} | duplicates
 
 
-def test_in_one_system_two_rows_are_two_events() -> None:
-    rows = (activity(ref="a", organisation="Acme"), activity(ref="b", organisation="Acme"))
-    assert set(marked(*rows).values()) == {None}
-    more = activity(ref="c", organisation="Acme", connector="ilp")
-    assert sorted(str(one) for one in marked(*rows, more).values()) == ["None", "None", "c"]
-
-
-def test_what_differs_or_is_not_recorded_is_not_the_same() -> None:
-    base = activity(ref="a", organisation="Acme")
-    for other in (
-        activity(ref="b", connector="ilp"),
-        activity(ref="b", connector="ilp", organisation="Bolts"),
-        activity("mock_interview", ref="b", connector="ilp", organisation="Acme"),
-        activity(day=date(2025, 11, 6), ref="b", connector="ilp", organisation="Acme"),
-    ):
-        assert set(marked(base, other).values()) == {None}
-
-
-def test_a_company_called_limited_is_still_somebody() -> None:
-    assert set(
-        marked(activity(ref="a", organisation="Ltd"), activity(ref="b", organisation="PLC", connector="ilp")).values()
-    ) == {None}
-
-
-def test_duplicates_of_duplicates_point_at_the_one_that_stays() -> None:
-    assert marked(
-        activity(ref="a", event_key="E"),
-        activity(ref="b", event_key="E", organisation="Acme"),
-        activity(ref="c", connector="ilp", organisation="Acme", hours=1.0),
-    ) == {"a": "c", "b": "c", "c": None}
+def test_of_two_rows_of_one_system_one_may_be_that_of_the_other() -> None:
+    found = marked(acme("a"), acme("b"), acme("c", connector="ilp"))
+    assert sorted(str(one) for one in found.values()) == ["None", "None", "c"]
 
 
 @pytest.mark.parametrize("state", ["missed", "cancelled"])
@@ -689,7 +672,7 @@ def _programmes(draw: st.DrawFn) -> ProgrammeFacts:
 
 @st.composite
 def _learners(draw: st.DrawFn) -> LearnerFacts:
-    states: st.SearchStrategy[Literal["fresh", "stale"]] = st.sampled_from(["fresh", "fresh", "stale"])
+    states: st.SearchStrategy[Freshness] = st.sampled_from(["fresh", "fresh", "stale"])
     feeding = st.dictionaries(st.sampled_from(sorted(ALL_KINDS)), states)
     ordinary = st.just((programme(date(2024, 9, 2), date(2026, 7, 3)),))
     return LearnerFacts(
@@ -707,13 +690,13 @@ _FRAMEWORKS = st.sampled_from([
     configured(virtual="not_alone", provider_types_needed=3),
     configured(virtual="never", apprentice_job_counts="yes", min_programme_weeks=20),
 ])  # fmt: skip
-_UNRECORDED: st.SearchStrategy[Literal["count", "unknown"]] = st.sampled_from(["count", "unknown"])
+_UNRECORDED: st.SearchStrategy[Unrecorded] = st.sampled_from(["count", "unknown"])
 
 
 @settings(deadline=None)
 @given(_learners(), _activities(("attended",)), _DAYS, _UNRECORDED, _FRAMEWORKS)
 def test_more_attendance_never_undoes_what_is_met(
-    facts: LearnerFacts, more: Evidence, as_of: date, unrecorded: Literal["count", "unknown"], framework: Framework
+    facts: LearnerFacts, more: Evidence, as_of: date, unrecorded: Unrecorded, framework: Framework
 ) -> None:
     before = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
     facts.evidence.append(more)
@@ -739,9 +722,7 @@ def test_the_order_of_the_evidence_does_not_matter(facts: LearnerFacts, random: 
 
 @settings(deadline=None)
 @given(_learners(), _DAYS, _UNRECORDED)
-def test_judging_and_marking_again_changes_nothing(
-    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
-) -> None:
+def test_judging_and_marking_again_changes_nothing(facts: LearnerFacts, as_of: date, unrecorded: Unrecorded) -> None:
     mark_duplicates(facts.evidence, RANK)
     once = evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded)
     before = [replace(one) for one in facts.evidence]
@@ -766,9 +747,7 @@ def test_a_duplicate_points_at_a_record_that_stays_and_is_at_least_as_sure(evide
 
 @settings(deadline=None)
 @given(_learners(), _DAYS, _UNRECORDED)
-def test_nothing_is_missing_where_nothing_feeds_it(
-    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
-) -> None:
+def test_nothing_is_missing_where_nothing_feeds_it(facts: LearnerFacts, as_of: date, unrecorded: Unrecorded) -> None:
     for verdict in evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded):
         criterion = COLLEGES.criterion(verdict.criterion)
         if verdict.status in GAP:
@@ -782,7 +761,7 @@ def test_nothing_is_missing_where_nothing_feeds_it(
 @settings(deadline=None)
 @given(_learners(), _DAYS, _UNRECORDED, _FRAMEWORKS, st.integers(1, 400))
 def test_nothing_changes_before_the_next_change(
-    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"], framework: Framework, later: int
+    facts: LearnerFacts, as_of: date, unrecorded: Unrecorded, framework: Framework, later: int
 ) -> None:
     verdicts = evaluate(framework, facts, as_of, meaningful_unrecorded=unrecorded)
     changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]
@@ -800,7 +779,7 @@ def test_nothing_changes_before_the_next_change(
 @settings(deadline=None)
 @given(_learners(), _DAYS, _UNRECORDED)
 def test_every_record_of_a_criterions_kinds_is_accounted_for(
-    facts: LearnerFacts, as_of: date, unrecorded: Literal["count", "unknown"]
+    facts: LearnerFacts, as_of: date, unrecorded: Unrecorded
 ) -> None:
     kinds = {criterion.id: kinds for criterion, kinds in COLLEGES.rules if criterion.enabled_by_default}
     for verdict in evaluate(COLLEGES, facts, as_of, meaningful_unrecorded=unrecorded):
