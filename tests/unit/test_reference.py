@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,16 +98,25 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
         assert (service.calls, reference.asked) == (2, {"lmiforall": 1})
 
 
-@pytest.mark.parametrize(("kind", "days"), [("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365)])
-def test_kinds_are_kept_as_long_as_they_last(reference: Reference, clock: Clock, kind: str, days: int) -> None:
-    service = Service()
-    reference.fetch("ncs", KEY, kind, service)
-    clock.later(days=days, seconds=-1)
-    reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 1
-    clock.later(seconds=1)
-    reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 2
+@pytest.mark.parametrize(
+    ("answer", "kind", "days"),
+    [
+        *(
+            ("something", kind, days)
+            for kind, days in (("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365))
+        ),
+        *((None, kind, days) for kind, days in (("vacancy", 1), ("codes", 7), ("occupation", 7))),
+    ],
+)
+def test_kinds_are_kept_as_long_as_they_last_and_nothing_for_a_week(
+    reference: Reference, clock: Clock, answer: str | None, kind: str, days: int
+) -> None:
+    service, calls = Service(answer), []
+    for passed in (0, days * 86_400 - 1, 1):
+        clock.later(seconds=passed)
+        reference.fetch("ncs", KEY, kind, service)
+        calls.append(service.calls)
+    assert calls == [1, 1, 2]
 
 
 def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, clock: Clock) -> None:
@@ -315,15 +325,6 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
         assert service.calls == 1
 
 
-@pytest.mark.parametrize(("kind", "days"), [("occupation", 7), ("codes", 7), ("vacancy", 1)])
-def test_nothing_is_asked_again_after_a_week(reference: Reference, clock: Clock, kind: str, days: int) -> None:
-    service = Service(None)
-    for passed in (0, days * 86_400 - 1, 1):
-        clock.later(seconds=passed)
-        reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 2
-
-
 # Words that somebody typed
 
 
@@ -479,7 +480,9 @@ def test_twenty_threads_ask_once(file: Path) -> None:
     assert not any(reply.stale for reply in replies)
 
 
-def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clock: Clock) -> None:
+@contextmanager
+def somebody_asks(reference: Reference) -> Iterator[threading.Event]:
+    """Have another thread ask the service, which answers when the event is set, or in the end."""
     asked, answer = threading.Event(), threading.Event()
 
     def slow() -> str:
@@ -487,30 +490,24 @@ def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clo
         answer.wait()
         return "asked"
 
-    with opened(file, clock, keep_days={"pay": 0}) as reference:
-        thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", slow))
-        thread.start()
-        asked.wait()
+    thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", slow))
+    thread.start()
+    asked.wait()
+    yield answer
+    answer.set()
+    thread.join()
+
+
+def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clock: Clock) -> None:
+    with opened(file, clock, keep_days={"pay": 0}) as reference, somebody_asks(reference) as answer:
         threading.Timer(0.2, answer.set).start()
         assert reference.fetch("lmiforall", KEY, "pay", Service("asked again")).value == "asked"
-        thread.join()
 
 
-def test_who_stands_in_line_too_long_asks_as_well(file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_stands_in_line_too_long_asks_as_well(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "SAME_QUESTION_SECONDS", 0.1)
-    asked, answer = threading.Event(), threading.Event()
-
-    def hangs() -> None:
-        asked.set()
-        answer.wait()
-
-    with opened(file, clock) as reference:
-        thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", hangs))
-        thread.start()
-        asked.wait()
+    with somebody_asks(reference):
         assert reference.fetch("lmiforall", KEY, "pay", Service("asked too")).value == "asked too"
-        answer.set()
-        thread.join()
 
 
 PROCESS = """
@@ -632,20 +629,21 @@ def test_a_folder_in_place_of_the_file_is_refused(file: Path, clock: Clock) -> N
         opened(file, clock)
 
 
+def run_sql(file: Path, script: str) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(script)
+
+
 def test_a_newer_file_is_refused(file: Path, clock: Clock) -> None:
     with opened(file, clock) as reference:
         reference.fetch("ncs", KEY, "codes", Service())
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version=99")
-    database.close()
+    run_sql(file, "PRAGMA user_version=99")
     with pytest.raises(ConfigError, match="newer release"):
         opened(file, clock)
 
 
 def test_a_file_of_the_first_version_opens_with_all_that_is_in_it(file: Path, clock: Clock) -> None:
-    database = sqlite3.connect(file)
-    database.executescript(FIRST_VERSION)
-    database.close()
+    run_sql(file, FIRST_VERSION)
     with opened(file, clock, max_wait=0) as reference:
         assert reference.fetch("ncs", KEY, "pay", Service("new")) == ("kept", date(2026, 11, 1), False)
         with pytest.raises(SourceUnavailable, match="10 more minutes"):
@@ -676,9 +674,7 @@ FIRST_VERSION = f"""
 
 
 def test_another_programs_file_is_left_alone(file: Path, clock: Clock) -> None:
-    database = sqlite3.connect(file)
-    database.execute("CREATE TABLE learner (id INTEGER)")
-    database.close()
+    run_sql(file, "CREATE TABLE learner (id INTEGER)")
     before = file.read_bytes()
     with pytest.raises(ConfigError, match="belongs to another program"):
         opened(file, clock)
