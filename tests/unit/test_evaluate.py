@@ -176,6 +176,25 @@ PLANNED_LONGER = learner(programmes=(programme(planned=date(2027, 7, 2)),))
 BEFORE_26_WEEKS = date(2026, 7, 31) - timedelta(weeks=26)
 LEAP = learner(programmes=(programme(date(2027, 9, 1), date(2028, 6, 30)),), born=date(2010, 1, 1))
 INTENDED = activity("destination_intended")
+OUTSIDE_COURSE = [replace(one, attributes={**GOOD, "via_curriculum": False}) for one in (TALK, VISIT)]
+UNTYPED = [activity("provider_encounter", date(2025, 11, day), **GOOD) for day in (3, 4)]
+ONLINE = [activity(day=date(2025, 11, day), mode="virtual", **GOOD) for day in (3, 4)]
+ONLINE_WORK = activity("workplace_experience", mode="virtual")
+MEANT_ONLINE = activity("workplace_experience", mode="virtual", **GOOD)
+NOT_ALONE = {"virtual": "not_alone"}
+PLACES = [
+    activity("provider_encounter", date(2026, 1, 6), provider_type="university", **GOOD),
+    activity("provider_encounter", date(2026, 1, 7), provider_type="fe_college", mode="virtual", **GOOD),
+]
+ONLINE_PLACE = activity("provider_encounter", date(2026, 1, 5), provider_type="university", mode="virtual", **GOOD)
+
+
+def apart(days: int) -> LearnerFacts:
+    """Return a learner whose second programme starts so many days after the first."""
+    end = date(2025, 7, 1)
+    first = programme(date(2024, 9, 2), end, end, key="Y1", status="completed")
+    return learner(programmes=(first, programme(end + timedelta(days=days), date(2026, 7, 3), key="Y2")))
+
 
 CASES: dict[str, list[Case]] = {
     "a college counts two employers every year and not one": [
@@ -302,6 +321,34 @@ CASES: dict[str, list[Case]] = {
         Case("8.1", learner(activity("guidance_meeting", date(2026, 3, 10))), SOON,
              says={"next_change": date(2026, 3, 10)}, uses=["future"]),
         Case("8.1", learner(activity("guidance_meeting", date(2026, 3, 10))), MET, date(2026, 3, 10))],
+    "one of the two must be through the course and is judged on its own": [
+        Case("5.1", learner(*OUTSIDE_COURSE), MET),
+        Case("5.2", learner(*OUTSIDE_COURSE), SOON, uses=["not_via_curriculum"] * 2),
+        Case("5.2", learner(THROUGH_COURSE), MET)],
+    "exactly 62 days is still a summer": [
+        Case("6.1", apart(62), SOON, says=SPELL_BEFORE), Case("6.1", apart(63), SOON, says=SPELL)],
+    "an attribute that decides and is not recorded leaves it open": [
+        Case("5.2", learner(TALK), ("unknown", "attribute_not_recorded:via_curriculum")),
+        Case("7.1", learner(*UNTYPED), ("unknown", "attribute_not_recorded:provider_type")),
+        Case("7.1", learner(UNTYPED[0]), SOON)],  # even as a kind of its own it would be one of two
+    "a virtual activity is sure only if it is recorded as meaningful": [
+        Case("6.1", learner(ONLINE_WORK), ("met", "virtual_only"), says={"quality_not_recorded": True}),
+        Case("6.1", learner(ONLINE_WORK), ("unknown", "quality_not_recorded"), unrecorded="unknown"),
+        Case("6.1", learner(MEANT_ONLINE), ("met", "virtual_only")),
+        Case("6.1", learner(MEANT_ONLINE, replace(PLACED, attributes={**GOOD, "mode": "in_person"})), MET)],
+    "whether online alone will do is a setting": [
+        Case("5.1", learner(*ONLINE), SOON, settings={"virtual": "never"}, says={"have": 0}, uses=["virtual"] * 2),
+        Case("5.1", learner(*ONLINE), SOON, settings=NOT_ALONE, says={"have": 1}),
+        Case("5.1", learner(*ONLINE, TALK), MET, settings=NOT_ALONE),
+        Case("5.1", learner(TALK, VISIT), MET, settings=NOT_ALONE)],
+    "an online visit to a kind of place that was visited in person takes nothing away": [
+        Case("7.1", learner(*places), MET, settings=NOT_ALONE) for places in (PLACES, [*PLACES, ONLINE_PLACE])],
+    "advice is shown and never missing": [
+        Case("5.V", learner(activity(organisation="Acme Ltd"), activity(organisation="ACME Limited.")),
+             ("not_due", "advisory"), says={"have": 1}),
+        Case("5.V", learner(activity(organisation="Acme"), activity(organisation="Bolts & Sons")), MET),
+        Case("5.V", learner(activity(), activity(day=date(2026, 1, 1))),
+             ("unknown", "attribute_not_recorded:organisation"))],
     "a duplicate does not count": [
         Case("5.1", learner(TALK, replace(VISIT, duplicate_of=TALK.ref)), SOON, says={"have": 1},
              uses=[None, "duplicate"])],
@@ -339,6 +386,8 @@ USES: dict[str, list[tuple[str, Evidence, str, tuple[str, str | None]]]] = {
         ("6.1", activity("workplace_experience", **WITHOUT_TASK), "at_risk", ("rejected", "not_meaningful:task")),
         ("7.1", activity("provider_encounter", provider_type="university", met_learners=False), "at_risk",
          ("rejected", "not_meaningful:met_learners"))],
+    "an attribute that decides and is not recorded leaves it open": [
+        ("5.2", TALK, "unknown", ("possible", "via_curriculum"))],
     "an adviser below level 6 counts with a remark": [
         ("8.1", activity("guidance_meeting", adviser_level=4), "met", ("counted", "adviser_level")),
         ("8.1", activity("guidance_meeting", adviser_level=6), "met", ("counted", None))],
@@ -358,30 +407,10 @@ def test_how_a_record_is_used(criterion: str, evidence: Evidence, status: str, u
 # -------------------------------------------------------------------------------------- the traps of the field
 
 
-def test_one_of_the_two_must_be_through_the_course_and_is_judged_on_its_own() -> None:
-    outside = {**GOOD, "via_curriculum": False}
-    facts = learner(replace(TALK, attributes=outside), replace(VISIT, attributes=outside))
-    assert judge("5.1", facts).status == "met"
-    assert judge("5.2", facts).status == "at_risk"
-    assert {use.reason for use in judge("5.2", facts).uses} == {"not_via_curriculum"}
-    assert judge("5.2", learner(THROUGH_COURSE)).status == "met"
-
-
 def test_the_college_itself_is_never_judged_from_a_learners_records() -> None:
     verdicts = evaluate(COLLEGES, learner(), TODAY, meaningful_unrecorded="count")
     assert [verdict.criterion for verdict in verdicts] == [criterion.id for criterion, _ in COLLEGES.rules]
     assert "1.1" not in {verdict.criterion for verdict in verdicts}
-
-
-# ------------------------------------------------------------------------------------------------ spells of study
-
-
-def test_exactly_62_days_is_still_a_summer() -> None:
-    end = date(2025, 7, 1)
-    for days, period in ((62, "programme:2024/25"), (63, "programme:2025/26")):
-        first = programme(date(2024, 9, 2), end, end, key="Y1", status="completed")
-        second = programme(end + timedelta(days=days), date(2026, 7, 3), key="Y2")
-        assert judge("6.1", learner(programmes=(first, second))).period == period
 
 
 # --------------------------------------------------------------------------------------------- sure and possible
@@ -395,44 +424,6 @@ def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None
     strict = judge("5.1", facts, unrecorded="unknown")
     assert (*outcome(strict), strict.have) == ("unknown", "quality_not_recorded", 1)
     assert not judge("5.1", learner(TALK, VISIT)).quality_not_recorded
-
-
-def test_an_attribute_that_decides_and_is_not_recorded_leaves_it_open() -> None:
-    unsaid = judge("5.2", learner(TALK))
-    assert outcome(unsaid) == ("unknown", "attribute_not_recorded:via_curriculum")
-    assert only_use(unsaid)[1:] == ("possible", "via_curriculum")
-    visits = [activity("provider_encounter", date(2025, 11, day), **GOOD) for day in (3, 4)]
-    assert outcome(judge("7.1", learner(*visits))) == ("unknown", "attribute_not_recorded:provider_type")
-    assert judge("7.1", learner(visits[0])).status == "at_risk"  # even as a kind of its own it would be one of two
-
-
-def test_a_virtual_activity_is_sure_only_if_it_is_recorded_as_meaningful() -> None:
-    online = activity("workplace_experience", mode="virtual")
-    meant = activity("workplace_experience", mode="virtual", **GOOD)
-    assert judge("6.1", learner(online)).quality_not_recorded
-    assert outcome(judge("6.1", learner(online), unrecorded="unknown")) == ("unknown", "quality_not_recorded")
-    assert outcome(judge("6.1", learner(meant))) == ("met", "virtual_only")
-    in_person = activity("workplace_experience", date(2026, 1, 8), mode="in_person", **GOOD)
-    assert outcome(judge("6.1", learner(meant, in_person))) == ("met", None)
-
-
-def test_whether_online_alone_will_do_is_a_setting() -> None:
-    online = [activity(day=date(2025, 11, day), mode="virtual", **GOOD) for day in (3, 4)]
-    never = judge("5.1", learner(*online), framework=configured(virtual="never"))
-    assert (never.status, never.have, never.uses[0].reason) == ("at_risk", 0, "virtual")
-    not_alone = configured(virtual="not_alone")
-    refused = judge("5.1", learner(*online), framework=not_alone)
-    assert (refused.status, refused.have) == ("at_risk", 1)
-    assert judge("5.1", learner(*online, TALK), framework=not_alone).status == "met"
-    assert judge("5.1", learner(TALK, VISIT), framework=not_alone).status == "met"
-    # An online visit to a kind of place that was visited in person takes nothing away.
-    places = [
-        activity("provider_encounter", date(2026, 1, 6), provider_type="university", **GOOD),
-        activity("provider_encounter", date(2026, 1, 7), provider_type="fe_college", mode="virtual", **GOOD),
-    ]
-    more = activity("provider_encounter", date(2026, 1, 5), provider_type="university", mode="virtual", **GOOD)
-    assert judge("7.1", learner(*places), framework=not_alone).status == "met"
-    assert judge("7.1", learner(*places, more), framework=not_alone).status == "met"
 
 
 # ---------------------------------------------------------------------------------------- what does not count
@@ -484,17 +475,6 @@ def test_of_one_event_the_better_recorded_one_counts() -> None:
 
 
 # ------------------------------------------------------------------------------------------ who feeds what
-
-
-def test_advice_is_shown_and_never_missing() -> None:
-    one = judge("5.V", learner(activity(organisation="Acme Ltd"), activity(organisation="ACME Limited.")))
-    assert (*outcome(one), one.have) == ("not_due", "advisory", 1)
-    two = judge("5.V", learner(activity(organisation="Acme"), activity(organisation="Bolts & Sons")))
-    assert two.status == "met"
-    assert outcome(judge("5.V", learner(activity(), activity(day=date(2026, 1, 1))))) == (
-        "unknown",
-        "attribute_not_recorded:organisation",
-    )
 
 
 def test_an_overlay_may_turn_it_on(tmp_path: Path) -> None:
