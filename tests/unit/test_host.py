@@ -58,6 +58,12 @@ def connectors():
     return [Acme]
 """
 
+
+def named(line: str) -> str:
+    """Return a good plugin with this line in place of its connector's name."""
+    return GOOD.replace('name = "{name}"', line)
+
+
 HOOK = "import sys, pathlib\nfrom fingerpost import Connector, hookimpl\n@hookimpl\ndef "
 """How a plugin begins whose one hook is all that matters of it."""
 
@@ -130,16 +136,12 @@ def test_a_good_plugin_is_loaded_and_its_connector_found(site: Site) -> None:
         (f"{HOOK}connectors():\n    sys.exit()", "failed", ["tried to end the program", "connectors()"]),
         (f"{HOOK}connectors():\n    return ['Acme']", "failed", ["type str", "Source, Enricher or Channel"]),
         (f"{HOOK}connectors():\n    return [Connector]", "failed", ["Source, Enricher or Channel"]),
-        (GOOD.replace('name = "{name}"', "pass"), "failed", ["class Acme", "needs a name"]),
-        (GOOD.replace('name = "{name}"', 'name = "No Good"'), "failed", ["class Acme", "needs a name"]),
-        (GOOD.replace('name = "{name}"', 'name = "acme"; Config = dict'), "failed", ["Config", "ConnectorConfig"]),
+        (named("pass"), "failed", ["class Acme", "needs a name"]),
+        (named('name = "No Good"'), "failed", ["class Acme", "needs a name"]),
+        (named('name = "acme"; Config = dict'), "failed", ["Config", "ConnectorConfig"]),
         (GOOD.replace("[Acme]", "[Acme, Acme]"), "failed", ["'acme' twice"]),
-        (
-            GOOD.replace('name = "{name}"', 'name = "acme"; api = 99'),
-            "incompatible",
-            ["version 99", "version 1", "update F"],
-        ),
-        (GOOD.replace('name = "{name}"', 'name = "acme"; api = 0'), "incompatible", ["version 0", "update the plugin"]),
+        (named('name = "acme"; api = 99'), "incompatible", ["version 99", "version 1", "update F"]),
+        (named('name = "acme"; api = 0'), "incompatible", ["version 0", "update the plugin"]),
         (f"{HOOK}mappings():\n  return [pathlib.Path('nowhere.toml')]", "failed", ["mappings()", "nowhere.toml"]),
         (f"{HOOK}converters():\n    return {{'x': 3}}", "failed", ["converters()", "functions"]),
     ],
@@ -333,7 +335,7 @@ Acme.open_file = lambda self: None
 
 
 def test_the_api_version_explains_a_hook_of_a_later_contract(site: Site) -> None:
-    source = GOOD.replace('name = "{name}"', 'name = "acme"; api = 2')
+    source = named('name = "acme"; api = 2')
     site.install("acme", source + "\n@hookimpl\ndef dashboards():\n    return []\n")
     assert plugin(site.load(), "acme").state == "incompatible"
 

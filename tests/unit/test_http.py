@@ -303,7 +303,7 @@ def test_a_redirect_on_the_same_host_is_followed(http: Http, web: Web) -> None:
 @pytest.mark.parametrize("door", ["redirect", "next page"])
 def test_an_address_that_leads_elsewhere_is_refused(http: Http, web: Web, door: str, target: str, words: str) -> None:
     offer(web, door, target)
-    with pytest.raises(SourceUnavailable, match=words):
+    with pytest.raises(SourceUnavailable, match=words.replace("another host", f"{door} to another host")):
         list(http.pages(f"{HOST}/a", next_link))
 
 
@@ -440,12 +440,6 @@ def test_pages_without_end_end(http: Http) -> None:
         web.add_callback("GET", f"{HOST}/a", lambda sent: (200, {}, f'{{"next": "/a?n={len(web.calls)}"}}'))
         with pytest.raises(SourceUnavailable, match=r"more than 25 pages.*\(size\).*\(max_pages\)"):
             list(http.pages(f"{HOST}/a", next_link, max_pages=25))
-
-
-def test_a_next_page_on_another_host_is_refused(http: Http, web: Web) -> None:
-    web.get(f"{HOST}/a", json={"next": "https://evil.example/a"})
-    with pytest.raises(SourceUnavailable, match=r"the next page to another host \(evil\.example\)"):
-        list(http.pages(f"{HOST}/a", next_link))
 
 
 def test_a_web_page_among_the_pages_is_recognised(http: Http, web: Web) -> None:
