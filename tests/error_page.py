@@ -120,11 +120,11 @@ class Module:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
                 yield from self._in_call(node)
-            elif isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Attribute):
-                if target.attr == "message" and name_of(target.value) == "report":
-                    yield "message", node.value
-            elif isinstance(node, ast.Assign) and name_of(node.targets[0]) in SENTENCES:
-                yield name_of(node.targets[0]), node.value
+            elif isinstance(node, ast.Assign):
+                target = node.targets[0]
+                holder = name_of(target.value) if isinstance(target, ast.Attribute) else ""
+                if name_of(target) in SENTENCES or (holder, name_of(target)) == ("report", "message"):
+                    yield name_of(target), node.value
             elif isinstance(node, ast.AugAssign) and name_of(node.target) in LISTS:
                 yield name_of(node.target), node.value
 

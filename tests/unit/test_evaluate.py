@@ -404,16 +404,10 @@ def test_how_a_record_is_used(criterion: str, evidence: Evidence, status: str, u
     assert only_use(verdict)[1:] == use
 
 
-# -------------------------------------------------------------------------------------- the traps of the field
-
-
 def test_the_college_itself_is_never_judged_from_a_learners_records() -> None:
     verdicts = evaluate(COLLEGES, learner(), TODAY, meaningful_unrecorded="count")
     assert [verdict.criterion for verdict in verdicts] == [criterion.id for criterion, _ in COLLEGES.rules]
     assert "1.1" not in {verdict.criterion for verdict in verdicts}
-
-
-# --------------------------------------------------------------------------------------------- sure and possible
 
 
 def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None:
@@ -424,9 +418,6 @@ def test_what_nobody_called_meaningful_counts_and_is_marked_by_default() -> None
     strict = judge("5.1", facts, unrecorded="unknown")
     assert (*outcome(strict), strict.have) == ("unknown", "quality_not_recorded", 1)
     assert not judge("5.1", learner(TALK, VISIT)).quality_not_recorded
-
-
-# ---------------------------------------------------------------------------------------- what does not count
 
 
 def test_the_next_booked_activity_is_the_earliest_that_would_count() -> None:
@@ -472,9 +463,6 @@ def test_of_one_event_the_better_recorded_one_counts() -> None:
     vague = activity("mock_interview", date(2025, 11, 4), event_key="E1")
     verdict = judge("5.1", learner(vague, activity(event_key="E1", **GOOD)))
     assert [use[1:] for use in verdict.uses] == [("rejected", "duplicate"), ("counted", None)]
-
-
-# ------------------------------------------------------------------------------------------ who feeds what
 
 
 def test_an_overlay_may_turn_it_on(tmp_path: Path) -> None:

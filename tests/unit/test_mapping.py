@@ -160,6 +160,8 @@ OF_FIELDS: dict[str, tuple[str, list[tuple[dict[str, Any], object]]]] = {
     "a path that fails on a row gives nothing": (
         "[fields.title]\nfrom = \"join(',', event.names)\"",
         [({"event": {"names": ["a", "b"]}}, "a,b"), ({"event": {"names": 3}}, None)]),
+    **{f"const is the same for every row, {field}": (f"[fields.{field}]\nconst = {value}", [({}, made)])
+       for field, value, made in (("mode", '"virtual"', "virtual"), ("hours", "2", 2.0), ("stem", "false", False))},
     "first_of takes the first that is not empty": (
         '[fields.title]\nfirst_of = ["a", "b", "c"]',
         [({"a": " ", "b": "B", "c": "C"}, "B"), ({"c": "C"}, "C"), ({"a": "", "b": None}, None)]),
@@ -254,12 +256,6 @@ def test_the_columns_read_include_the_roots_of_paths() -> None:
     mapping = activity('[fields.title]\nfrom = "a.b"\n[fields.sector]\nfrom = "c.x || d[0].y"')
     assert {"a", "a.b", "c", "d", "ref"} <= mapping.columns
     assert mapping.unread(["a", "c", "ref", "notes"]) == ("notes",)
-
-
-def test_const_is_the_same_for_every_row() -> None:
-    mapping = activity('[fields.mode]\nconst = "virtual"\n[fields.hours]\nconst = 2\n[fields.stem]\nconst = false')
-    record = one(mapping)
-    assert (record.mode, record.hours, record.stem) == ("virtual", 2.0, False)
 
 
 @pytest.mark.parametrize(

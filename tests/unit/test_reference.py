@@ -218,7 +218,7 @@ def test_a_service_that_failed_rests_for_every_process(
         assert other.fetch("ncs", KEY, "profile", service).value == "back"
 
 
-def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
+def test_a_success_ends_the_rest(reference: Reference, file: Path, clock: Clock) -> None:
     service = Service("slow, but there")
 
     def slow() -> Any:
@@ -228,9 +228,8 @@ def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
                 other.fetch("ncs", "other", "profile", service)
         return service()
 
-    with opened(file, clock) as reference:
-        assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
-        assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
+    assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
+    assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
 
 
 def test_a_question_that_fails_is_not_asked_again_and_stands_in_nobodys_way(file: Path, clock: Clock) -> None:
@@ -328,7 +327,7 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
 # Words that somebody typed
 
 
-def test_what_is_not_to_be_remembered_is_nowhere(file: Path, tmp_path: Path, clock: Clock) -> None:
+def test_what_is_not_to_be_remembered_is_nowhere(reference: Reference, file: Path, tmp_path: Path) -> None:
     service = Service([CANARY])
 
     def asks() -> Any:
@@ -336,17 +335,16 @@ def test_what_is_not_to_be_remembered_is_nowhere(file: Path, tmp_path: Path, clo
         return service()
 
     seen: list[bytes] = []
-    with opened(file, clock) as reference:
-        for _ in range(2):
-            reply = reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
-            assert reply == ([CANARY], date(2026, 11, 2), False)
-        service.answer = down()
-        with pytest.raises(SourceUnavailable):
-            reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
-        assert service.calls == 3
-        assert list(reference.entries()) == []
-        assert reference.export(tmp_path / "export") == 0
-        assert all(found and CANARY.encode() not in found for found in [*seen, everything_in(file.parent)])
+    for _ in range(2):
+        reply = reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+        assert reply == ([CANARY], date(2026, 11, 2), False)
+    service.answer = down()
+    with pytest.raises(SourceUnavailable):
+        reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+    assert service.calls == 3
+    assert list(reference.entries()) == []
+    assert reference.export(tmp_path / "export") == 0
+    assert all(found and CANARY.encode() not in found for found in [*seen, everything_in(file.parent)])
 
 
 def everything_in(folder: Path) -> bytes:
@@ -592,19 +590,18 @@ def test_a_killed_process_frees_its_question_and_its_call_counts(file: Path, tmp
 # What is remembered
 
 
-def test_what_is_remembered_can_be_looked_at_and_forgotten(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        assert reference.peek("ncs", KEY) is None
-        assert (list(reference.entries()), reference.forget(), file.exists()) == ([], 0, False)
-        for service in ("ncs", "lmiforall", "maps"):
-            reference.fetch(service, KEY, "codes", Service(service))
-        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
-        clock.later(days=181)
-        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
-        at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
-        assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
-        assert reference.forget("ncs") == 1
-        assert (reference.peek("ncs", KEY), reference.forget(), list(reference.entries())) == (None, 2, [])
+def test_what_is_remembered_can_be_looked_at_and_forgotten(reference: Reference, file: Path, clock: Clock) -> None:
+    assert reference.peek("ncs", KEY) is None
+    assert (list(reference.entries()), reference.forget(), file.exists()) == ([], 0, False)
+    for service in ("ncs", "lmiforall", "maps"):
+        reference.fetch(service, KEY, "codes", Service(service))
+    assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
+    clock.later(days=181)
+    assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
+    at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
+    assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
+    assert reference.forget("ncs") == 1
+    assert (reference.peek("ncs", KEY), reference.forget(), list(reference.entries())) == (None, 2, [])
 
 
 def test_the_file_is_made_with_the_first_answer_and_private(tmp_path: Path, clock: Clock) -> None:
@@ -767,11 +764,10 @@ def test_an_export_carries_a_dead_services_answers(tmp_path: Path, clock: Clock)
         assert reference.fetch("ncs", KEY, "pay", Service(down())) == ("kept", date(2026, 11, 2), True)
 
 
-def test_an_export_of_nothing_makes_no_database(file: Path, tmp_path: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        assert reference.export(tmp_path / "export") == 0
-        assert not file.exists()
-        assert reference.import_(tmp_path / "export") == (0, 0)
+def test_an_export_of_nothing_makes_no_database(reference: Reference, file: Path, tmp_path: Path) -> None:
+    assert reference.export(tmp_path / "export") == 0
+    assert not file.exists()
+    assert reference.import_(tmp_path / "export") == (0, 0)
 
 
 def test_an_export_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, clock: Clock) -> None:
