@@ -42,11 +42,8 @@ LISTS = ("problems", "messages", "warnings")
 """Where sentences are collected: they are appended, added or set."""
 
 SPEAKERS = {
-    "_words/faults.py": ("unknown", "sentence", "_about_table", "_unknown_table", "_must"),
-    "_plugins/admission.py": (
-        *("instance_problem", "_class_problem", "_stream_problem"),
-        *("_marked_problem", "_unmarked_problem", "_argument_problem"),
-    ),
+    "_words/faults.py": ("unknown", "sentence", "_must"),
+    "_plugins/admission.py": ("instance_problem", "_marked_problem", "_unmarked_problem"),
 }
 """Functions that return sentences to other files."""
 
@@ -125,21 +122,21 @@ class Module:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
                 yield from self._in_call(node)
-            elif isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Attribute):
-                if target.attr == "message" and _name(target.value) == "report":
-                    yield "message", node.value
-            elif isinstance(node, ast.Assign) and _name(node.targets[0]) in SENTENCES:
-                yield _name(node.targets[0]), node.value
-            elif isinstance(node, ast.AugAssign) and _name(node.target) in LISTS:
-                yield _name(node.target), node.value
+            elif isinstance(node, ast.Assign):
+                target = node.targets[0]
+                holder = name_of(target.value) if isinstance(target, ast.Attribute) else ""
+                if name_of(target) in SENTENCES or (holder, name_of(target)) == ("report", "message"):
+                    yield name_of(target), node.value
+            elif isinstance(node, ast.AugAssign) and name_of(node.target) in LISTS:
+                yield name_of(node.target), node.value
 
     def _in_call(self, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-        name = _name(node.func)
+        name = name_of(node.func)
         if name == "say" and isinstance(node.func, ast.Name):
             return  # what a command prints; a report's `say` is a message
         if name in SAID and len(node.args) > SAID[name]:
             yield name, node.args[SAID[name]]
-        holder = _name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        holder = name_of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if name in ("append", "setdefault") and holder in LISTS:
             yield holder, node.args[-1]
 
@@ -190,12 +187,13 @@ class Module:
                 return [text.replace("{}", "…") for text in self.texts(value, depth + 1)]
             case ast.Call(func=ast.Attribute(attr="join" | "fromkeys"), args=[*_, inner]):
                 return self.texts(inner, depth + 1)
-            case ast.Call(func=function) if _name(function) in self.functions and _name(function) not in SAID:
-                return [text for each in self._returns(_name(function)) for text in self.texts(each, depth + 1)]
+            case ast.Call(func=function) if name_of(function) in self.functions and name_of(function) not in SAID:
+                return [text for each in self._returns(name_of(function)) for text in self.texts(each, depth + 1)]
         return []
 
 
-def _name(node: ast.AST) -> str:
+def name_of(node: ast.AST) -> str:
+    """Return the name or the last attribute of an expression; nothing where it has none."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
@@ -204,9 +202,9 @@ def _part(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     value = node.value if isinstance(node, ast.FormattedValue) else node
-    if isinstance(value, ast.Attribute) and value.attr == "name" and _name(value.value) != "self":
+    if isinstance(value, ast.Attribute) and value.attr == "name" and name_of(value.value) != "self":
         value = value.value
-    name = _name(value.func if isinstance(value, ast.Call) else value)
+    name = name_of(value.func if isinstance(value, ast.Call) else value)
     if name in GUESSES:
         return ""
     is_vague = isinstance(value, ast.Call) or not name.islower() or name.startswith("__") or name in VAGUE

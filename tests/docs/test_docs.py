@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import pytest
 from colleges import usual_college
 from command_line import PROGRAM, run
+from error_page import name_of
 from http_server import Answer, HttpServer, Request, json_answer
 from plugins import install as install_plugin
 from pydantic import BaseModel
@@ -231,17 +232,19 @@ def test_a_configuration_that_is_wrong_would_be_seen(tmp_path: Path, plugins: Ho
         test_configurations_load(wrong, tmp_path, plugins)
 
 
+def college_with_a_csv_file(folder: Path, stream: str, mapping: str, more: str = "") -> Path:
+    config = folder / "fingerpost.toml"
+    source = f'[[connector]]\ntype = "csv"\nname = "x"\npath = "x.csv"\nstream = "{stream}"\nmapping = "{mapping}"\n'
+    config.write_text(COLLEGE + source + more, encoding="utf-8")
+    return config
+
+
 @pytest.mark.parametrize(
     "shown", [one for path in OURS for one in blocks(path, "toml") if one.name.startswith("mappings/")], ids=str
 )
 def test_mappings_compile(shown: Block, tmp_path: Path, plugins: Host) -> None:
     mappings_of(shown.page, tmp_path)
-    config = tmp_path / "fingerpost.toml"
-    config.write_text(
-        f'{COLLEGE}[[connector]]\ntype = "csv"\nname = "x"\npath = "x.csv"\nstream = "activities"\n'
-        f'mapping = "{Path(shown.name).stem}"\n',
-        encoding="utf-8",
-    )
+    config = college_with_a_csv_file(tmp_path, "activities", Path(shown.name).stem)
     with College.open(config, host=plugins) as college:
         assert college._opened.source("x").name == "x"
 
@@ -478,13 +481,7 @@ def test_the_mapping_that_extends_another_does_what_is_said(tmp_path: Path, plug
         "2,L1,Careers interview,07/10/2025,A. Person\n",
         encoding="utf-8",
     )
-    config = tmp_path / "fingerpost.toml"
-    config.write_text(
-        f'{COLLEGE}[[connector]]\ntype = "csv"\nname = "x"\npath = "x.csv"\nstream = "activities"\n'
-        'mapping = "careers-log"\n',
-        encoding="utf-8",
-    )
-    with College.open(config, host=plugins) as college:
+    with College.open(college_with_a_csv_file(tmp_path, "activities", "careers-log"), host=plugins) as college:
         rows_made = [
             {one.field: one.result for one in college.explain_mapping("x", number).fields} for number in ("1", "2")
         ]
@@ -787,7 +784,7 @@ def codes_in_the_program() -> set[str]:
     for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("connectors/*/*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _name(node.func) in calls:
+            if isinstance(node, ast.Call) and name_of(node.func) in calls:
                 parts: list[ast.expr] = [*node.args, *(keyword.value for keyword in node.keywords)]
                 found |= {str(one.value) for one in parts if isinstance(one, ast.Constant)}
             elif _sets_a_reason(node):
@@ -802,12 +799,6 @@ def _sets_a_reason(node: ast.AST) -> bool:
         return node.name == "_unreadable"
     targets = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
     return isinstance(node, ast.Assign) and not {"reason", "_CODES"}.isdisjoint(targets)
-
-
-def _name(function: ast.expr) -> str:
-    return (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
 
 
 _OF_PYDANTIC = {key for key in compiler._CODES if key not in compiler._CODES.values()}
@@ -863,12 +854,8 @@ def test_every_part_of_the_message_is_explained(demo: Path) -> None:
 
 @pytest.mark.parametrize("column", ["learner_ref", "row_number"])
 def test_a_column_that_is_kept_out_is_read_by_no_mapping_and_is_no_key(tmp_path: Path, column: str) -> None:
-    config = tmp_path / "fingerpost.toml"
-    config.write_text(
-        f'{COLLEGE}[[connector]]\ntype = "csv"\nname = "x"\npath = "x.csv"\nstream = "learners"\n'
-        f'mapping = "learners"\nkey = ["row_number"]\n[privacy]\nnever_ingest = ["{column}"]\n',
-        encoding="utf-8",
-    )
+    more = f'key = ["row_number"]\n[privacy]\nnever_ingest = ["{column}"]\n'
+    config = college_with_a_csv_file(tmp_path, "learners", "learners", more)
     with pytest.raises(fingerpost.ConfigError, match=f'the column "{column}", which .* never_ingest keeps out'):
         College.open(config)
 

@@ -121,20 +121,19 @@ def connector(kind: str, *lines: str) -> dict[str, str]:
 
 def mapping(text: str, *fields: str, stream: str = "activities") -> dict[str, str]:
     tables = "".join(f'[fields.{name}]\nfrom = "Column"\n' for name in fields)
-    text = text if text.startswith("[") else f"{text}\n"
     head = f'schema_version = 1\nstream = "{stream}"\nkey = ["Ref"]\n'
-    config = OWN_LOG.replace("activities", stream)
-    whole = head + tables + text if text.startswith("[") else head + text + tables
-    return {"fingerpost.toml": config, "mappings/own.toml": whole}
+    whole = f"{head}{tables}{text}" if text.startswith("[") else f"{head}{text}\n{tables}"
+    return {"fingerpost.toml": OWN_LOG.replace("activities", stream), "mappings/own.toml": whole}
 
 
 def framework(*lines: str) -> dict[str, str]:
-    return {
-        "fingerpost.toml": f'{COLLEGE}[benchmarks]\nframework = "ours"\n',
-        "frameworks/ours.toml": TALKS + "".join(lines),
-    }
+    return OURS | {"frameworks/ours.toml": TALKS + "".join(lines)}
 
 
+LOGGED = {"fingerpost.toml": LOG + 'path = "log.csv"\nmapping = "careers-log"\n'}
+SAME = {"fingerpost.toml": f'{COLLEGE}[identity]\ncrosswalk = "same.csv"\n'}
+OURS = {"fingerpost.toml": f'{COLLEGE}[benchmarks]\nframework = "ours"\n'}
+ILR = connector("ilr", 'path = "ilr.xml"\n')
 ACTIVITY = ("learner_ref", "kind", "starts_on")
 BENCHES: dict[str, dict[str, str]] = {
     "file": {"fingerpost.toml": "CAUSE\n"},
@@ -145,14 +144,8 @@ BENCHES: dict[str, dict[str, str]] = {
         for name in ("alerts", "benchmarks", "labour_market", "network", "precedence", "store")
     },
     "keep_days": {"fingerpost.toml": f"{COLLEGE}[labour_market]\nCAUSE\n"},
-    "crosswalk": {
-        "fingerpost.toml": f'{COLLEGE}[identity]\ncrosswalk = "same.csv"\n',
-        "same.csv": "ukprn,learner_ref,same_as_ukprn,same_as_learner_ref\nCAUSE\n",
-    },
-    "header of a crosswalk": {
-        "fingerpost.toml": f'{COLLEGE}[identity]\ncrosswalk = "same.csv"\n',
-        "same.csv": "CAUSE\n",
-    },
+    "crosswalk": SAME | {"same.csv": "ukprn,learner_ref,same_as_ukprn,same_as_learner_ref\nCAUSE\n"},
+    "header of a crosswalk": SAME | {"same.csv": "CAUSE\n"},
     "occupations": {
         "fingerpost.toml": f'{COLLEGE}[labour_market]\ncrosswalk = "jobs.csv"\n',
         "jobs.csv": "occupation,soc\nCAUSE\n",
@@ -164,11 +157,11 @@ BENCHES: dict[str, dict[str, str]] = {
     "csv": {"fingerpost.toml": LOG + 'path = "log.csv"\nmapping = "careers-log"\nCAUSE\n', "log.csv": "activity_id\n"},
     "path": {"fingerpost.toml": LOG + 'mapping = "careers-log"\nCAUSE\n'},
     "name of a mapping": {"fingerpost.toml": LOG + 'path = "log.csv"\nCAUSE\n'},
-    "log.csv": {"fingerpost.toml": LOG + 'path = "log.csv"\nmapping = "careers-log"\n', "log.csv": "CAUSE\n"},
+    "log.csv": LOGGED | {"log.csv": "CAUSE\n"},
     "jsonl": connector("jsonl", "CAUSE"),
-    "ilr": connector("ilr", 'path = "ilr.xml"\n') | {"ilr.xml": "CAUSE\n<Message/>"},
-    "empty ILR file": connector("ilr", 'path = "ilr.xml"\n') | {"ilr.xml": ""},
-    "in an ILR file": connector("ilr", 'path = "ilr.xml"\n')
+    "ilr": ILR | {"ilr.xml": "CAUSE\n<Message/>"},
+    "empty ILR file": ILR | {"ilr.xml": ""},
+    "in an ILR file": ILR
     | {"ilr.xml": "<Message>CAUSE<Learner><LearnRefNumber>A1</LearnRefNumber></Learner></Message>"},
     "rest": connector("rest", "CAUSE\n", LISTED),
     "rest service": connector("rest", SERVICE, "CAUSE\n", LISTED),
@@ -199,19 +192,10 @@ BENCHES: dict[str, dict[str, str]] = {
     "framework": framework("CAUSE\n", FOR_LEARNERS),
     "criterion": framework(CRITERION, "CAUSE\n"),
     "criterion for learners": framework(FOR_LEARNERS, "CAUSE\n"),
-    "overlay": {
-        "fingerpost.toml": f'{COLLEGE}[benchmarks]\nframework = "ours"\n',
-        "frameworks/ours.toml": 'schema_version = 1\nextends = "gatsby-colleges-2025"\nCAUSE\n',
-    },
+    "overlay": OURS | {"frameworks/ours.toml": 'schema_version = 1\nextends = "gatsby-colleges-2025"\nCAUSE\n'},
     "a folder": {},
-    "strangers": {
-        "fingerpost.toml": LOG + 'path = "log.csv"\nmapping = "careers-log"\n',
-        "log.csv": "activity_id,learner_ref,activity_type,date\nE1,A1,Employer talk,2025-10-06\n",
-    },
-    "a college": {
-        "fingerpost.toml": LOG + 'path = "log.csv"\nmapping = "careers-log"\n',
-        "log.csv": "activity_id,learner_ref,activity_type,date\n",
-    },
+    "strangers": LOGGED | {"log.csv": "activity_id,learner_ref,activity_type,date\nE1,A1,Employer talk,2025-10-06\n"},
+    "a college": LOGGED | {"log.csv": "activity_id,learner_ref,activity_type,date\n"},
 }
 """Where a cause is put: files by name, with CAUSE where it goes. A cause that is a command is run there."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     MakeHttp = Callable[..., Http]
+    Web = responses.RequestsMock
 
 HOST = "https://ilp.example.ac.uk"
 SECRET = "k3y/with+odd=signs"
@@ -66,7 +67,7 @@ def next_link(page: requests.Response) -> str | None:
     return link
 
 
-def offer(web: responses.RequestsMock, door: str, target: str) -> None:
+def offer(web: Web, door: str, target: str) -> None:
     """Let the first answer lead to `target`; a header comes as the bytes that were sent, each a letter."""
     if door == "redirect":
         web.get(f"{HOST}/a", status=302, headers={"Location": target.encode().decode("latin-1")})
@@ -82,7 +83,7 @@ def http(make: MakeHttp) -> Http:
 # Answers
 
 
-def test_json_is_returned_and_what_was_asked_is_sent(http: Http, web: responses.RequestsMock) -> None:
+def test_json_is_returned_and_what_was_asked_is_sent(http: Http, web: Web) -> None:
     matchers = [
         responses.matchers.query_param_matcher({"page": "2"}),
         responses.matchers.header_matcher({"Authorization": "Bearer x"}),
@@ -92,110 +93,71 @@ def test_json_is_returned_and_what_was_asked_is_sent(http: Http, web: responses.
     assert found == {"items": [1, 2]}
 
 
-def test_a_byte_order_mark_before_json_is_no_fault(http: Http, web: responses.RequestsMock) -> None:
+def test_a_byte_order_mark_before_json_is_no_fault(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", body='\ufeff{"a": 1}'.encode())
     assert http.json(f"{HOST}/a") == {"a": 1}
 
 
-def test_404_comes_back_to_the_caller(http: Http, web: responses.RequestsMock) -> None:
-    web.get(f"{HOST}/learners/1", status=404)
-    assert http.get(f"{HOST}/learners/1").status_code == 404
-
-
-def test_404_is_an_error_where_json_is_wanted(http: Http, web: responses.RequestsMock) -> None:
-    web.get(f"{HOST}/learners", status=404)
-    with pytest.raises(SourceUnavailable, match=r"ilp\.example\.ac\.uk answered with status 404"):
-        http.json(f"{HOST}/learners")
-
-
-def test_accept_hands_other_statuses_to_the_caller(http: Http, web: responses.RequestsMock) -> None:
-    web.post(f"{HOST}/notes", status=409)
-    assert http.post(f"{HOST}/notes", json={}, accept=(409,)).status_code == 409
-
-
-def test_an_answer_that_nothing_changed_is_no_data(http: Http, web: responses.RequestsMock) -> None:
-    for _ in range(2):
-        web.get(f"{HOST}/a", status=304)
-    with pytest.raises(SourceUnavailable, match=r"nothing has changed \(status 304\)"):
-        http.json(f"{HOST}/a")
-    assert http.get(f"{HOST}/a", headers={"If-None-Match": "1"}).status_code == 304
-
-
-def test_an_answer_without_a_body_is_no_json_unless_it_is_accepted(http: Http, web: responses.RequestsMock) -> None:
-    for _ in range(2):
-        web.get(f"{HOST}/a", status=204)
-    with pytest.raises(SourceUnavailable, match="not JSON"):
-        http.get(f"{HOST}/a", expect_json=True)
-    assert http.get(f"{HOST}/a", expect_json=True, accept=(204,)).status_code == 204
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_an_auth_error_and_not_tried_again(
-    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
+@pytest.mark.parametrize(
+    ("method", "status", "options"),
+    [
+        ("GET", 404, {}),
+        ("POST", 409, {"json": {}, "accept": (409,)}),
+        ("GET", 304, {"headers": {"If-None-Match": "1"}}),
+        ("GET", 204, {"expect_json": True, "accept": (204,)}),
+    ],
+)
+def test_a_status_that_may_be_expected_comes_back_to_the_caller(
+    http: Http, web: Web, method: str, status: int, options: Any
 ) -> None:
-    web.get(f"{HOST}/a", status=status)
-    with pytest.raises(AuthError, match=rf"refused our credentials \(status {status}\)"):
-        http.get(f"{HOST}/a")
-    assert pauses == []
+    web.add(method, f"{HOST}/a", status=status)
+    assert http.request(method, f"{HOST}/a", **options).status_code == status
 
 
-def test_a_proxy_that_wants_credentials_is_named(http: Http, web: responses.RequestsMock) -> None:
-    web.get(f"{HOST}/a", status=407)
-    with pytest.raises(AuthError, match="web proxy"):
-        http.get(f"{HOST}/a")
+WEB_PAGE = re.escape(
+    "ilp.example.ac.uk answered with a web page instead of data; is the address right and the key valid?"
+)
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"),
+    ("expect_json", "reply", "error", "words"),
     [
-        ("<!DOCTYPE html><title>Sign in</title>", "application/json"),
-        ("\n  <html></html>", "text/plain"),
-        ("Sign in", "text/html; charset=utf-8"),
+        (True, {"status": 404}, SourceUnavailable, r"ilp\.example\.ac\.uk answered with status 404"),
+        (True, {"status": 304}, SourceUnavailable, r"nothing has changed \(status 304\)"),
+        (True, {"status": 204}, SourceUnavailable, "not JSON"),
+        *((False, {"status": status}, AuthError, rf"refused our credentials \(status {status}\)")
+          for status in (401, 403)),
+        (False, {"status": 407}, AuthError, "web proxy"),
+        *((False, {"status": status}, SourceUnavailable, f"status {status}") for status in (400, 405, 410, 501)),
+        (True, {"body": "<!DOCTYPE html><title>Sign in</title>"}, SourceUnavailable, f"^{WEB_PAGE}$"),
+        (True, {"body": "\n  <html></html>", "content_type": "text/plain"}, SourceUnavailable, f"^{WEB_PAGE}$"),
+        (True, {"body": "Sign in", "content_type": "text/html; charset=utf-8"}, SourceUnavailable, f"^{WEB_PAGE}$"),
+        *((True, {"body": body}, SourceUnavailable, "something that is not JSON")
+          for body in ("", "{", "learner: Amelia", "[" * 100_000)),
     ],
-)
-def test_a_web_page_instead_of_data_is_recognised(
-    http: Http, web: responses.RequestsMock, body: str, content_type: str
+)  # fmt: skip
+def test_what_is_no_data_is_an_error_that_shows_nothing_and_is_not_tried_again(
+    http: Http, web: Web, pauses: list[float], expect_json: bool, reply: Any, error: type[Exception], words: str
 ) -> None:
-    web.get(f"{HOST}/a", body=body, content_type=content_type)
-    with pytest.raises(SourceUnavailable) as caught:
-        http.json(f"{HOST}/a")
-    assert caught.value.message == (
-        "ilp.example.ac.uk answered with a web page instead of data; is the address right and the key valid?"
-    )
-
-
-@pytest.mark.parametrize("body", ["", "{", "learner: Amelia", "[" * 100_000], ids=["empty", "cut", "text", "deep"])
-def test_what_is_no_json_is_refused_without_being_shown(http: Http, web: responses.RequestsMock, body: str) -> None:
-    web.get(f"{HOST}/a", body=body, content_type="application/json")
-    with pytest.raises(SourceUnavailable, match="something that is not JSON") as caught:
-        http.json(f"{HOST}/a")
-    assert "Amelia" not in f"{caught.value!r} {caught.value.detail}"
+    web.get(f"{HOST}/a", **{"content_type": "application/json", **reply})
+    with pytest.raises(error, match=words) as caught:
+        http.json(f"{HOST}/a") if expect_json else http.get(f"{HOST}/a")
+    assert pauses == []
+    assert "Amelia" not in f"{caught.value!r} {vars(caught.value)}"
 
 
 # Trying again
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_passing_status_is_tried_again(
-    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
-) -> None:
+def test_a_passing_status_is_tried_again(http: Http, web: Web, pauses: list[float], status: int) -> None:
     web.get(f"{HOST}/a", status=status)
     web.get(f"{HOST}/a", json={"ok": True})
     assert http.json(f"{HOST}/a") == {"ok": True}
     assert len(pauses) == 1
 
 
-@pytest.mark.parametrize("status", [400, 405, 410, 501])
-def test_other_statuses_are_not_tried_again(
-    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
-) -> None:
-    web.get(f"{HOST}/a", status=status)
-    with pytest.raises(SourceUnavailable, match=f"status {status}"):
-        http.get(f"{HOST}/a")
-    assert pauses == []
-
-
-def test_pauses_grow_and_the_attempts_end(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
+def test_pauses_grow_and_the_attempts_end(http: Http, web: Web, pauses: list[float]) -> None:
     for _ in range(ATTEMPTS):
         web.get(f"{HOST}/a", status=503)
     with pytest.raises(SourceUnavailable, match=r"not available \(status 503\)"):
@@ -203,7 +165,7 @@ def test_pauses_grow_and_the_attempts_end(http: Http, web: responses.RequestsMoc
     assert all(low <= pause <= low + 1 for low, pause in zip([1, 2, 4, 8], pauses, strict=True))
 
 
-def test_a_connection_error_is_tried_again(http: Http, web: responses.RequestsMock) -> None:
+def test_a_connection_error_is_tried_again(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", body=requests.ConnectionError("reset"))
     web.get(f"{HOST}/a", body=requests.Timeout("slow"))
     web.get(f"{HOST}/a", json=1)
@@ -211,9 +173,7 @@ def test_a_connection_error_is_tried_again(http: Http, web: responses.RequestsMo
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_post_is_not_repeated_unless_told_that_it_may(
-    http: Http, web: responses.RequestsMock, pauses: list[float], status: int
-) -> None:
+def test_a_post_is_not_repeated_unless_told_that_it_may(http: Http, web: Web, pauses: list[float], status: int) -> None:
     web.post(f"{HOST}/notes", status=status)
     with pytest.raises(SourceUnavailable):
         http.post(f"{HOST}/notes", json={"text": "x"})
@@ -224,36 +184,30 @@ def test_a_post_is_not_repeated_unless_told_that_it_may(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "delete"])
-def test_methods_that_may_be_repeated_are(http: Http, web: responses.RequestsMock, method: str) -> None:
+def test_methods_that_may_be_repeated_are(http: Http, web: Web, method: str) -> None:
     web.add(method.upper(), f"{HOST}/a", status=502)
     web.add(method.upper(), f"{HOST}/a", status=204)
     assert http.request(method, f"{HOST}/a").status_code == 204
 
 
-def test_retry_after_in_seconds_is_honoured(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
-    web.get(f"{HOST}/a", status=429, headers={"Retry-After": "37"})
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"Retry-After": "37"}, 37.0),
+        # A date is read against the host's own clock, however wrong.
+        (503, {"Date": "Mon, 01 Jan 2001 00:00:00 GMT", "Retry-After": "Mon, 01 Jan 2001 00:00:41 GMT"}, 41.0),
+    ],
+)
+def test_retry_after_is_honoured(
+    http: Http, web: Web, pauses: list[float], status: int, headers: dict[str, str], seconds: float
+) -> None:
+    web.get(f"{HOST}/a", status=status, headers=headers)
     web.get(f"{HOST}/a", json={})
     http.get(f"{HOST}/a")
-    assert pauses == [37.0]
+    assert pauses == [seconds]
 
 
-def test_retry_after_as_a_date_is_read_against_the_hosts_own_clock(
-    http: Http, web: responses.RequestsMock, pauses: list[float]
-) -> None:
-    wrong_clock = datetime(2001, 1, 1, tzinfo=UTC)
-    headers = {
-        "Date": format_datetime(wrong_clock, usegmt=True),
-        "Retry-After": format_datetime(wrong_clock + timedelta(seconds=41), usegmt=True),
-    }
-    web.get(f"{HOST}/a", status=503, headers=headers)
-    web.get(f"{HOST}/a", json={})
-    http.get(f"{HOST}/a")
-    assert pauses == [41.0]
-
-
-def test_a_wait_beyond_our_patience_ends_the_request_at_once(
-    http: Http, web: responses.RequestsMock, pauses: list[float]
-) -> None:
+def test_a_wait_beyond_our_patience_ends_the_request_at_once(http: Http, web: Web, pauses: list[float]) -> None:
     web.get(f"{HOST}/a", status=429, headers={"Retry-After": "3600"})
     with pytest.raises(RateLimited, match="come back in 3600 seconds") as caught:
         http.get(f"{HOST}/a")
@@ -261,7 +215,7 @@ def test_a_wait_beyond_our_patience_ends_the_request_at_once(
     assert pauses == []
 
 
-def test_patience_counts_all_waits_of_a_request(http: Http, web: responses.RequestsMock, pauses: list[float]) -> None:
+def test_patience_counts_all_waits_of_a_request(http: Http, web: Web, pauses: list[float]) -> None:
     for _ in range(3):
         web.get(f"{HOST}/a", status=429, headers={"Retry-After": "50"})
     with pytest.raises(RateLimited):
@@ -307,7 +261,7 @@ def test_an_unencrypted_address_is_refused(http: Http) -> None:
         http.get("http://ilp.example.ac.uk/a")
 
 
-def test_only_the_connectors_own_hosts_may_be_asked(make: MakeHttp, web: responses.RequestsMock) -> None:
+def test_only_the_connectors_own_hosts_may_be_asked(make: MakeHttp, web: Web) -> None:
     http = make(base_hosts=["ILP.example.ac.uk"])
     web.get(f"{HOST}/a", json=1)
     assert http.json(f"{HOST}/a") == 1
@@ -315,7 +269,7 @@ def test_only_the_connectors_own_hosts_may_be_asked(make: MakeHttp, web: respons
         http.get("https://evil.example/a")
 
 
-def test_the_hosts_that_may_be_asked_may_be_spelt_in_any_way(make: MakeHttp, web: responses.RequestsMock) -> None:
+def test_the_hosts_that_may_be_asked_may_be_spelt_in_any_way(make: MakeHttp, web: Web) -> None:
     http = make(base_hosts=["coll\u00e8ge.example", "::1"])
     web.get("https://xn--collge-6ua.example/a", json=1)
     web.get("http://[::1]:8000/a", json=2)
@@ -323,7 +277,7 @@ def test_the_hosts_that_may_be_asked_may_be_spelt_in_any_way(make: MakeHttp, web
     assert http.json("http://[::1]:8000/a") == 2
 
 
-def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.RequestsMock) -> None:
+def test_a_redirect_on_the_same_host_is_followed(http: Http, web: Web) -> None:
     web.get(f"{HOST}/old", status=301, headers={"Location": "/new?a=1"})
     web.get(f"{HOST}/new?a=1", json="moved")
     assert http.json(f"{HOST}/old", params={"b": "2"}) == "moved"
@@ -347,25 +301,23 @@ def test_a_redirect_on_the_same_host_is_followed(http: Http, web: responses.Requ
     ],
 )
 @pytest.mark.parametrize("door", ["redirect", "next page"])
-def test_an_address_that_leads_elsewhere_is_refused(
-    http: Http, web: responses.RequestsMock, door: str, target: str, words: str
-) -> None:
+def test_an_address_that_leads_elsewhere_is_refused(http: Http, web: Web, door: str, target: str, words: str) -> None:
     offer(web, door, target)
-    with pytest.raises(SourceUnavailable, match=words):
+    with pytest.raises(SourceUnavailable, match=words.replace("another host", f"{door} to another host")):
         list(http.pages(f"{HOST}/a", next_link))
 
 
 @pytest.mark.parametrize("door", ["redirect", "next page"])
 @pytest.mark.parametrize("target", ["http://ilp.example.ac.uk/b?n=1", "http://ILP.example.ac.uk:80/b?n=1"])
 def test_a_service_that_calls_its_own_pages_http_is_asked_by_https(
-    http: Http, web: responses.RequestsMock, door: str, target: str
+    http: Http, web: Web, door: str, target: str
 ) -> None:
     offer(web, door, target)
     web.get(f"{HOST}/b?n=1", json={})
     assert [page.url for page in http.pages(f"{HOST}/a", next_link)][-1] == f"{HOST}/b?n=1"
 
 
-def test_a_blank_in_a_query_is_sent_as_one(http: Http, web: responses.RequestsMock) -> None:
+def test_a_blank_in_a_query_is_sent_as_one(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", json={"next": "/a?since=2026-02-01 09:00"})
     web.get(f"{HOST}/a?since=2026-02-01%2009:00", json={})
     assert len(list(http.pages(f"{HOST}/a", next_link))) == 2
@@ -420,15 +372,13 @@ def test_a_key_is_sent_to_no_other_host_whatever_the_link(door: str, target: str
         assert set(places) <= {("ilp.example.ac.uk", 443)}
 
 
-def test_a_redirected_post_is_refused(http: Http, web: responses.RequestsMock) -> None:
+def test_a_redirected_post_is_refused(http: Http, web: Web) -> None:
     web.post(f"{HOST}/a", status=302, headers={"Location": "/b"})
     with pytest.raises(SourceUnavailable, match="redirected a POST"):
         http.post(f"{HOST}/a")
 
 
-def test_the_pace_is_asked_for_before_every_request_and_costs_no_time(
-    make: MakeHttp, web: responses.RequestsMock
-) -> None:
+def test_the_pace_is_asked_for_before_every_request_and_costs_no_time(make: MakeHttp, web: Web) -> None:
     waited = [0.0]
     http = make(clock=lambda: sum(waited), timeout=5.0)
     web.get(f"{HOST}/a", status=503)
@@ -439,16 +389,14 @@ def test_the_pace_is_asked_for_before_every_request_and_costs_no_time(
     assert waited[1:] == [100.0] * 4
 
 
-def test_redirects_in_a_circle_end(http: Http, web: responses.RequestsMock) -> None:
+def test_redirects_in_a_circle_end(http: Http, web: Web) -> None:
     for _ in range(6):
         web.get(f"{HOST}/a", status=302, headers={"Location": "/a"})
     with pytest.raises(SourceUnavailable, match="more than 5 times"):
         http.get(f"{HOST}/a")
 
 
-def test_the_environment_cannot_redirect_our_traffic(
-    http: Http, web: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_cannot_redirect_our_traffic(http: Http, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:1")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nowhere.pem")
     web.get(f"{HOST}/a", json=1)
@@ -469,7 +417,7 @@ def test_the_configured_proxy_is_used_but_not_for_this_machine(make: MakeHttp) -
 # Pages
 
 
-def test_pages_follow_the_links_to_the_end(http: Http, web: responses.RequestsMock) -> None:
+def test_pages_follow_the_links_to_the_end(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a?size=2", json={"items": [1, 2], "next": "/a?after=2"})
     web.get(f"{HOST}/a?after=2", json={"items": [3], "next": f"{HOST}/a?after=3"})
     web.get(f"{HOST}/a?after=3", json={"items": [], "next": None})
@@ -477,7 +425,7 @@ def test_pages_follow_the_links_to_the_end(http: Http, web: responses.RequestsMo
     assert [item for page in pages for item in page.json()["items"]] == [1, 2, 3]
 
 
-def test_a_circle_of_pages_ends(http: Http, web: responses.RequestsMock) -> None:
+def test_a_circle_of_pages_ends(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", json={"next": "/b"})
     web.get(f"{HOST}/b", json={"next": "/a"})
     web.get(f"{HOST}/a", json={"next": "/b"})
@@ -494,13 +442,7 @@ def test_pages_without_end_end(http: Http) -> None:
             list(http.pages(f"{HOST}/a", next_link, max_pages=25))
 
 
-def test_a_next_page_on_another_host_is_refused(http: Http, web: responses.RequestsMock) -> None:
-    web.get(f"{HOST}/a", json={"next": "https://evil.example/a"})
-    with pytest.raises(SourceUnavailable, match=r"the next page to another host \(evil\.example\)"):
-        list(http.pages(f"{HOST}/a", next_link))
-
-
-def test_a_web_page_among_the_pages_is_recognised(http: Http, web: responses.RequestsMock) -> None:
+def test_a_web_page_among_the_pages_is_recognised(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", json={"next": "/b"})
     web.get(f"{HOST}/b", body="<html>", content_type="text/html")
     with pytest.raises(SourceUnavailable, match="a web page instead of data"):
@@ -511,7 +453,7 @@ def test_a_web_page_among_the_pages_is_recognised(http: Http, web: responses.Req
 
 
 def test_no_error_and_no_log_line_holds_a_secret_a_query_or_an_answer(
-    http: Http, web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+    http: Http, web: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"{HOST}/{SECRET}/k3y%2Fwith%2Bodd%3Dsigns/x"
@@ -525,7 +467,7 @@ def test_no_error_and_no_log_line_holds_a_secret_a_query_or_an_answer(
         assert hidden not in shown
 
 
-def test_the_log_holds_host_path_status_and_attempt(http: Http, web: responses.RequestsMock) -> None:
+def test_the_log_holds_host_path_status_and_attempt(http: Http, web: Web) -> None:
     web.get(f"{HOST}/a", status=502)
     web.get(f"{HOST}/a", json={})
     with capture_logs() as lines:
@@ -584,22 +526,13 @@ def test_a_cut_answer_that_stays_cut_is_an_error(make: MakeHttp, pauses: list[fl
         assert len(server.requests) == 3
 
 
-def test_a_host_that_hangs_is_given_up(make: MakeHttp) -> None:
-    http = make(timeout=0.2, attempts=2)
-    with ScriptedServer(hang) as server:
-        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.2 seconds"):
+@pytest.mark.parametrize("fault", [hang, drip(b"x", seconds=0.05, count=1000)], ids=["hangs", "trickles"])
+def test_a_host_that_does_not_come_to_an_end_is_given_up(make: MakeHttp, fault: Any) -> None:
+    http = make(timeout=0.3, attempts=2)
+    with ScriptedServer(fault) as server:
+        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"):
             http.get(server.url)
         assert len(server.requests) == 2
-
-
-def test_a_trickle_that_resets_every_read_is_given_up(make: MakeHttp) -> None:
-    http = make(timeout=0.3, attempts=1)
-    trickle = drip(b"x", seconds=0.05, count=1000)
-    with (
-        ScriptedServer(trickle) as server,
-        pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 seconds"),
-    ):
-        http.get(server.url)
 
 
 def test_headers_that_trickle_are_given_up(make: MakeHttp) -> None:

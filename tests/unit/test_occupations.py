@@ -50,59 +50,39 @@ def test_the_crosswalk_goes_before_the_code_and_the_title() -> None:
     assert titled.of(None, "Nursery nurses and assistants").occupation is title
 
 
-def test_the_crosswalk_may_correct_a_code() -> None:
-    mine = Occupation("5249", 2010, "5241")
-    assert known(crosswalk={"5241": mine}).of("5241", None) == Found(mine, "crosswalk")
-
-
-def test_a_code_goes_before_a_title() -> None:
-    assert known(2020).of("6121", "Jointer") == Found(Occupation("6121", 2020), "code")
+SAID = {
+    "nursery nurses AND  assistants": "6121",
+    "Engineer, electrical (building)": "5241",
+    "electrical engineer (building)": "5241",
+    "lecturer (Further Education)": "2311",
+    "production planner": "3539",
+    "nursery teacher": "2315",
+    "Teacher, nursery": "2315",
+    "Construction trades": "5319",
+    "construction trades nec": "5319",
+}
+MINE = Occupation("5249", 2010, "5241")
+FITTERS, NURSES = "Electricians and electrical fitters", "Nursery nurses and assistants"
 
 
 @pytest.mark.parametrize(
-    ("words", "soc"),
+    ("occupations", "code", "words", "found"),
     [
-        ("nursery nurses AND  assistants", "6121"),
-        ("Engineer, electrical (building)", "5241"),
-        ("electrical engineer (building)", "5241"),
-        ("lecturer (Further Education)", "2311"),
-        ("production planner", "3539"),
-        ("electrical engineer", None),
-        ("lecturer", None),
-        ("Lecturer (", None),
-        ("Engineer, electrical", None),
-        ("nursery teacher", "2315"),
-        ("Teacher, nursery", "2315"),
-        ("Construction trades", "5319"),
-        ("construction trades nec", "5319"),
+        pytest.param(known(crosswalk={"5241": MINE}), "5241", None, Found(MINE, "crosswalk"), id="code-is-corrected"),
+        pytest.param(known(2020), "6121", "Jointer", Found(Occupation("6121", 2020), "code"), id="code-before-title"),
+        pytest.param(known(), None, FITTERS, Found(Occupation("5241", 2010, FITTERS), "title"), id="edition-2010"),
+        pytest.param(known(2020), None, FITTERS, Found(Occupation("5249", 2020, FITTERS), "title"), id="edition-2020"),
+        pytest.param(known(2020), None, NURSES, Found(Occupation("6121", 2010, NURSES), "title"), id="other-edition"),
+        pytest.param(known(), None, "jointer", Found(None, "several"), id="several"),
+        # A title counts in the forms in which people say it, and what is not the very title is unknown.
+        *((known(), None, words, Found(Occupation(soc, 2010, words), "title")) for words, soc in SAID.items()),
+        *((known(), None, words, Found(None, "unknown"))
+          for words in (None, "", "something with cars", "electric", "nursery", "Electrician", "electrical engineer",
+                        "lecturer", "Lecturer (", "Engineer, electrical")),
     ],
-)
-def test_a_title_counts_in_the_forms_in_which_people_say_it(words: str, soc: str | None) -> None:
-    found = known().of(None, words)
-    assert (found.occupation.soc if found.occupation else None) == soc
-    assert found.how == ("title" if soc else "unknown")
-    assert found.occupation is None or found.occupation.title == words
-
-
-def test_a_title_in_both_editions_is_that_of_the_colleges_edition() -> None:
-    words = "Electricians and electrical fitters"
-    assert known(2010).of(None, words).occupation == Occupation("5241", 2010, words)
-    assert known(2020).of(None, words).occupation == Occupation("5249", 2020, words)
-
-
-def test_a_title_in_the_other_edition_alone_is_found_with_its_edition() -> None:
-    assert known(2020).of(None, "Nursery nurses and assistants").occupation == Occupation(
-        "6121", 2010, "Nursery nurses and assistants"
-    )
-
-
-def test_a_title_of_several_occupations_is_nobodys() -> None:
-    assert known().of(None, "jointer") == Found(None, "several")
-
-
-@pytest.mark.parametrize("words", [None, "", "something with cars", "electric", "nursery", "Electrician"])
-def test_what_is_not_the_very_title_is_unknown(words: str | None) -> None:
-    assert known().of(None, words) == Found(None, "unknown")
+)  # fmt: skip
+def test_what_is_found(occupations: Occupations, code: str | None, words: str | None, found: Found) -> None:
+    assert occupations.of(code, words) == found
 
 
 def test_a_title_with_something_in_brackets_is_not_that_of_all_without() -> None:

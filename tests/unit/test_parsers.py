@@ -214,11 +214,6 @@ def test_the_name_of_a_year_is_read_as_itself(day: date) -> None:
     assert parse_academic_year(academic_year_of(day)) == academic_year_of(day)
 
 
-def test_the_year_turns_on_the_first_of_august() -> None:
-    assert academic_year_of(date(2026, 7, 31)) == "2025/26"
-    assert academic_year_of(date(2026, 8, 1)) == "2026/27"
-
-
 # -- dates ------------------------------------------------------------------------------------------------------------
 
 UNAMBIGUOUS = ["%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y", "%Y%m%d", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -286,9 +281,6 @@ def test_whole_numbers_are_read(value: object, number: int) -> None:
 @given(st.integers(-(10**30), 10**30))
 def test_long_whole_numbers_keep_every_digit(number: int) -> None:
     assert parse_int(str(number)) == number
-
-
-# -- yes and no -------------------------------------------------------------------------------------------------------
 
 
 # -- addresses and text -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,16 +98,25 @@ def test_an_answer_is_asked_for_once_within_its_time_to_live(file: Path, clock: 
         assert (service.calls, reference.asked) == (2, {"lmiforall": 1})
 
 
-@pytest.mark.parametrize(("kind", "days"), [("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365)])
-def test_kinds_are_kept_as_long_as_they_last(reference: Reference, clock: Clock, kind: str, days: int) -> None:
-    service = Service()
-    reference.fetch("ncs", KEY, kind, service)
-    clock.later(days=days, seconds=-1)
-    reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 1
-    clock.later(seconds=1)
-    reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 2
+@pytest.mark.parametrize(
+    ("answer", "kind", "days"),
+    [
+        *(
+            ("something", kind, days)
+            for kind, days in (("vacancy", 1), ("profile", 30), ("codes", 180), ("occupation", 365))
+        ),
+        *((None, kind, days) for kind, days in (("vacancy", 1), ("codes", 7), ("occupation", 7))),
+    ],
+)
+def test_kinds_are_kept_as_long_as_they_last_and_nothing_for_a_week(
+    reference: Reference, clock: Clock, answer: str | None, kind: str, days: int
+) -> None:
+    service, calls = Service(answer), []
+    for passed in (0, days * 86_400 - 1, 1):
+        clock.later(seconds=passed)
+        reference.fetch("ncs", KEY, kind, service)
+        calls.append(service.calls)
+    assert calls == [1, 1, 2]
 
 
 def test_a_college_may_keep_answers_for_another_time_or_always_ask(file: Path, clock: Clock) -> None:
@@ -208,7 +218,7 @@ def test_a_service_that_failed_rests_for_every_process(
         assert other.fetch("ncs", KEY, "profile", service).value == "back"
 
 
-def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
+def test_a_success_ends_the_rest(reference: Reference, file: Path, clock: Clock) -> None:
     service = Service("slow, but there")
 
     def slow() -> Any:
@@ -218,9 +228,8 @@ def test_a_success_ends_the_rest(file: Path, clock: Clock) -> None:
                 other.fetch("ncs", "other", "profile", service)
         return service()
 
-    with opened(file, clock) as reference:
-        assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
-        assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
+    assert reference.fetch("ncs", KEY, "profile", slow).value == "slow, but there"
+    assert reference.fetch("ncs", "other", "profile", service).value == "slow, but there"
 
 
 def test_a_question_that_fails_is_not_asked_again_and_stands_in_nobodys_way(file: Path, clock: Clock) -> None:
@@ -315,19 +324,10 @@ def test_a_refresh_keeps_what_a_service_has_no_longer(file: Path, clock: Clock) 
         assert service.calls == 1
 
 
-@pytest.mark.parametrize(("kind", "days"), [("occupation", 7), ("codes", 7), ("vacancy", 1)])
-def test_nothing_is_asked_again_after_a_week(reference: Reference, clock: Clock, kind: str, days: int) -> None:
-    service = Service(None)
-    for passed in (0, days * 86_400 - 1, 1):
-        clock.later(seconds=passed)
-        reference.fetch("ncs", KEY, kind, service)
-    assert service.calls == 2
-
-
 # Words that somebody typed
 
 
-def test_what_is_not_to_be_remembered_is_nowhere(file: Path, tmp_path: Path, clock: Clock) -> None:
+def test_what_is_not_to_be_remembered_is_nowhere(reference: Reference, file: Path, tmp_path: Path) -> None:
     service = Service([CANARY])
 
     def asks() -> Any:
@@ -335,17 +335,16 @@ def test_what_is_not_to_be_remembered_is_nowhere(file: Path, tmp_path: Path, clo
         return service()
 
     seen: list[bytes] = []
-    with opened(file, clock) as reference:
-        for _ in range(2):
-            reply = reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
-            assert reply == ([CANARY], date(2026, 11, 2), False)
-        service.answer = down()
-        with pytest.raises(SourceUnavailable):
-            reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
-        assert service.calls == 3
-        assert list(reference.entries()) == []
-        assert reference.export(tmp_path / "export") == 0
-        assert all(found and CANARY.encode() not in found for found in [*seen, everything_in(file.parent)])
+    for _ in range(2):
+        reply = reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+        assert reply == ([CANARY], date(2026, 11, 2), False)
+    service.answer = down()
+    with pytest.raises(SourceUnavailable):
+        reference.fetch("ncs", f"search/{CANARY}", "codes", asks, remember=False)
+    assert service.calls == 3
+    assert list(reference.entries()) == []
+    assert reference.export(tmp_path / "export") == 0
+    assert all(found and CANARY.encode() not in found for found in [*seen, everything_in(file.parent)])
 
 
 def everything_in(folder: Path) -> bytes:
@@ -479,7 +478,9 @@ def test_twenty_threads_ask_once(file: Path) -> None:
     assert not any(reply.stale for reply in replies)
 
 
-def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clock: Clock) -> None:
+@contextmanager
+def somebody_asks(reference: Reference) -> Iterator[threading.Event]:
+    """Have another thread ask the service, which answers when the event is set, or in the end."""
     asked, answer = threading.Event(), threading.Event()
 
     def slow() -> str:
@@ -487,30 +488,24 @@ def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clo
         answer.wait()
         return "asked"
 
-    with opened(file, clock, keep_days={"pay": 0}) as reference:
-        thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", slow))
-        thread.start()
-        asked.wait()
+    thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", slow))
+    thread.start()
+    asked.wait()
+    yield answer
+    answer.set()
+    thread.join()
+
+
+def test_who_stands_in_line_takes_the_answer_that_came_meanwhile(file: Path, clock: Clock) -> None:
+    with opened(file, clock, keep_days={"pay": 0}) as reference, somebody_asks(reference) as answer:
         threading.Timer(0.2, answer.set).start()
         assert reference.fetch("lmiforall", KEY, "pay", Service("asked again")).value == "asked"
-        thread.join()
 
 
-def test_who_stands_in_line_too_long_asks_as_well(file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_stands_in_line_too_long_asks_as_well(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "SAME_QUESTION_SECONDS", 0.1)
-    asked, answer = threading.Event(), threading.Event()
-
-    def hangs() -> None:
-        asked.set()
-        answer.wait()
-
-    with opened(file, clock) as reference:
-        thread = threading.Thread(target=reference.fetch, args=("lmiforall", KEY, "pay", hangs))
-        thread.start()
-        asked.wait()
+    with somebody_asks(reference):
         assert reference.fetch("lmiforall", KEY, "pay", Service("asked too")).value == "asked too"
-        answer.set()
-        thread.join()
 
 
 PROCESS = """
@@ -595,19 +590,18 @@ def test_a_killed_process_frees_its_question_and_its_call_counts(file: Path, tmp
 # What is remembered
 
 
-def test_what_is_remembered_can_be_looked_at_and_forgotten(file: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        assert reference.peek("ncs", KEY) is None
-        assert (list(reference.entries()), reference.forget(), file.exists()) == ([], 0, False)
-        for service in ("ncs", "lmiforall", "maps"):
-            reference.fetch(service, KEY, "codes", Service(service))
-        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
-        clock.later(days=181)
-        assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
-        at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
-        assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
-        assert reference.forget("ncs") == 1
-        assert (reference.peek("ncs", KEY), reference.forget(), list(reference.entries())) == (None, 2, [])
+def test_what_is_remembered_can_be_looked_at_and_forgotten(reference: Reference, file: Path, clock: Clock) -> None:
+    assert reference.peek("ncs", KEY) is None
+    assert (list(reference.entries()), reference.forget(), file.exists()) == ([], 0, False)
+    for service in ("ncs", "lmiforall", "maps"):
+        reference.fetch(service, KEY, "codes", Service(service))
+    assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), False)
+    clock.later(days=181)
+    assert reference.peek("ncs", KEY) == ("ncs", date(2026, 11, 2), True)
+    at = datetime(2026, 11, 2, 21, 30, tzinfo=UTC)
+    assert sorted(reference.entries()) == [(name, KEY, "codes", at) for name in ("lmiforall", "maps", "ncs")]
+    assert reference.forget("ncs") == 1
+    assert (reference.peek("ncs", KEY), reference.forget(), list(reference.entries())) == (None, 2, [])
 
 
 def test_the_file_is_made_with_the_first_answer_and_private(tmp_path: Path, clock: Clock) -> None:
@@ -632,20 +626,21 @@ def test_a_folder_in_place_of_the_file_is_refused(file: Path, clock: Clock) -> N
         opened(file, clock)
 
 
+def run_sql(file: Path, script: str) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(script)
+
+
 def test_a_newer_file_is_refused(file: Path, clock: Clock) -> None:
     with opened(file, clock) as reference:
         reference.fetch("ncs", KEY, "codes", Service())
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version=99")
-    database.close()
+    run_sql(file, "PRAGMA user_version=99")
     with pytest.raises(ConfigError, match="newer release"):
         opened(file, clock)
 
 
 def test_a_file_of_the_first_version_opens_with_all_that_is_in_it(file: Path, clock: Clock) -> None:
-    database = sqlite3.connect(file)
-    database.executescript(FIRST_VERSION)
-    database.close()
+    run_sql(file, FIRST_VERSION)
     with opened(file, clock, max_wait=0) as reference:
         assert reference.fetch("ncs", KEY, "pay", Service("new")) == ("kept", date(2026, 11, 1), False)
         with pytest.raises(SourceUnavailable, match="10 more minutes"):
@@ -676,9 +671,7 @@ FIRST_VERSION = f"""
 
 
 def test_another_programs_file_is_left_alone(file: Path, clock: Clock) -> None:
-    database = sqlite3.connect(file)
-    database.execute("CREATE TABLE learner (id INTEGER)")
-    database.close()
+    run_sql(file, "CREATE TABLE learner (id INTEGER)")
     before = file.read_bytes()
     with pytest.raises(ConfigError, match="belongs to another program"):
         opened(file, clock)
@@ -771,11 +764,10 @@ def test_an_export_carries_a_dead_services_answers(tmp_path: Path, clock: Clock)
         assert reference.fetch("ncs", KEY, "pay", Service(down())) == ("kept", date(2026, 11, 2), True)
 
 
-def test_an_export_of_nothing_makes_no_database(file: Path, tmp_path: Path, clock: Clock) -> None:
-    with opened(file, clock) as reference:
-        assert reference.export(tmp_path / "export") == 0
-        assert not file.exists()
-        assert reference.import_(tmp_path / "export") == (0, 0)
+def test_an_export_of_nothing_makes_no_database(reference: Reference, file: Path, tmp_path: Path) -> None:
+    assert reference.export(tmp_path / "export") == 0
+    assert not file.exists()
+    assert reference.import_(tmp_path / "export") == (0, 0)
 
 
 def test_an_export_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, clock: Clock) -> None:

@@ -122,25 +122,23 @@ def rows(heading: str) -> set[str]:
     return set(re.findall(r"^\| `?([^`|]+?)`? +\|", section, re.MULTILINE)) - {"Code", "Name", "No.", "---"}
 
 
-def test_the_page_explains_every_reason_code() -> None:
-    assert rows("Reason codes") == CODES
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Reason codes", CODES),
+        ("Our settings", set(COLLEGES.settings)),
+        ("What is judged from learners' records", {criterion.id for criterion in LEARNER}),
+        ("What the college answers about itself", {one.id for one in COLLEGES.criteria if one.scope == "institution"}),
+        ("What is unconfirmed", {one.id for one in COLLEGES.criteria if one.mark != "C"}),
+    ],
+)
+def test_the_page_explains_them_all_and_nothing_else(heading: str, names: set[str]) -> None:
+    assert rows(heading) == names
 
 
 def test_the_page_explains_every_setting_with_its_default() -> None:
-    assert rows("Our settings") == set(COLLEGES.settings)
     for name, value in COLLEGES.values.items():
         assert re.search(rf"^\| `{name}` +\| `{value}` +\|", PAGE, re.MULTILINE)
-
-
-def test_the_page_explains_every_criterion() -> None:
-    assert rows("What is judged from learners' records") == {criterion.id for criterion in LEARNER}
-    institution = {one.id for one in COLLEGES.criteria if one.scope == "institution"}
-    assert rows("What the college answers about itself") == institution
-
-
-def test_the_page_says_what_is_not_confirmed() -> None:
-    unsure = {one.id for one in COLLEGES.criteria if one.mark != "C"}
-    assert rows("What is unconfirmed") == unsure
 
 
 def test_the_page_explains_every_status() -> None:

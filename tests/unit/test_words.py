@@ -20,24 +20,22 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("word", "answer"),
+    ("known", "word", "answer"),
     [
-        ("cvs", " Did you mean 'csv'?"), ("careers_log", " Did you mean 'careers-log'?"),
-        ("CSV", " Did you mean 'csv'?"), ("log", " Did you mean 'careers-log'?"),
-        ("[[careers log]]", " Did you mean 'careers-log'?"), ("x", " Choose from: careers-log, csv, ilr."),
-        ("", " Choose from: careers-log, csv, ilr."),
+        *((["ilr", "csv", "careers-log"], word, answer) for word, answer in {
+            "cvs": " Did you mean 'csv'?", "careers_log": " Did you mean 'careers-log'?",
+            "CSV": " Did you mean 'csv'?", "log": " Did you mean 'careers-log'?",
+            "[[careers log]]": " Did you mean 'careers-log'?", "x": " Choose from: careers-log, csv, ilr.",
+            "": " Choose from: careers-log, csv, ilr.",
+        }.items()),
+        # What a word may be short for is named unless it is too much.
+        (["East Midlands", "East of England"], "East", " Did you mean 'East Midlands' or 'East of England'?"),
+        (["a car", "a bus", "a van", "a tram"], "a", " Choose from: a bus, a car, a tram, a van."),
+        ([], "x", ""),
     ],
 )  # fmt: skip
-def test_a_word_that_is_not_known_is_helped_with(word: str, answer: str) -> None:
-    assert did_you_mean(word, ["ilr", "csv", "careers-log"]) == answer
-
-
-def test_what_a_word_may_be_short_for_is_named_unless_it_is_too_much() -> None:
-    assert did_you_mean("East", ["East Midlands", "East of England"]) == (
-        " Did you mean 'East Midlands' or 'East of England'?"
-    )
-    assert did_you_mean("a", ["a car", "a bus", "a van", "a tram"]) == " Choose from: a bus, a car, a tram, a van."
-    assert did_you_mean("x", []) == ""
+def test_a_word_that_is_not_known_is_helped_with(known: list[str], word: str, answer: str) -> None:
+    assert did_you_mean(word, known) == answer
 
 
 def test_of_two_that_are_as_near_the_one_with_the_same_letters_is_meant() -> None:
