@@ -699,11 +699,11 @@ FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("421 greeting", Fault("greeting", "reply", b"421 4.3.2 busy"), "temporary", False),
     ("drop at greeting", Fault("greeting", "fin"), "temporary", False),
     ("452 mail", Fault("mail", "reply", b"452 4.3.1 full"), "temporary", False),
-    ("450 rcpt", Fault("rcpt", "reply", b"450 4.2.0 greylisted"), "temporary", False),
+    ("450 rcpt", Fault("rcpt", "reply", b"450 4.2.0 greylisted"), "put_off", False),
     ("550 rcpt", Fault("rcpt", "reply", b"550 5.1.1 <t0@example.ac.uk> unknown"), "permanent", False),
-    ("451 after dot", Fault("final", "reply", b"451 4.3.0 later"), "temporary", False),
+    ("451 after dot", Fault("final", "reply", b"451 4.3.0 later"), "put_off", False),
     ("421 after dot", Fault("final", "reply", b"421 4.3.2 closing"), "temporary", False),
-    ("554 after dot", Fault("final", "reply", b"554 5.6.0 no"), "permanent", False),
+    ("554 after dot", Fault("final", "reply", b"554 5.6.0 no"), "temporary", False),
     ("fin after dot", Fault("final", "fin"), "unknown", True),
     ("rst after dot", Fault("final", "rst"), "unknown", True),
     ("hang after dot", Fault("final", "hang"), "unknown", True),
@@ -714,11 +714,11 @@ FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("hang at greeting", Fault("greeting", "hang"), "temporary", False),
     ("554 greeting", Fault("greeting", "reply", b"554 5.3.2 go away"), "temporary", False),
     ("500 ehlo", Fault("ehlo", "reply", b"500 5.5.1 what?"), "temporary", False),
-    ("552 mail, too large", Fault("mail", "reply", b"552 5.3.4 too large"), "permanent", False),
+    ("552 mail, too large", Fault("mail", "reply", b"552 5.3.4 too large"), "temporary", False),
     ("drop at rcpt", Fault("rcpt", "rst"), "temporary", False),
     ("garbage at rcpt", Fault("rcpt", "reply", b"fine by me"), "temporary", False),
-    ("451 data", Fault("data", "reply", b"451 4.3.0 later"), "temporary", False),
-    ("554 data", Fault("data", "reply", b"554 5.5.1 no"), "permanent", False),
+    ("451 data", Fault("data", "reply", b"451 4.3.0 later"), "put_off", False),
+    ("554 data", Fault("data", "reply", b"554 5.5.1 no"), "temporary", False),
     ("250 instead of 354", Fault("data", "reply", b"250 ok"), "temporary", False),
     ("endless line after dot", Fault("final", "reply", b"250 " + b"x" * 9000), "unknown", True),
     ("multi-line, cut", Fault("final", "reply", b"250-half an answer\r\n250-"), "unknown", True),
@@ -830,6 +830,54 @@ def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: st
     assert (entry["event"], entry["waiting"]) == ("smtp_stopped", 5)
     assert SECRET not in repr((logs, receipts, post.config))
     assert "@" not in repr(logs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (Fault("mail", "reply", b"550 5.7.510 access denied"), "`sender`"),
+        (Fault("rcpt", "reply", b"554 5.7.1 <t0@example.ac.uk>: Relay access denied"), "relay"),
+        (Fault("rcpt", "reply", b"550 relay not permitted"), "relay"),
+        (Fault("rcpt", "reply", b"550 5.7.133 sender not authenticated"), "rule"),
+        (Fault("rcpt", "reply", b"550 5.1.90 daily limit reached"), "as much as"),
+        (Fault("data", "reply", b"554 5.3.2 not accepting messages"), "rule"),
+        (Fault("final", "reply", b"550 5.4.5 Daily user sending limit exceeded"), "as much as"),
+        (Fault("final", "reply", b"550 5.2.0 Submission.Exception:SendAsDeniedException.MapiException"), "send as"),
+        (Fault("final", "reply", b"554 no thank you"), "rule"),
+        (Fault("final", "reply", b"552 5.2.3 longer than allowed"), "size"),
+        (Fault("final", "reply", b"550 5.6.11 bare line feeds"), "content"),
+    ],
+)
+def test_a_refusal_that_is_not_about_the_address_waits_and_says_what_to_do(
+    fault: Fault, word: str, context: Context
+) -> None:
+    with FaultServer([fault]) as server:
+        post = smtp(server.port)
+        (receipt,) = post.deliver(mails(post, context, 1), context)
+    assert receipt.status == "temporary"
+    assert word in receipt.detail
+    assert f"({fault.at}: {fault.text[:3].decode()}" in receipt.detail
+    assert receipt.detail.endswith(").")
+    assert "@" not in receipt.detail
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("rcpt", "reply", b"550 no such user here"),
+        Fault("rcpt", "reply", b"550 5.4.1 Recipient address rejected: Access denied"),
+        Fault("rcpt", "reply", b"550 5.1.10 RecipientNotFound"),
+        Fault("rcpt", "reply", b"552 5.2.2 <relay@example.ac.uk> mailbox full"),
+        Fault("final", "reply", b"554 5.2.1 mailbox disabled"),
+        Fault("final", "reply", b"550 5.1.1 no such mailbox"),
+    ],
+)
+def test_a_refusal_of_the_address_is_for_good_at_every_stage(fault: Fault, context: Context) -> None:
+    with FaultServer([fault]) as server:
+        post = smtp(server.port)
+        (receipt,) = post.deliver(mails(post, context, 1), context)
+    assert receipt.status == "permanent"
+    assert not receipt.detail.endswith(".")
 
 
 def test_a_refusal_for_now_at_sign_in_is_no_wrong_password(context: Context) -> None:

@@ -29,7 +29,7 @@ from fingerpost._store.store import executemany
 from fingerpost._sync.facts import is_fresh
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.run import Run
-from fingerpost._words.days import academic_year_of, say_day
+from fingerpost._words.days import academic_year_of, iso_week, say_day
 from fingerpost._words.errors import FingerpostError
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -44,12 +44,6 @@ MAY_HAVE_ARRIVED = "may_have_arrived"
 
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
 """Why a digest is held: its recipient's domain is not allowed."""
-
-
-def iso_week(day: date) -> str:
-    """Return the week that a digest belongs to, such as ``2026-W10``."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02d}"
 
 
 class Planner:
@@ -124,6 +118,7 @@ class Planner:
             sources=self.sources,
             careers_leader=self.audiences.leader,
             record_where=self.alerts.record_where,
+            unreachable=audience.unreachable,
         )
 
     def lines(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
@@ -169,7 +164,11 @@ class Planner:
             for row in self.connection.execute(
                 sa.select(told.c.gap_key, told.c.content_hash, told.c.change)
                 .join(outbox, outbox.c.id == told.c.outbox_id)
-                .where(outbox.c.channel == channel, outbox.c.recipient == recipient, outbox.c.state.not_in(_NOT_SENT))
+                .where(
+                    outbox.c.channel == channel,
+                    outbox.c.recipient.in_(self.alerts.addresses_of(recipient)),
+                    outbox.c.state.not_in(_NOT_SENT),
+                )
                 .order_by(outbox.c.id)
             )
         }
@@ -247,18 +246,19 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
     week = iso_week(planner.as_of)
     table = schema.outbox
     with run.unit.transaction() as connection:
-        # A digest that certainly reached nobody in time leaves the week open. A refused one waits for the next week:
-        # an address that does not exist today will not exist tomorrow.
-        served = set(
-            connection.scalars(
-                sa.select(table.c.recipient).where(
+        # A digest that certainly reached nobody in time leaves the week open. A refused one waits for the next week,
+        # or for another address: one that does not exist today will not exist tomorrow.
+        served = {
+            row.recipient if row.state == "failed" else planner.alerts.address_now(row.recipient)
+            for row in connection.execute(
+                sa.select(table.c.recipient, table.c.state).where(
                     table.c.channel == channel.name,
                     table.c.week == week,
                     sa.or_(table.c.state != "expired", table.c.detail == MAY_HAVE_ARRIVED),
                 )
             )
-        )
-        audiences = [one for one in planner.audiences if one.person.email not in served]
+        }
+        audiences = [one for one in planner.audiences.to_notify(channel.name) if one.person.email not in served]
     for audience in audiences:
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)

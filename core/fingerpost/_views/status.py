@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from fingerpost._alerts.audience import Audiences
 from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
+from fingerpost._contract.items import is_sentence
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
@@ -93,13 +95,12 @@ def status(opened: Opened, runs: int) -> StatusReport:
         ledger = _runs(connection, runs)
         sources = _sources(opened, connection, held)
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
-        lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
+        since = ledger[0].started_at if ledger else ""
+        refused_items = _outbox(connection, "gap_item", since).get("failed", 0)
+        refusals = tuple(_refusals(opened, connection)) if ledger else ()
     broken = [one.message for one in opened.config.broken]
-    waiting = {
-        item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
-        for item, counts in (("digest", outbox), ("gap_item", items))
-    }
-    todo = _todo(ledger, sources, held, waiting)
+    waiting = {"digest": outbox | {"failed": 0}, "gap_item": items | {"failed": refused_items}}
+    todo = (*_todo(ledger, sources, held, waiting), *refusals)
     return StatusReport(
         college=opened.config.settings.college.name,
         store=opened.store.where,
@@ -296,16 +297,33 @@ _WAITING = {
     "held": "held back, because the address is not in [alerts] allowed_domains: correct one or the other.",
     "unknown": "sent without an answer: the next fingerpost sync finds out what happened, or sends the same once more.",
 }
-_REFUSED = {
-    "digest": "permanently refused by the mail system: correct the address.",
-    "gap_item": "permanently refused by the ILP: run fingerpost check, and make sure that the login may write.",
-}
+_REFUSED = "permanently refused by the ILP: run fingerpost check, and make sure that the login may write."
 
 
 def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
-    for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+    for state, what in (_WAITING | {"failed": _REFUSED}).items():
         if counts.get(state):
             yield f"{_many(counts[state], *_MANY[item])} {what}"
+
+
+def _refusals(opened: Opened, connection: sa.Connection) -> Iterator[str]:
+    """Yield why messages are not taken: what a person must put right for all of them, and whose address is refused."""
+    table = schema.outbox
+    details = sa.select(table.c.channel, table.c.detail).where(table.c.state == "pending").distinct()
+    for channel, detail in connection.execute(details.order_by(table.c.channel, table.c.detail)):
+        if is_sentence(detail):
+            yield f"Channel {channel}: {detail}"
+    audiences, told = Audiences(connection, opened, opened.today()), ""
+    if audiences.leader is not None:
+        told = (
+            " From the week after, the careers leader is told about their learners; the address is tried once a week."
+        )
+    for one in opened.config.channels:
+        for person, reason in audiences.unreachable(one.name) if one.accepts == "digest" else ():
+            yield (
+                f"{person.name} cannot be reached at {person.email}: channel {one.name} was refused ({reason}). "
+                f"Correct the address where it is recorded, or enter who has taken over.{told}"
+            )
 
 
 def _many(count: int, one: str, many: str) -> str:
