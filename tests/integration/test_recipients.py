@@ -217,3 +217,58 @@ def test_a_refused_address_that_is_corrected_gets_its_digest_in_the_same_week(
     college.sync()
     assert set(arrived(box)) == {now}
     assert todo(college) == ""
+
+
+def test_a_likely_change_of_surname_is_asked_about_and_waits_for_the_week(college: SmallCollege, box: Mailbox) -> None:
+    college.sync()
+    arrived(box)
+    college.later(days=1)
+    now = married(college)
+    for _ in range(2):
+        report = college.sync()
+        assert (report.digests.planned, report.exit_code) == (0, 0)
+        assert any("new address" in message and "@" not in message for message in report.messages)
+        assert arrived(box) == {}
+        assert f'same_person = {{ "{IVO}" = "{now}" }}' in todo(college)
+        college.later(days=1)
+
+    college.later(days=5)
+    report = college.sync()
+    assert report.messages == []
+    text = arrived(box)[now]
+    assert "* New:" in text, "nobody said that they are one person"
+    assert "* Still open:" not in text
+    assert todo(college) == ""
+
+
+@pytest.mark.parametrize(
+    ("refs", "name", "email"),
+    [
+        (("L002", "L004", "L006"), "Jo Inch", "jo.inch@example.ac.uk"),
+        (("L002", "L004", "L006"), "Jo Inch", "ivo.inch2@example.ac.uk"),
+        (("L002", "L004", "L006"), "Ivo Ivory", "iivory@example.ac.uk"),
+        (("L002", "L004"), "Ivo Ivory", "ivo.ivory@example.ac.uk"),
+    ],
+    ids=["another given name", "another person's name", "no given name in the address", "one learner stays"],
+)
+def test_a_newcomer_who_is_not_likely_to_be_the_same_is_told_at_once(
+    refs: tuple[str, ...], name: str, email: str, college: SmallCollege, box: Mailbox
+) -> None:
+    college.sync()
+    arrived(box)
+    college.later(days=1)
+    college.amend("tutors", *refs, tutor_name=name, tutor_email=email)
+    assert college.sync().messages == []
+    assert set(arrived(box)) == {email}
+    assert todo(college) == ""
+
+
+def test_who_was_written_to_before_is_no_newcomer(college: SmallCollege, box: Mailbox) -> None:
+    college.amend("tutors", "L001", "L003", "L005", tutor_name="Ivo Ivory", tutor_email="ivo.ivory@example.ac.uk")
+    college.sync()
+    arrived(box)
+    college.later(days=1)
+    married(college)
+    assert college.sync().messages == []
+    assert arrived(box) == {}
+    assert todo(college) == ""

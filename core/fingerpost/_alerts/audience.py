@@ -133,12 +133,6 @@ class Audiences:
         now = refused_addresses(self.connection, channel)
         return frozenset(now.keys() & refused_addresses(self.connection, channel, before=iso_week(self.as_of)).keys())
 
-    def unreachable(self, channel: str) -> list[tuple[Person, str]]:
-        """Return the recipients whose address was refused when a digest was last sent there, and the reason."""
-        refused = refused_addresses(self.connection, channel)
-        everybody = self if refused else ()  # who tutors whom takes a while to find out
-        return [(one.person, refused[one.person.email]) for one in everybody if one.person.email in refused]
-
     def enrolled(self) -> frozenset[int]:
         """Return the learners who are on a programme on the day."""
         table, today = schema.source_programme, self.as_of.isoformat()

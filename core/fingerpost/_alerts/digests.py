@@ -17,6 +17,7 @@ import xxhash
 
 from fingerpost._alerts.audience import Audience, Audiences, allowed
 from fingerpost._alerts.learners import Known, KnownLearners
+from fingerpost._alerts.successors import likely_successors
 from fingerpost._benchmarks.wording import done, needs_together
 from fingerpost._config.opened import Opened
 from fingerpost._contract.items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload
@@ -258,8 +259,12 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
                 )
             )
         }
-        audiences = [one for one in planner.audiences.to_notify(channel.name) if one.person.email not in served]
-    for audience in audiences:
+        audiences = planner.audiences.to_notify(channel.name)
+        newcomers = likely_successors(connection, planner.alerts, channel.name, week, audiences)
+    if newcomers:
+        run.report.say("A tutor may have a new address, and hears nothing this week: fingerpost status says who.")
+    served |= {newcomer.person.email for newcomer in newcomers}
+    for audience in (one for one in audiences if one.person.email not in served):
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
             payload = None if digest is None else render(run, channel, context, digest)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from fingerpost._alerts.audience import allowed
 from fingerpost._alerts.digests import ADDRESS_NOT_ALLOWED, MAY_HAVE_ARRIVED
 from fingerpost._alerts.pages import EDITED, NO_PAGE
-from fingerpost._contract.items import Payload, Receipt, ReceiptStatus, is_sentence
+from fingerpost._contract.items import Payload, Receipt, ReceiptStatus
 from fingerpost._plugins.context import HookContext
 from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
@@ -226,6 +226,11 @@ def _settle(run: Run, row: Any, receipt: Receipt) -> None:
             run.report.say(f"Channel {row.channel}: {receipt.detail}")
     else:
         _set(run, number, state="unknown", detail=receipt.detail)
+
+
+def is_sentence(detail: str | None) -> bool:
+    """Say whether a receipt's detail is a sentence for IT, and not a code."""
+    return detail is not None and detail.endswith(".")
 
 
 def _count(run: Run, item: str, receipt: Receipt) -> None:

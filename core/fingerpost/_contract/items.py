@@ -164,8 +164,3 @@ class Receipt(NamedTuple):
     status: ReceiptStatus
     external_ref: str | None = None
     detail: str = ""
-
-
-def is_sentence(detail: str | None) -> bool:
-    """Say whether a receipt's detail is a sentence for IT, and not a code."""
-    return detail is not None and detail.endswith(".")

@@ -10,13 +10,15 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from fingerpost._alerts.audience import Audiences
+from fingerpost._alerts.audience import Audiences, refused_addresses
+from fingerpost._alerts.outbox import is_sentence
 from fingerpost._alerts.pages import EDITED, NO_PAGE
+from fingerpost._alerts.successors import likely_successors
 from fingerpost._config.opened import Opened
-from fingerpost._contract.items import is_sentence
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
 from fingerpost._views.held import HeldSweep, held_sweeps
+from fingerpost._words.days import iso_week
 from fingerpost._words.printed import Printed
 
 
@@ -97,10 +99,10 @@ def status(opened: Opened, runs: int) -> StatusReport:
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
         since = ledger[0].started_at if ledger else ""
         refused_items = _outbox(connection, "gap_item", since).get("failed", 0)
-        refusals = tuple(_refusals(opened, connection)) if ledger else ()
+        people = (*_todo_channels(connection), *_todo_addresses(opened, connection)) if ledger else ()
     broken = [one.message for one in opened.config.broken]
     waiting = {"digest": outbox | {"failed": 0}, "gap_item": items | {"failed": refused_items}}
-    todo = (*_todo(ledger, sources, held, waiting), *refusals)
+    todo = (*_todo(ledger, sources, held, waiting), *people)
     return StatusReport(
         college=opened.config.settings.college.name,
         store=opened.store.where,
@@ -306,23 +308,32 @@ def _todo_outbox(item: str, counts: Mapping[str, int]) -> Iterator[str]:
             yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
-def _refusals(opened: Opened, connection: sa.Connection) -> Iterator[str]:
-    """Yield why messages are not taken: what a person must put right for all of them, and whose address is refused."""
+def _todo_channels(connection: sa.Connection) -> Iterator[str]:
+    """Yield what a person must put right before anything that waits for a channel can go."""
     table = schema.outbox
-    details = sa.select(table.c.channel, table.c.detail).where(table.c.state == "pending").distinct()
-    for channel, detail in connection.execute(details.order_by(table.c.channel, table.c.detail)):
+    select = sa.select(table.c.channel, table.c.detail).where(table.c.state == "pending").distinct()
+    for channel, detail in connection.execute(select.order_by(table.c.channel, table.c.detail)):
         if is_sentence(detail):
             yield f"Channel {channel}: {detail}"
-    audiences, told = Audiences(connection, opened, opened.today()), ""
-    if audiences.leader is not None:
-        told = (
-            " From the week after, the careers leader is told about their learners; the address is tried once a week."
-        )
-    for one in opened.config.channels:
-        for person, reason in audiences.unreachable(one.name) if one.accepts == "digest" else ():
+
+
+def _todo_addresses(opened: Opened, connection: sa.Connection) -> Iterator[str]:
+    """Yield whose address is refused, and who may have a new one."""
+    today, alerts = opened.today(), opened.config.settings.alerts
+    everybody = list(Audiences(connection, opened, today))
+    for channel in (one.name for one in opened.config.channels if one.accepts == "digest"):
+        refused = refused_addresses(connection, channel)
+        for person in (one.person for one in everybody if one.person.email in refused):
             yield (
-                f"{person.name} cannot be reached at {person.email}: channel {one.name} was refused ({reason}). "
-                f"Correct the address where it is recorded, or enter who has taken over.{told}"
+                f"{person.name} cannot be reached at {person.email}: the address was refused ({channel}, "
+                f"{refused[person.email]}). Correct it where it is recorded, or enter who has taken over. It is tried "
+                "once a week; after the first, the careers leader, if there is one, is told about these learners too."
+            )
+        for person, former in likely_successors(connection, alerts, channel, iso_week(today), everybody):
+            yield (
+                f"{person.name} ({person.email}) may be who was {former} until now, and gets no digest this week. If "
+                f'so, write same_person = {{ "{former}" = "{person.email}" }} under [alerts], and nothing is told '
+                "anew; if not, do nothing, and the first digest goes out next week."
             )
 
 
