@@ -306,6 +306,20 @@ def test_the_careers_leader_is_told_that_nobody_tutors_them(context: Context) ->
     assert "recorded as the tutor" not in text
 
 
+@pytest.mark.parametrize("role", ["careers_leader", "tutor"])
+def test_the_careers_leader_is_told_who_cannot_be_reached(role: str, context: Context) -> None:
+    left = (Person("Bea\nLeft", "b.left@example.ac.uk"), Person("Cal Gone", "c.gone@example.ac.uk"))
+    payload = channel().render(digest(role=role, unreachable=left), context)
+    text = " ".join(part(payload, "plain").split())
+    assert "The tutor Bea Left cannot be reached at b.left@example.ac.uk" in text
+    assert "The tutor Cal Gone cannot be reached at c.gone@example.ac.uk" in text
+    assert ("1 learner with no tutor who can be reached needs something" in payload.subject) is (
+        role == "careers_leader"
+    )
+    assert ("No other tutor is on record for these learners" in text) is (role == "careers_leader")
+    assert "Left" not in payload.subject
+
+
 def test_a_message_of_good_news_only(context: Context) -> None:
     payload = channel().render(
         digest(learners=(), closed=(learner(),), on_track=25, group_size=25, cannot_tell=0), context
@@ -364,6 +378,7 @@ DIGESTS = st.builds(
     sources=st.lists(st.builds(DigestSource, name=WORDS, as_of=WORDS, stale=st.booleans()), max_size=3).map(tuple),
     careers_leader=st.none() | st.builds(Person, name=WORDS, email=st.just("careers@example.ac.uk")),
     record_where=st.none() | WORDS,
+    unreachable=st.lists(st.builds(Person, name=WORDS, email=st.just("b.left@example.ac.uk")), max_size=2).map(tuple),
 )
 
 

@@ -327,7 +327,7 @@ def _todo_addresses(opened: Opened, connection: sa.Connection) -> Iterator[str]:
             yield (
                 f"{person.name} cannot be reached at {person.email}: the address was refused ({channel}, "
                 f"{refused[person.email]}). Correct it where it is recorded, or enter who has taken over. It is tried "
-                "once a week; after the first, the careers leader, if there is one, is told about these learners too."
+                "once a week; from the second on, the careers leader, if there is one, is told about these learners."
             )
         for person, former in likely_successors(connection, alerts, channel, iso_week(today), everybody):
             yield (
