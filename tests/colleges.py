@@ -156,6 +156,7 @@ class SmallCollege:
     """A folder with a configuration and CSV files, and a clock that stands still until it is moved.
 
     `rows` holds what `write` puts into the files of the same names; `tables` and `connectors` make the configuration.
+    `waits` holds the seconds for which runs wanted to wait; nobody does.
     """
 
     keep = False
@@ -174,6 +175,7 @@ class SmallCollege:
         self.asked: dict[str, list[Cursor | None]] = {}
         self.kept: tuple[str, College] | None = None
         self.host = host
+        self.waits: list[float] = []
 
     @property
     def config_path(self) -> Path:
@@ -265,7 +267,7 @@ class SmallCollege:
         if self.keep and self.kept is not None and self.kept[0] == text:
             college = self.kept[1]
         else:
-            college = College.open(self.config_path, host=self.host(), clock=lambda: self.now)
+            college = College.open(self.config_path, host=self.host(), clock=lambda: self.now, sleep=self.waits.append)
             self.kept = (text, college)
         for name, script in self.scripts.items():
             source = college._opened.source(name).connector

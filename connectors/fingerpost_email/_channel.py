@@ -106,4 +106,5 @@ _SAMPLE = Digest(
     academic_year="2025/26", as_of=date(2026, 3, 2), learners=(_SAMPLE_LEARNER,), closed=(_SAMPLE_LEARNER,),
     on_track=1, group_size=4, cannot_tell=1, sources=(DigestSource("mis", "2 March 2026", stale=True),),
     careers_leader=Person("Careers", "careers@example.ac.uk"), record_where="the ILP",
+    unreachable=(Person("A. Former", "a.former@example.ac.uk"),),
 )  # fmt: skip

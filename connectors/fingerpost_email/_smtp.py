@@ -16,41 +16,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import truststore
 
 from fingerpost import ConfigError, Context, Finding, Payload, Receipt, ReceiptStatus
 from fingerpost_email._address import usable
 from fingerpost_email._config import EmailConfig
-
-Phase: TypeAlias = Literal["connect", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "final"]
+from fingerpost_email._refusals import INSTEAD, Phase, refusal, telling_word
 
 _MAX_LOST = 3
 """After so many connections lost in a row, the rest of the messages wait for the next run."""
 
 _MICROSOFT_HOSTS = frozenset({"smtp.office365.com", "smtp-legacy.office365.com", "outlook.office365.com"})
 
-_INSTEAD = (
-    "Ask whoever runs Microsoft 365 at the college for a relay connector or a High Volume Email account and set "
-    "`host`, `username` and `password` to that."
-)
-_REMEDIES = {
-    "5.7.30": "Microsoft 365 no longer accepts a password for sending mail from this mailbox: password sign-in for "
-    f"SMTP is being switched off. {_INSTEAD}",
-    "5.7.139": f"Microsoft 365 does not allow a password for sending mail from this mailbox. {_INSTEAD}",
-    "5.7.57": "The mail server requires a sign-in before it takes mail. Set `username` and `password`, or ask for this "
-    "machine to be allowed to relay.",
-    "5.7.60": "The account that signs in may not send as `sender`. Ask the mail administrator for the right to send as "
-    "that address, or set `sender` to the account's own.",
-    "5.7.68": "Microsoft 365 refuses mail that is handed to it without a sign-in (Direct Send is switched off at the "
-    f"college). {_INSTEAD}",
-}
-_BAD_LOGIN = (
-    "The mail server refused the user name or the password. Check `username` and `password`. On Microsoft 365 password "
-    f"sign-in for SMTP is being switched off. {_INSTEAD}"
-)
-_BAD_SENDER = "The mail server refuses mail from `sender`. Check that address and whether the account may use it."
 _NO_STARTTLS = (
     "The mail server does not offer STARTTLS, so nothing was sent: names would have crossed the network unencrypted. "
     'Check `host` and `port`; a server that speaks TLS from the first byte needs security = "tls".'
@@ -63,12 +41,21 @@ _NO_AUTH = (
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of one attempt; `remedy` is set where a person must act, so that to go on would be pointless."""
+    """What became of one attempt.
+
+    `remedy` is set where a person must act, and `stops` where to go on before that would be pointless.
+    """
 
     status: ReceiptStatus
     detail: str
     remedy: str = ""
+    stops: bool = False
     lost: bool = False
+
+    @property
+    def said(self) -> str:
+        """What is kept of it: a sentence where a person must act, and otherwise a code."""
+        return f"{self.remedy.removesuffix('.')} ({self.detail})." if self.remedy else self.detail
 
 
 class _Reply(Exception):  # noqa: N818 - an answer of the server, not a mistake
@@ -78,9 +65,10 @@ class _Reply(Exception):  # noqa: N818 - an answer of the server, not a mistake
         super().__init__(code)
         raw = text if isinstance(text, bytes) else text.encode("ascii", "replace")
         self.code = code
-        # Only the numbers are kept: the text of a refusal may quote the address.
+        # Only the numbers and one word are kept: the text of a refusal may quote the address.
         found = re.match(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b", raw)
         self.enhanced = found[1].decode("ascii") if found else ""
+        self.word = telling_word(raw)
 
 
 class _Halt(Exception):  # noqa: N818 - a decision, not a mistake
@@ -123,7 +111,7 @@ class _Sender:
             step()
         except _Halt as halt:
             self._drop()
-            return _Outcome("temporary", halt.detail, halt.remedy)
+            return _Outcome("temporary", halt.detail, halt.remedy, stops=True)
         except _Reply as reply:
             return self._outcome_of(reply)
         except (OSError, smtplib.SMTPException) as error:
@@ -139,14 +127,14 @@ class _Sender:
         if not 400 <= reply.code < 600:
             self._drop()
             return _Outcome("unknown" if self._phase == "final" else "temporary", f"{detail} (garbled)", lost=True)
-        if remedy := _remedy(self._phase, reply):
-            return _Outcome("temporary", detail, remedy)
         opening = self._phase in {"connect", "tls", "ehlo", "auth"}
+        if reply.code >= 500 and (why := refusal(self._phase, reply.code, reply.enhanced, reply.word)):
+            return _Outcome("temporary" if why.remedy else "permanent", detail, why.remedy, why.meets_all)
         if opening or reply.code == 421:
             self._drop()
-        if opening or reply.code < 500:
-            return _Outcome("temporary", detail, lost=opening or reply.code == 421)
-        return _Outcome("permanent", detail)
+            return _Outcome("temporary", detail, lost=True)
+        # Greylisting, a busy mailbox: it is this recipient's turn later. The sender's own is nobody's in particular.
+        return _Outcome("temporary" if self._phase == "mail" else "put_off", detail)
 
     def _hand_over(self, recipient: str, content: bytes) -> None:
         smtp = self._ready()
@@ -258,7 +246,7 @@ class SmtpTransport:
                     left = len(payloads) - sent
                     self._log.warning("smtp_stopped", detail=outcome.detail, waiting=left, hint=outcome.remedy)
                 reference = payload.message_id if outcome.status == "sent" else None
-                yield Receipt(payload.key, outcome.status, reference, reason or outcome.detail)
+                yield Receipt(payload.key, outcome.status, reference, reason or outcome.said)
         finally:
             if sender is not None:
                 sender.close()
@@ -297,7 +285,7 @@ class SmtpTransport:
             yield Finding(
                 "warning",
                 "Microsoft 365 switches password sign-in for SMTP off by default from the end of December 2026.",
-                _INSTEAD,
+                INSTEAD,
             )
 
     def _open(self) -> tuple[str, _Sender | None]:
@@ -315,22 +303,12 @@ class SmtpTransport:
 
 
 def _reason(outcome: _Outcome, lost: int) -> str:
-    if outcome.remedy:
-        return f"{outcome.detail}. {outcome.remedy}"
+    """Say why the rest of the messages must wait, if they must."""
+    if outcome.stops:
+        return outcome.said
     if lost >= _MAX_LOST:
         return f"The connection was lost {lost} times in a row ({outcome.detail}); the rest waits for the next run."
     return ""
-
-
-def _remedy(phase: Phase, reply: _Reply) -> str:
-    if reply.code < 500:
-        return ""
-    if reply.enhanced in _REMEDIES:
-        return _REMEDIES[reply.enhanced]
-    if phase == "auth" or reply.code in {530, 534, 535, 538}:
-        return _BAD_LOGIN
-    # Too large a message (552) is that message's own fault; any other refusal of the sender meets all of them.
-    return _BAD_SENDER if phase == "mail" and reply.code != 552 else ""
 
 
 def _expect(answer: tuple[int, bytes], *wanted: int) -> None:

@@ -23,6 +23,9 @@ _WHY = {
     "careers_leader": "You are receiving this message as careers leader, because no tutor is on record for these "
     "learners. Once a tutor is entered in the system that holds tutor groups, the learners move to that tutor's own "
     "message.",
+    "unreachable": "You are receiving this message as careers leader, because no tutor who can be reached is on record "
+    "for these learners. Once one is entered in the system that holds tutor groups, the learners move to that tutor's "
+    "own message.",
 }
 
 
@@ -41,7 +44,7 @@ def words(digest: Digest) -> dict[str, Any]:
         "record": _record(digest),
         "freshness": _freshness(digest),
         "wrong": _wrong(digest),
-        "why": _WHY[digest.role],
+        "why": _WHY["unreachable" if digest.unreachable and digest.role == "careers_leader" else digest.role],
         "origin": f"Generated automatically from the records of {clean(digest.college)} for the academic year "
         f"{clean(digest.academic_year)}, as they stood on {_day(digest.as_of)}.",
     }
@@ -50,7 +53,7 @@ def words(digest: Digest) -> dict[str, Any]:
 def subject(digest: Digest) -> str:
     """Return the subject: counts only, since it shows on locked screens and in the logs of mail servers."""
     needing = _needing(digest)
-    whose = " with no tutor" if digest.role == "careers_leader" else ""
+    whose = f" {_untutored(digest)}" if digest.role == "careers_leader" else ""
     if needing:
         fresh = sum(any(line.change == "new" for line in learner.lines) for learner in digest.learners)
         return f"Careers: {_learners(needing)}{whose} {_need(needing)} something" + (f", {fresh} new" if fresh else "")
@@ -63,11 +66,15 @@ def _needing(digest: Digest) -> int:
     return len(digest.learners) + digest.not_listed
 
 
+def _untutored(digest: Digest) -> str:
+    return "with no tutor who can be reached" if digest.unreachable else "with no tutor"
+
+
 def _title(digest: Digest, needing: int) -> str:
     if not needing:
         return "Nothing is missing for your learners now" if not digest.closed else "Done since last time"
     if digest.role == "careers_leader":
-        who = f"{_learners(needing)} with no tutor on record"
+        who = f"{_learners(needing)} {_untutored(digest)}" + ("" if digest.unreachable else " on record")
     elif digest.group_size > needing:
         who = f"{needing} of your {digest.group_size} learners"
     else:
@@ -85,8 +92,14 @@ def _about(digest: Digest, needing: int) -> list[str]:
             else "Nothing is asked of you this time."
         )
     ]
+    paragraphs += [
+        f"The tutor {clean(tutor.name)} cannot be reached at {clean(tutor.email)}: the mail system refuses messages to "
+        "this address. Please have it corrected, or the new tutor entered, in the system that holds tutor groups."
+        for tutor in digest.unreachable
+    ]
     if digest.role == "careers_leader":
-        paragraphs.append("No tutor is on record for these learners, so this message goes to you alone.")
+        other = " other" if digest.unreachable else ""
+        paragraphs.append(f"No{other} tutor is on record for these learners, so this message goes to you alone.")
     overdue = sum(any(line.overdue for line in learner.lines) for learner in digest.learners)
     if overdue:
         paragraphs.append(f"Something is overdue for {_learners(overdue)}; what is overdue comes first.")
@@ -138,7 +151,7 @@ def _more(count: int) -> str:
 def _counts(digest: Digest, needing: int) -> list[str]:
     if digest.group_size < 1:
         return []
-    whose, which = ("your", "") if digest.role != "careers_leader" else ("the", " with no tutor")
+    whose, which = ("your", "") if digest.role != "careers_leader" else ("the", f" {_untutored(digest)}")
     of_all = f"of {whose} {_learners(digest.group_size)}{which}"
     sentences = []
     if digest.on_track >= digest.group_size:

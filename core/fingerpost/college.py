@@ -5,6 +5,7 @@ The command line is a thin layer over this class; a Python caller can do everyth
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -51,9 +52,16 @@ class College:
 
     @classmethod
     def open(
-        cls, path: Path | None = None, *, host: Host | None = None, clock: Callable[[], datetime] = utc_now
+        cls,
+        path: Path | None = None,
+        *,
+        host: Host | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> College:
         """Open the college that a configuration file describes; by default `fingerpost.toml` in this folder.
+
+        `clock` tells the time, and `sleep` waits before a run tries again to deliver what was put off.
 
         Raises `ConfigError` with all problems in configuration, mappings and framework at once, one per line.
         """
@@ -72,7 +80,7 @@ class College:
         mappings = compile_mappings(host, config, problems)
         if problems or framework is None:
             raise config_error(config.path, problems)
-        return cls(Opened(host, config, framework, mappings, clock))
+        return cls(Opened(host, config, framework, mappings, clock, sleep))
 
     def __enter__(self) -> Self:
         return self

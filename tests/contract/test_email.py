@@ -301,6 +301,20 @@ def test_the_message_fits_what_there_is_to_say(
     assert not [words for words in unsaid if words in text]
 
 
+@pytest.mark.parametrize("role", ["careers_leader", "tutor"])
+def test_the_careers_leader_is_told_who_cannot_be_reached(role: str, context: Context) -> None:
+    left = (Person("Bea\nLeft", "b.left@example.ac.uk"), Person("Cal Gone", "c.gone@example.ac.uk"))
+    payload = channel().render(digest(role=role, unreachable=left), context)
+    text = " ".join(part(payload, "plain").split())
+    assert "The tutor Bea Left cannot be reached at b.left@example.ac.uk" in text
+    assert "The tutor Cal Gone cannot be reached at c.gone@example.ac.uk" in text
+    assert ("1 learner with no tutor who can be reached needs something" in payload.subject) is (
+        role == "careers_leader"
+    )
+    assert ("No other tutor is on record for these learners" in text) is (role == "careers_leader")
+    assert "Left" not in payload.subject
+
+
 def test_no_name_in_the_subject_or_in_what_a_mail_program_previews(context: Context) -> None:
     payload = channel().render(digest(), context)
     page = " ".join(Blocks(part(payload, "html")).filled)
@@ -350,6 +364,7 @@ DIGESTS = st.builds(
     sources=st.lists(st.builds(DigestSource, name=WORDS, as_of=WORDS, stale=st.booleans()), max_size=3).map(tuple),
     careers_leader=st.none() | st.builds(Person, name=WORDS, email=st.just("careers@example.ac.uk")),
     record_where=st.none() | WORDS,
+    unreachable=st.lists(st.builds(Person, name=WORDS, email=st.just("b.left@example.ac.uk")), max_size=2).map(tuple),
 )
 
 
@@ -689,11 +704,11 @@ FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("421 greeting", Fault("greeting", "reply", b"421 4.3.2 busy"), "temporary", False),
     ("drop at greeting", Fault("greeting", "fin"), "temporary", False),
     ("452 mail", Fault("mail", "reply", b"452 4.3.1 full"), "temporary", False),
-    ("450 rcpt", Fault("rcpt", "reply", b"450 4.2.0 greylisted"), "temporary", False),
+    ("450 rcpt", Fault("rcpt", "reply", b"450 4.2.0 greylisted"), "put_off", False),
     ("550 rcpt", Fault("rcpt", "reply", b"550 5.1.1 <t0@example.ac.uk> unknown"), "permanent", False),
-    ("451 after dot", Fault("final", "reply", b"451 4.3.0 later"), "temporary", False),
+    ("451 after dot", Fault("final", "reply", b"451 4.3.0 later"), "put_off", False),
     ("421 after dot", Fault("final", "reply", b"421 4.3.2 closing"), "temporary", False),
-    ("554 after dot", Fault("final", "reply", b"554 5.6.0 no"), "permanent", False),
+    ("554 after dot", Fault("final", "reply", b"554 5.6.0 no"), "temporary", False),
     ("fin after dot", Fault("final", "fin"), "unknown", True),
     ("rst after dot", Fault("final", "rst"), "unknown", True),
     ("hang after dot", Fault("final", "hang"), "unknown", True),
@@ -704,11 +719,11 @@ FAULTS: list[tuple[str, Fault | None, str, bool]] = [
     ("hang at greeting", Fault("greeting", "hang"), "temporary", False),
     ("554 greeting", Fault("greeting", "reply", b"554 5.3.2 go away"), "temporary", False),
     ("500 ehlo", Fault("ehlo", "reply", b"500 5.5.1 what?"), "temporary", False),
-    ("552 mail, too large", Fault("mail", "reply", b"552 5.3.4 too large"), "permanent", False),
+    ("552 mail, too large", Fault("mail", "reply", b"552 5.3.4 too large"), "temporary", False),
     ("drop at rcpt", Fault("rcpt", "rst"), "temporary", False),
     ("garbage at rcpt", Fault("rcpt", "reply", b"fine by me"), "temporary", False),
-    ("451 data", Fault("data", "reply", b"451 4.3.0 later"), "temporary", False),
-    ("554 data", Fault("data", "reply", b"554 5.5.1 no"), "permanent", False),
+    ("451 data", Fault("data", "reply", b"451 4.3.0 later"), "put_off", False),
+    ("554 data", Fault("data", "reply", b"554 5.5.1 no"), "temporary", False),
     ("250 instead of 354", Fault("data", "reply", b"250 ok"), "temporary", False),
     ("endless line after dot", Fault("final", "reply", b"250 " + b"x" * 9000), "unknown", True),
     ("multi-line, cut", Fault("final", "reply", b"250-half an answer\r\n250-"), "unknown", True),
@@ -822,6 +837,54 @@ def test_what_only_a_person_can_change_stops_the_delivery(fault: Fault, word: st
     assert (entry["event"], entry["waiting"]) == ("smtp_stopped", 5)
     assert SECRET not in repr((logs, receipts, smtp(1, username="sender", password=SECRET).config))
     assert "@" not in repr(logs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (Fault("mail", "reply", b"550 5.7.510 access denied"), "`sender`"),
+        (Fault("rcpt", "reply", b"554 5.7.1 <t0@example.ac.uk>: Relay access denied"), "relay"),
+        (Fault("rcpt", "reply", b"550 relay not permitted"), "relay"),
+        (Fault("rcpt", "reply", b"550 5.7.133 sender not authenticated"), "rule"),
+        (Fault("rcpt", "reply", b"550 5.1.90 daily limit reached"), "as much as"),
+        (Fault("data", "reply", b"554 5.3.2 not accepting messages"), "rule"),
+        (Fault("final", "reply", b"550 5.4.5 Daily user sending limit exceeded"), "as much as"),
+        (Fault("final", "reply", b"550 5.2.0 Submission.Exception:SendAsDeniedException.MapiException"), "send as"),
+        (Fault("final", "reply", b"554 no thank you"), "rule"),
+        (Fault("final", "reply", b"552 5.2.3 longer than allowed"), "size"),
+        (Fault("final", "reply", b"550 5.6.11 bare line feeds"), "content"),
+    ],
+)
+def test_a_refusal_that_is_not_about_the_address_waits_and_says_what_to_do(
+    fault: Fault, word: str, context: Context
+) -> None:
+    with FaultServer([fault]) as server:
+        post = smtp(server.port)
+        (receipt,) = post.deliver(mails(post, context, 1), context)
+    assert receipt.status == "temporary"
+    assert word in receipt.detail
+    assert f"({fault.at}: {fault.text[:3].decode()}" in receipt.detail
+    assert receipt.detail.endswith(").")
+    assert "@" not in receipt.detail
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("rcpt", "reply", b"550 no such user here"),
+        Fault("rcpt", "reply", b"550 5.4.1 Recipient address rejected: Access denied"),
+        Fault("rcpt", "reply", b"550 5.1.10 RecipientNotFound"),
+        Fault("rcpt", "reply", b"552 5.2.2 <relay@example.ac.uk> mailbox full"),
+        Fault("final", "reply", b"554 5.2.1 mailbox disabled"),
+        Fault("final", "reply", b"550 5.1.1 no such mailbox"),
+    ],
+)
+def test_a_refusal_of_the_address_is_for_good_at_every_stage(fault: Fault, context: Context) -> None:
+    with FaultServer([fault]) as server:
+        post = smtp(server.port)
+        (receipt,) = post.deliver(mails(post, context, 1), context)
+    assert receipt.status == "permanent"
+    assert not receipt.detail.endswith(".")
 
 
 def test_a_refusal_for_now_at_sign_in_is_no_wrong_password(context: Context) -> None:

@@ -607,7 +607,7 @@ def test_items_are_shown_with_their_fields() -> None:
     for name in ("Digest", "DigestLearner", "DigestLine", "DigestSource", "GapItem"):
         assert told[name] == [field.name for field in fields(getattr(fingerpost, name))]
     assert told["Person"] == list(fingerpost.Person._fields)
-    assert {"sent", "temporary", "permanent", "unknown"} <= told.keys()
+    assert {"sent", "put_off", "temporary", "permanent", "unknown"} <= told.keys()
     assert set(get_args(fingerpost.ReceiptStatus)) <= told.keys()
 
 

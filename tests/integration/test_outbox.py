@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import sqlite3
 from collections import Counter
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
-from aiosmtpd.controller import Controller
 from colleges import activity, usual_college
+from mailboxes import by_smtp, mailbox
 from mails import text_of
 from smtp_faults import Fault, FaultServer, free_port
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from aiosmtpd.smtp import SMTP, Envelope, Session
     from colleges import SmallCollege
 
     from fingerpost import Connector
@@ -51,14 +48,6 @@ def assign(college: SmallCollege, tutors: int) -> None:
     college.write("tutors")
 
 
-def by_smtp(college: SmallCollege, port: int, **keys: Any) -> None:
-    """Send through a mail server on this machine."""
-    college.connectors.append(
-        {"type": "email", "name": "post", "transport": "smtp", "host": "127.0.0.1", "port": port, "security": "none",
-         "sender": "careers@example.ac.uk", "per_minute": 6000, "timeout": 5.0, **keys}
-    )  # fmt: skip
-
-
 def guided(college: SmallCollege, *refs: str) -> None:
     """Record that learners met a careers adviser, which settles something for those who had not."""
     college.add("careers-log", *(activity(f"{ref}-g", ref, "Careers interview", "2026-02-20") for ref in refs))
@@ -76,41 +65,6 @@ def outbox(college: SmallCollege) -> list[dict[str, Any]]:
 
 def states(college: SmallCollege) -> list[str]:
     return [row["state"] for row in outbox(college)]
-
-
-@dataclass
-class Mailbox:
-    """A mail server that refuses some recipients, until it is told otherwise."""
-
-    refuses: dict[str, str] = field(default_factory=dict)
-    taken: list[tuple[str, bytes]] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    async def handle_RCPT(  # noqa: N802 - the library's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        self.asked.append(address)
-        if address in self.refuses:
-            return self.refuses[address]
-        envelope.rcpt_tos.append(address)
-        return "250 ok"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        assert isinstance(envelope.content, bytes)
-        (recipient,) = envelope.rcpt_tos
-        self.taken.append((recipient, envelope.content))
-        return "250 taken"
-
-
-@contextmanager
-def mailbox(refuses: dict[str, str] | None = None) -> Iterator[tuple[Mailbox, int]]:
-    box, port = Mailbox(dict(refuses or {})), free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield box, port
-    finally:
-        controller.stop()
 
 
 # An answer that never came
@@ -158,7 +112,7 @@ def test_an_answer_lost_twice_is_not_tried_a_third_time_and_told_again_next_week
 
 
 def test_a_refusal_before_a_lost_answer_does_not_use_up_the_second_try(college: SmallCollege) -> None:
-    faults = [Fault("rcpt", "reply", b"450 4.2.0 greylisted"), Fault("final", "fin"), None]
+    faults = [*[Fault("rcpt", "reply", b"450 4.2.0 greylisted")] * 4, Fault("final", "fin"), None]
     with FaultServer(faults) as server:
         by_smtp(college, server.port)
         counts = []
@@ -182,6 +136,8 @@ def test_what_is_put_off_waits_for_the_next_run_and_keeps_nothing_back(
         by_smtp(college, port)
         first = college.sync()
         assert (first.digests.sent, first.digests.deferred, first.exit_code) == (4, 1, 4)
+        assert box.asked.count("tutor0@example.ac.uk") == 3
+        assert college.waits == [60, 300], "minutes at most, and only once everybody else was served"
         assert {who for who, _ in box.taken} == {f"tutor{number}@example.ac.uk" for number in range(1, 5)}
 
         frozen = outbox(college)[0]["content"]
@@ -191,6 +147,75 @@ def test_what_is_put_off_waits_for_the_next_run_and_keeps_nothing_back(
         assert college.sync().exit_code == 0
         assert box.taken[-1] == ("tutor0@example.ac.uk", frozen)
     assert Counter(states(college)) == {"sent": 5}
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_greylisted_recipients_get_theirs_in_the_same_run(
+    tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerpost._alerts.outbox, "BATCH", 2)
+    college = small(tmp_path, tutors=5)
+    with mailbox() as (box, port):
+        box.greylists = tries
+        by_smtp(college, port)
+        report = college.sync()
+    assert (report.digests.sent, report.digests.deferred, report.exit_code) == (5, 0, 0)
+    everybody = [f"tutor{number}@example.ac.uk" for number in range(5)]
+    assert box.asked == everybody * (tries + 1), "nobody comes twice before all came once"
+    assert [who for who, _ in box.taken] == everybody
+    assert college.waits == [60, 300][:tries]
+    assert all(row["attempts"] == 1 for row in outbox(college))
+
+
+def test_a_run_does_not_wait_for_a_server_that_is_away(tmp_path: Path) -> None:
+    college = small(tmp_path, tutors=3)
+    by_smtp(college, free_port())
+    assert college.sync().digests.deferred == 3
+    assert college.waits == []
+
+
+@pytest.mark.parametrize(
+    ("step", "answer", "word"),
+    [
+        ("mail", b"550 5.1.8 bad sender domain", "`sender`"),
+        ("rcpt", b"554 5.7.1 relaying denied", "relay"),
+        ("final", b"550 5.2.252 send as denied", "send as"),
+        ("final", b"554 5.7.1 looks like spam", "a rule of its own"),
+    ],
+)
+def test_a_refusal_of_the_sender_keeps_all_digests_until_it_is_put_right(
+    step: Any, answer: bytes, word: str, tmp_path: Path
+) -> None:
+    college = small(tmp_path, tutors=3)
+    with FaultServer([Fault(step, "reply", answer)] * 3) as server:
+        by_smtp(college, server.port)
+        first = college.sync()
+    assert (first.digests.deferred, first.digests.failed, first.exit_code) == (3, 0, 4)
+    (sentence,) = [one for one in first.messages if "Channel post" in one]
+    assert word in sentence
+    with college.open() as opened:
+        assert sentence in opened.status().todo
+
+    college.later(days=1)
+    with mailbox() as (box, port):
+        college.source("post")["port"] = port
+        second = college.sync()
+        assert (second.digests.sent, second.exit_code, second.messages) == (3, 0, [])
+        assert len(box.taken) == 3
+    with college.open() as opened:
+        assert opened.status().todo == ()
+
+
+def test_a_rule_that_meets_one_recipient_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    college = small(tmp_path, tutors=3)
+    with mailbox({"tutor0@example.ac.uk": "550 5.7.129 not on the list of senders"}) as (box, port):
+        by_smtp(college, port)
+        first = college.sync()
+        assert (first.digests.sent, first.digests.deferred, first.digests.failed) == (2, 1, 0)
+        box.refuses.clear()
+        college.later(days=1)
+        assert college.sync().digests.sent == 1
+    assert Counter(states(college)) == {"sent": 3}
 
 
 def test_a_refused_recipient_fails_alone_and_is_told_again_next_week(tmp_path: Path) -> None:
@@ -209,9 +234,10 @@ def test_a_refused_recipient_fails_alone_and_is_told_again_next_week(tmp_path: P
         box.refuses.clear()
         college.later(days=6)
         third = college.sync()
-        assert (third.digests.planned, third.digests.sent, third.exit_code) == (1, 1, 0)
-        recipient, content = box.taken[-1]
-        assert recipient == "tutor1@example.ac.uk"
+        assert (third.digests.planned, third.digests.sent, third.exit_code) == (2, 2, 0)
+        told = dict(box.taken[2:])
+        assert set(told) == {"tutor1@example.ac.uk", "careers@example.ac.uk"}, "nobody knew yet that it works again"
+        content = told["tutor1@example.ac.uk"]
         assert "* New:" in text_of(content)
         assert "Still open" not in text_of(content)
 

@@ -187,6 +187,36 @@ def test_the_careers_leaders_domain_is_allowed_unless_others_are(load: Load) -> 
     assert load(COLLEGE + alerts + 'allowed_domains = ["A.uk", "@b.uk"]').allowed_domains == ("a.uk", "b.uk")
 
 
+def test_addresses_that_took_others_places_are_followed_to_the_last(load: Callable[[str], Configuration]) -> None:
+    same = '[alerts.same_person]\n"One@A.uk" = "two@a.uk"\n"two@a.uk" = "Three@a.uk"\n"other@a.uk" = "three@A.uk"\n'
+    alerts = load(COLLEGE + same).settings.alerts
+    assert [alerts.address_now(old) for old in ("ONE@a.uk", "two@a.uk", "three@a.uk", "x@a.uk")] == [
+        "three@a.uk", "three@a.uk", "three@a.uk", "x@a.uk",
+    ]  # fmt: skip
+    assert set(alerts.addresses_of("three@a.uk")) == {"one@a.uk", "two@a.uk", "other@a.uk", "three@a.uk"}
+    assert alerts.addresses_of("x@a.uk") == ("x@a.uk",)
+
+
+@pytest.mark.parametrize(
+    ("same", "word"),
+    [
+        ('"a@x.uk" = "A@x.uk"', "circle"),
+        ('"a@x.uk" = "b@x.uk", "b@x.uk" = "c@x.uk", "c@x.uk" = "a@x.uk"', "circle"),
+        ('"start@x.uk" = "b@x.uk", "b@x.uk" = "c@x.uk", "c@x.uk" = "b@x.uk"', "circle"),
+        ('"a@x.uk" = "b@x.uk", "A@x.uk" = "c@x.uk"', "two new ones"),
+        ('"a@x.uk" = "b"', "not an e-mail address"),
+        ('"Ash Alder" = "b@x.uk"', "not an e-mail address"),
+    ],
+)
+def test_addresses_that_lead_nowhere_are_refused_and_not_shown(
+    same: str, word: str, problem: Callable[[str], str]
+) -> None:
+    said = problem(f"{COLLEGE}[alerts]\nsame_person = {{ {same} }}\n")
+    assert said.startswith("[alerts] same_person ")
+    assert word in said
+    assert "x.uk" not in said
+
+
 @pytest.mark.parametrize(
     "precedence",
     [

@@ -15,7 +15,7 @@ from fingerpost._contract.items import Person
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
 from fingerpost._sync.providers import providers
-from fingerpost._words.days import academic_year_bounds, academic_year_of
+from fingerpost._words.days import academic_year_bounds, academic_year_of, iso_week
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class Audience:
     learners: dict[int, str | None] = field(default_factory=dict)
     # Learners without a tutor: they are here because the person is the careers leader.
     untutored: frozenset[int] = frozenset()
+    # Tutors who cannot be reached: the person is told about their learners, as the careers leader.
+    unreachable: tuple[Person, ...] = ()
 
 
 class TutorRow(NamedTuple):
@@ -56,6 +58,25 @@ def allowed(address: str, domains: Sequence[str]) -> bool:
     return any(domain == one.casefold() or domain.endswith("." + one.casefold()) for one in domains)
 
 
+def refused_addresses(connection: sa.Connection, channel: str, before: str | None = None) -> dict[str, str]:
+    """Return the addresses where the last settled digest of a channel was refused, each with the reason.
+
+    With `before`, only those refused in an earlier week than that one.
+    """
+    table = schema.outbox
+    last = (
+        sa.select(sa.func.max(table.c.id))
+        .where(table.c.channel == channel, table.c.item == "digest", table.c.state.in_(("sent", "failed")))
+        .group_by(table.c.recipient)
+    )
+    if before is not None:
+        last = last.where(table.c.week < before)
+    rows = connection.execute(
+        sa.select(table.c.recipient, table.c.detail).where(table.c.id.in_(last), table.c.state == "failed")
+    )
+    return {row.recipient: row.detail or "" for row in rows}
+
+
 class Audiences:
     """Decide who is notified about whom on a day."""
 
@@ -67,15 +88,18 @@ class Audiences:
         self._homes = GroupHomes.of_groups(connection, providers(connection, opened.config))
         alerts = self.config.settings.alerts
         self.leader = (
-            Person(alerts.careers_leader_name, alerts.careers_leader.lower()) if alerts.careers_leader else None
+            Person(alerts.careers_leader_name, alerts.address_now(alerts.careers_leader))
+            if alerts.careers_leader
+            else None
         )
+        self._address_now = alerts.address_now
 
     def __iter__(self) -> Iterator[Audience]:
         """Yield every recipient with their learners on the day, in order of address.
 
         For each learner the most trusted source with a tutor decides. While somebody covers, the digest goes to them.
         Learners without a tutor go to the careers leader, who gets a single message even if they tutor too. Addresses
-        that differ only in case belong to one person.
+        that differ only in case belong to one person, as do those that the college says are the same person's.
         """
         found: dict[str, Audience] = {}
         owned: set[int] = set()
@@ -91,6 +115,33 @@ class Audiences:
             audience.untutored = rest
         for address in sorted(found):
             yield found[address]
+
+    def to_notify(self, channel: str) -> list[Audience]:
+        """Return every recipient on a channel; what a tutor who cannot be reached would be told, the leader is too.
+
+        That is so from the week after the refusal, and for learners whom nobody else is told about. The tutor remains a
+        recipient: a digest a week finds out whether the address works again.
+        """
+        everybody = {audience.person.email: audience for audience in self}
+        leader = self.leader
+        refused = self._refused_for_weeks(channel) & everybody.keys()
+        reached = {number for email in everybody.keys() - refused for number in everybody[email].learners}
+        for email in sorted(refused):
+            tutor = everybody[email]
+            lost = [number for number in tutor.learners if number not in reached]
+            if leader is None or not lost or email == leader.email:
+                continue
+            audience = everybody.setdefault(leader.email, Audience(leader, "careers_leader"))
+            audience.unreachable += (tutor.person,)
+            said = f"tutor {tutor.person.name} cannot be reached"
+            for number in lost:
+                audience.learners[number] = ", ".join(filter(None, (tutor.learners[number], said)))
+        return [everybody[email] for email in sorted(everybody)]
+
+    def _refused_for_weeks(self, channel: str) -> frozenset[str]:
+        """Return the addresses that are refused now, and were in an earlier week."""
+        now = refused_addresses(self.connection, channel)
+        return frozenset(now.keys() & refused_addresses(self.connection, channel, before=iso_week(self.as_of)).keys())
 
     def enrolled(self) -> frozenset[int]:
         """Return the learners who are on a programme on the day."""
@@ -169,9 +220,8 @@ class Audiences:
         trusted = [row for row in trusted if not row.is_held] or trusted
         role: Literal["tutor", "cover"] = "cover" if any(row.role == "cover" for row in trusted) else "tutor"
         people = {
-            row.tutor_email.lower(): Person(row.tutor_name or row.tutor_email, row.tutor_email.lower())
-            for row in trusted
-            if row.role == role
+            address: Person(row.tutor_name or row.tutor_email, address)
+            for row, address in ((row, self._address_now(row.tutor_email)) for row in trusted if row.role == role)
         }
         group = next((row.group for row in trusted if row.group), None)
         return group, [(person, role) for person in people.values()]

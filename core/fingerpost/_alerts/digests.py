@@ -17,6 +17,7 @@ import xxhash
 
 from fingerpost._alerts.audience import Audience, Audiences, allowed
 from fingerpost._alerts.learners import Known, KnownLearners
+from fingerpost._alerts.successors import likely_successors
 from fingerpost._benchmarks.wording import done, needs_together
 from fingerpost._config.opened import Opened
 from fingerpost._contract.items import Change, Digest, DigestLearner, DigestLine, DigestSource, Item, Payload
@@ -29,7 +30,7 @@ from fingerpost._store.store import executemany
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.freshness import Freshness
 from fingerpost._sync.run import Run
-from fingerpost._words.days import academic_year_of, say_day
+from fingerpost._words.days import academic_year_of, iso_week, say_day
 from fingerpost._words.errors import FingerpostError
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -44,12 +45,6 @@ MAY_HAVE_ARRIVED = "may_have_arrived"
 
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
 """Why a digest is held: its recipient's domain is not allowed."""
-
-
-def iso_week(day: date) -> str:
-    """Return the week that a digest belongs to, such as ``2026-W10``."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02d}"
 
 
 class Planner:
@@ -125,6 +120,7 @@ class Planner:
             sources=self.sources,
             careers_leader=self.audiences.leader,
             record_where=self.alerts.record_where,
+            unreachable=audience.unreachable,
         )
 
     def lines(self, learner: Known, told: Mapping[str, tuple[str, str]]) -> tuple[DigestLine, ...]:
@@ -170,7 +166,11 @@ class Planner:
             for row in self.connection.execute(
                 sa.select(told.c.gap_key, told.c.content_hash, told.c.change)
                 .join(outbox, outbox.c.id == told.c.outbox_id)
-                .where(outbox.c.channel == channel, outbox.c.recipient == recipient, outbox.c.state.not_in(_NOT_SENT))
+                .where(
+                    outbox.c.channel == channel,
+                    outbox.c.recipient.in_(self.alerts.addresses_of(recipient)),
+                    outbox.c.state.not_in(_NOT_SENT),
+                )
                 .order_by(outbox.c.id)
             )
         }
@@ -249,19 +249,24 @@ def plan(run: Run, planner: Planner, channel: Instance, context: HookContext) ->
     week = iso_week(planner.as_of)
     table = schema.outbox
     with run.unit.transaction() as connection:
-        # A digest that certainly reached nobody in time leaves the week open. A refused one waits for the next week:
-        # an address that does not exist today will not exist tomorrow.
-        served = set(
-            connection.scalars(
-                sa.select(table.c.recipient).where(
+        # A digest that certainly reached nobody in time leaves the week open. A refused one waits for the next week,
+        # or for another address: one that does not exist today will not exist tomorrow.
+        served = {
+            row.recipient if row.state == "failed" else planner.alerts.address_now(row.recipient)
+            for row in connection.execute(
+                sa.select(table.c.recipient, table.c.state).where(
                     table.c.channel == channel.name,
                     table.c.week == week,
                     sa.or_(table.c.state != "expired", table.c.detail == MAY_HAVE_ARRIVED),
                 )
             )
-        )
-        audiences = [one for one in planner.audiences if one.person.email not in served]
-    for audience in audiences:
+        }
+        audiences = planner.audiences.to_notify(channel.name)
+        newcomers = likely_successors(connection, planner.alerts, channel.name, week, audiences)
+    if newcomers:
+        run.report.say("A tutor may have a new address, and hears nothing this week: fingerpost status says who.")
+    served |= {newcomer.person.email for newcomer in newcomers}
+    for audience in (one for one in audiences if one.person.email not in served):
         with run.unit.transaction() as connection:
             digest = planner.digest(audience, channel.name)
             if digest is None:

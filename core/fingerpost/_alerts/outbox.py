@@ -7,7 +7,6 @@ once; failing that it expires, and the next digest includes what it said.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ import sqlalchemy as sa
 from fingerpost._alerts.audience import allowed
 from fingerpost._alerts.digests import ADDRESS_NOT_ALLOWED, MAY_HAVE_ARRIVED
 from fingerpost._alerts.pages import EDITED, NO_PAGE
-from fingerpost._contract.items import Payload, Receipt
+from fingerpost._contract.items import Payload, Receipt, ReceiptStatus
 from fingerpost._plugins.context import HookContext
 from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
@@ -29,6 +28,12 @@ from fingerpost._words.errors import AuthError, ConfigError, FingerpostError
 
 BATCH = 20
 """Payloads claimed together: after a kill, at most this many are unknown."""
+
+AGAIN_AFTER = (60.0, 300.0)
+"""The waits, in seconds, before what was put off is tried again in the same run.
+
+A server that greylists lets the second try through: most after a minute, nearly all after five.
+"""
 
 RESEND_AFTER = timedelta(minutes=15)
 """How long to wait before the same bytes are sent once more after an unknown outcome."""
@@ -53,21 +58,49 @@ def recover(run: Run, channels: Sequence[tuple[Instance, HookContext]]) -> None:
 
 
 def deliver(run: Run, channel: Instance, context: HookContext) -> None:
-    """Deliver what is waiting for one channel, items up to its ceiling; the next run retries what is put off."""
+    """Deliver what is waiting for one channel, items up to its ceiling.
+
+    Recipients who are put off come again after everybody else, minutes later; the next run retries what still waits.
+    """
     settings: Any = channel.config
-    left = sys.maxsize
+    most = None
     if channel.accepts == "digest":
         _check_addresses(run, channel)
     elif settings.write:
-        left = settings.ceiling  # it may have been lowered since these were planned
+        most = settings.ceiling  # it may have been lowered since these were planned
     else:
         return  # it was switched off: what is still waiting expires
-    last = 0
-    while left and (claimed := _claim(run, channel, last, min(BATCH, left))):
-        goes_on = _hand_over(run, channel, context, claimed)
-        last, left = max(claimed), left - len(claimed)
-        if not goes_on or _all_put_off(run, claimed):
-            break  # the channel is down: the rest would get the same answer
+    waiting = _deliver_once(run, channel, context, _waiting(run, channel, most))
+    for seconds in AGAIN_AFTER:
+        if not waiting:
+            break
+        run.log.info("delivery_waits", channel=channel.name, put_off=len(waiting), seconds=seconds)
+        run.opened.sleep(seconds)
+        waiting = _deliver_once(run, channel, context, waiting)
+
+
+def _waiting(run: Run, channel: Instance, most: int | None) -> list[int]:
+    with run.unit.transaction() as connection:
+        return list(
+            connection.scalars(
+                sa.select(_outbox.c.id)
+                .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending")
+                .order_by(_outbox.c.id)
+                .limit(most)
+            )
+        )
+
+
+def _deliver_once(run: Run, channel: Instance, context: HookContext, numbers: Sequence[int]) -> list[int]:
+    """Try each of these once, and return those that were put off; none where the channel is down."""
+    again: list[int] = []
+    for start in range(0, len(numbers), BATCH):
+        claimed = _claim(run, numbers[start : start + BATCH])
+        statuses = _hand_over(run, channel, context, claimed)
+        if statuses is None or set(statuses.values()) == {"temporary"}:
+            return []  # the rest would get the same answer
+        again += (number for number, status in statuses.items() if status == "put_off")
+    return again
 
 
 def _check_addresses(run: Run, channel: Instance) -> None:
@@ -133,7 +166,7 @@ def _settle_unknown(run: Run, channel: Instance, context: HookContext) -> None:
         status = answer.status if answer is not None else "unknown"
         if answer is not None and status in ("sent", "permanent"):
             _settle(run, row, answer)
-        elif status == "temporary" or (row.attempts < 2 and _rested(row, run.now)):
+        elif status in ("temporary", "put_off") or (row.attempts < 2 and _rested(row, run.now)):
             _set(run, row.id, state="pending", detail=f"again after {row.detail}")
 
 
@@ -141,35 +174,33 @@ def _rested(row: Any, now: datetime) -> bool:
     return row.attempted_at is None or now - datetime.fromisoformat(row.attempted_at) >= RESEND_AFTER
 
 
-def _claim(run: Run, channel: Instance, last: int, most: int) -> dict[int, Any]:
-    """Take the next payloads, and record that in the store before anything is sent."""
+def _claim(run: Run, numbers: Sequence[int]) -> list[Any]:
+    """Take these payloads, and record that in the store before anything is sent."""
     with run.unit.transaction() as connection:
-        rows = connection.execute(
-            sa.select(_outbox)
-            .where(_outbox.c.channel == channel.name, _outbox.c.state == "pending", _outbox.c.id > last)
-            .order_by(_outbox.c.id)
-            .limit(most)
-        ).all()
-        if rows:
-            connection.execute(
-                sa.update(_outbox)
-                .where(_outbox.c.id.in_([row.id for row in rows]))
-                .values(state="sending", attempts=_outbox.c.attempts + 1, attempted_at=run.now_text)
-            )
+        rows = connection.execute(sa.select(_outbox).where(_outbox.c.id.in_(numbers)).order_by(_outbox.c.id)).all()
+        connection.execute(
+            sa.update(_outbox)
+            .where(_outbox.c.id.in_(numbers))
+            .values(state="sending", attempts=_outbox.c.attempts + 1, attempted_at=run.now_text)
+        )
     hit("claim_committed")
-    return {row.id: row for row in rows}
+    return list(rows)
 
 
-def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[int, Any]) -> bool:
-    """Deliver what was claimed; return whether to go on, or stop until a person has acted."""
+def _hand_over(
+    run: Run, channel: Instance, context: HookContext, claimed: Sequence[Any]
+) -> dict[int, ReceiptStatus] | None:
+    """Deliver what was claimed and return each outcome; None where a person must act before more is delivered."""
+    statuses: dict[int, ReceiptStatus] = {}
     goes_on = True
-    rows = {row.key: row for row in claimed.values()}
+    rows = {row.key: row for row in claimed}
     try:
-        for receipt in channel.deliver([_payload(row) for row in claimed.values()], context):
+        for receipt in channel.deliver([_payload(row) for row in claimed], context):
             hit("delivered")
             row = rows.pop(receipt.key, None)
             if row is not None:
                 _settle(run, row, receipt)
+                statuses[row.id] = receipt.status
                 hit("receipt_committed")
                 run.progress.advance(1)
     except FingerpostError as error:
@@ -182,7 +213,8 @@ def _hand_over(run: Run, channel: Instance, context: HookContext, claimed: dict[
         run.log.debug("delivery_broke_details", exc_info=True)
     for row in rows.values():
         _set(run, row.id, state="unknown", detail="no_receipt")
-    return goes_on
+        statuses[row.id] = "unknown"
+    return statuses if goes_on else None
 
 
 def _settle(run: Run, row: Any, receipt: Receipt) -> None:
@@ -194,11 +226,18 @@ def _settle(run: Run, row: Any, receipt: Receipt) -> None:
              detail=None)  # fmt: skip
     elif receipt.status == "permanent":
         _set(run, number, state="failed", content=None, settled_at=run.now_text, detail=receipt.detail)
-    elif receipt.status == "temporary":
+    elif receipt.status in ("temporary", "put_off"):
         # It was certainly not sent: only attempts that may have reached somebody count.
         _set(run, number, state="pending", attempts=_outbox.c.attempts - 1, detail=receipt.detail)
+        if is_sentence(receipt.detail):
+            run.report.say(f"Channel {row.channel}: {receipt.detail}")
     else:
         _set(run, number, state="unknown", detail=receipt.detail)
+
+
+def is_sentence(detail: str | None) -> bool:
+    """Say whether a receipt's detail is a sentence for IT, and not a code."""
+    return detail is not None and detail.endswith(".")
 
 
 def _count(run: Run, item: str, receipt: Receipt) -> None:
@@ -223,12 +262,6 @@ def _count(run: Run, item: str, receipt: Receipt) -> None:
 def _set(run: Run, number: int, **values: Any) -> None:
     with run.unit.transaction() as connection:
         connection.execute(sa.update(_outbox).where(_outbox.c.id == number).values(**values))
-
-
-def _all_put_off(run: Run, claimed: dict[int, Any]) -> bool:
-    with run.unit.transaction() as connection:
-        found = set(connection.scalars(sa.select(_outbox.c.state).where(_outbox.c.id.in_(claimed))))
-    return found == {"pending"}
 
 
 def count_waiting(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -37,13 +38,17 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Opened:
-    """Everything that a view or a run needs to know of a college; `clock` is the only source of time."""
+    """Everything that a view or a run needs to know of a college.
+
+    `clock` is the only source of time, and `sleep` the only way for a run to let some pass.
+    """
 
     host: Host
     config: Configuration
     framework: Framework
     mappings: Mapping[tuple[str, str], CompiledMapping]
     clock: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
     _store: Store | None = field(default=None, repr=False)
 
     @property

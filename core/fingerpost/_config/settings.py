@@ -18,6 +18,10 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _is_address(text: str) -> bool:
+    return text.count("@") == 1 and text.strip() == text and "." in text.split("@")[1]
+
+
 class CollegeSettings(_Table):
     """``[college]``: the college itself."""
 
@@ -109,11 +113,44 @@ class AlertSettings(_Table):
         "{reference} in its place; digests link to it.",
     )
     max_age_hours: float = Field(default=48.0, gt=0, description="Hours after which an undelivered digest is dropped.")
+    same_person: dict[str, str] = Field(
+        default_factory=dict,
+        description="For people whose address has changed: the old address, and the one that took its place.",
+    )
+
+    def address_now(self, address: str) -> str:
+        """Return the address that a person uses now, in lower case."""
+        address = address.lower()
+        while address in self.same_person:
+            address = self.same_person[address]
+        return address
+
+    def addresses_of(self, address: str) -> tuple[str, ...]:
+        """Return an address that is in use now, and every one that it took the place of."""
+        return (address, *(old for old in self.same_person if self.address_now(old) == address))
+
+    @field_validator("same_person")
+    @classmethod
+    def _no_circle(cls, value: dict[str, str]) -> dict[str, str]:
+        newer: dict[str, str] = {}
+        for old, new in ((old.lower(), new.lower()) for old, new in value.items()):
+            if not _is_address(old) or not _is_address(new):
+                raise ValueError('holds something that is not an e-mail address; write { "old@…" = "new@…" }')
+            if newer.setdefault(old, new) != new:
+                raise ValueError("gives one old address two new ones, which differ only in case; keep one")
+        for start in newer:
+            passed, address = {start}, newer[start]
+            while address in newer and address not in passed:
+                passed.add(address)
+                address = newer[address]
+            if address in passed:
+                raise ValueError("leads in a circle; let every old address lead to the one that is in use now")
+        return newer
 
     @field_validator("careers_leader")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is not None and (value.count("@") != 1 or value.strip() != value or "." not in value.split("@")[1]):
+        if value is not None and not _is_address(value):
             raise ValueError("is not an e-mail address")
         return value
 

@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, TypeAlias
 Change: TypeAlias = Literal["new", "changed", "open", "reminder", "closed"]
 """Why a line is sent: it is new, changed, listed for completeness, due again, or done."""
 
-ReceiptStatus: TypeAlias = Literal["sent", "temporary", "permanent", "unknown"]
-"""The outcome of a payload: it went, try again, never try again, or unknown."""
+ReceiptStatus: TypeAlias = Literal["sent", "put_off", "temporary", "permanent", "unknown"]
+"""The outcome of a payload: it went, try again soon, try again next run, never try again, or unknown."""
 
 
 class Person(NamedTuple):
@@ -80,7 +80,8 @@ class Digest:
     `key` is stable: the same digest planned again has the same key. `on_track` of `group_size` learners need nothing
     now; `cannot_tell` counts learners for whom no system records something we need, so that nothing is claimed about
     them; `not_listed` counts learners who need something but did not fit; they come next week. `role` is ``tutor``, or
-    ``careers_leader`` for learners without a tutor on record.
+    ``careers_leader`` for learners without a tutor on record. `unreachable` are tutors to whom messages are refused, so
+    that the careers leader is told about their learners.
     """
 
     key: str
@@ -98,6 +99,7 @@ class Digest:
     sources: tuple[DigestSource, ...] = ()
     careers_leader: Person | None = None
     record_where: str | None = None
+    unreachable: tuple[Person, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,10 @@ class Payload:
 class Receipt(NamedTuple):
     """Report the outcome of one payload.
 
-    ``sent`` and ``permanent`` are final; ``temporary`` is tried again; ``unknown`` means that it may have arrived: it
-    is reconciled, or resent unchanged once. `detail` is a code or sentence without personal data.
+    ``sent`` and ``permanent`` are final, and ``permanent`` blames the address; ``temporary`` is tried again by the next
+    run, and ``put_off`` by this one first, minutes later; ``unknown`` means that it may have arrived: it is reconciled,
+    or resent unchanged once. `detail` is a code, or a sentence with a full stop that the report and `status` pass on to
+    IT; it holds no personal data.
     """
 
     key: str

@@ -35,7 +35,7 @@ def preview(opened: Opened, recipient: str | None, as_of: date | None) -> list[D
     previews = []
     with opened.store.reading() as connection:
         planner = Planner(connection, opened, opened.today(as_of), opened.now())
-        for audience in planner.audiences:
+        for audience in planner.audiences.to_notify(channel.name):
             if recipient is not None and audience.person.email.casefold() != recipient.casefold():
                 continue
             digest = planner.digest(audience, f"preview of {channel.name}", news_only=False)

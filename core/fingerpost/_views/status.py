@@ -10,14 +10,17 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from fingerpost._alerts.audience import Audiences, refused_addresses
+from fingerpost._alerts.outbox import is_sentence
 from fingerpost._alerts.pages import EDITED, NO_PAGE
+from fingerpost._alerts.successors import likely_successors
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.clock import earlier_than_before, say_instant
 from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
 from fingerpost._sync.nights import Pause, lost_nights, pause
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
-from fingerpost._words.days import utc_text
+from fingerpost._words.days import iso_week, utc_text
 from fingerpost._words.printed import Printed
 
 
@@ -103,13 +106,12 @@ def status(opened: Opened, runs: int) -> StatusReport:
         gap = pause(connection, opened)
         exports = tuple(_todo_exports(opened, connection, gap, sources))
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
-        lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
+        since = ledger[0].started_at if ledger else ""
+        refused_items = _outbox(connection, "gap_item", since).get("failed", 0)
+        people = (*_todo_channels(connection), *_todo_addresses(opened, connection)) if ledger else ()
     broken = [one.message for one in opened.config.broken]
-    waiting = {
-        item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
-        for item, counts in (("digest", outbox), ("gap_item", items))
-    }
-    todo = _todo(ledger, sources, exports, held, waiting)
+    waiting = {"digest": outbox | {"failed": 0}, "gap_item": items | {"failed": refused_items}}
+    todo = (*_todo(ledger, sources, exports, held, waiting), *people)
     clocks = _todo_clock(lately_run, utc_text(opened.now()))
     first = () if gap is None else (gap.sentence,)
     return StatusReport(
@@ -303,7 +305,7 @@ def _todo(
     if rejected:
         yield f"{_many(rejected, 'record is', 'records are')} rejected: fingerpost quarantine list shows which and why."
     for item, counts in outbox.items():
-        for state, what in (_WAITING | {"failed": _REFUSED[item]}).items():
+        for state, what in (_WAITING | {"failed": _REFUSED}).items():
             if counts.get(state):
                 yield f"{_many(counts[state], *_MANY[item])} {what}"
 
@@ -370,10 +372,36 @@ _WAITING = {
     "held": "held back, because the address is not in [alerts] allowed_domains: correct one or the other.",
     "unknown": "sent without an answer: the next fingerpost sync finds out what happened, or sends the same once more.",
 }
-_REFUSED = {
-    "digest": "permanently refused by the mail system: correct the address.",
-    "gap_item": "permanently refused by the ILP: run fingerpost check, and make sure that the login may write.",
-}
+_REFUSED = "permanently refused by the ILP: run fingerpost check, and make sure that the login may write."
+
+
+def _todo_channels(connection: sa.Connection) -> Iterator[str]:
+    """Yield what a person must put right before anything that waits for a channel can go."""
+    table = schema.outbox
+    select = sa.select(table.c.channel, table.c.detail).where(table.c.state == "pending").distinct()
+    for channel, detail in connection.execute(select.order_by(table.c.channel, table.c.detail)):
+        if is_sentence(detail):
+            yield f"Channel {channel}: {detail}"
+
+
+def _todo_addresses(opened: Opened, connection: sa.Connection) -> Iterator[str]:
+    """Yield whose address is refused, and who may have a new one."""
+    today, alerts = opened.today(), opened.config.settings.alerts
+    everybody = list(Audiences(connection, opened, today))
+    for channel in (one.name for one in opened.config.channels if one.accepts == "digest"):
+        refused = refused_addresses(connection, channel)
+        for person in (one.person for one in everybody if one.person.email in refused):
+            yield (
+                f"{person.name} cannot be reached at {person.email}: the address was refused ({channel}, "
+                f"{refused[person.email]}). Correct it where it is recorded, or enter who has taken over. It is tried "
+                "once a week; from the second on, the careers leader, if there is one, is told about these learners."
+            )
+        for person, former in likely_successors(connection, alerts, channel, iso_week(today), everybody):
+            yield (
+                f"{person.name} ({person.email}) may be who was {former} until now, and gets no digest this week. If "
+                f'so, write same_person = {{ "{former}" = "{person.email}" }} under [alerts], and nothing is told '
+                "anew; if not, do nothing, and the first digest goes out next week."
+            )
 
 
 def _many(count: int, one: str, many: str) -> str:

@@ -1,4 +1,4 @@
-"""Academic years, and how instants and days are written."""
+"""Academic years and weeks, and how instants and days are written."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def read_academic_year(text: str) -> int | None:
     start = int(first) if len(first) == 4 else int(first) + (1900 if int(first) >= 90 else 2000)
     follows = int(second) == (start + 1 if len(second) == 4 else (start + 1) % 100)
     return start if follows and len(second) <= len(first) else None
+
+
+def iso_week(day: date) -> str:
+    """Return the ISO week of a day, such as ``2026-W10``; the texts sort as the weeks do."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
 
 
 def utc_text(instant: datetime) -> str:
