@@ -228,7 +228,7 @@ class StreamReader:
             else:
                 self._remove(gone)
         if self._history is not None:
-            self.state.year = self._history.finish(self._gone)
+            self.state.year = self._history.finish(self._gone, self._touched)
         if self.state.is_full:
             self.quarantine.forget_old()
             self.warnings.forget_old()

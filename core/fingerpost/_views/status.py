@@ -14,6 +14,7 @@ from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
+from fingerpost._sync.missing import MISSING, missing_sentence
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
 from fingerpost._words.printed import Printed
 
@@ -256,6 +257,8 @@ def _todo(
                 f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from missing "
                 "records. Check that the export still runs."
             )
+        if MISSING in source.warnings:
+            yield missing_sentence(source.connector, source.warnings[MISSING])
         if not source.configured:
             yield (
                 f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "
