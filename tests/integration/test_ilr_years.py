@@ -103,6 +103,16 @@ def test_an_aim_that_is_in_both_files_goes_on(college: SmallCollege, values: dic
     assert listed(college) == []
 
 
+def test_a_break_without_an_end_goes_on(college: SmallCollege) -> None:
+    last_year(college, learner("BREAK", aim(**TWO_YEARS, CompStatus=6)))
+    this_year(college)
+    college.sync()
+    with college.open() as opened:
+        (programme,) = opened.explain("BREAK").programmes
+    assert (programme["status"], programme.get("ended_on")) == ("on_break", None)
+    assert listed(college) == []
+
+
 def test_an_aim_that_this_year_lacks_has_ended_although_the_learner_stays(college: SmallCollege) -> None:
     other = aim(LearnAimRef="50098401", AimSeqNumber=2, FundModel=38, **TWO_YEARS)
     last_year(college, learner("L1", aim(**TWO_YEARS), other))
