@@ -13,11 +13,12 @@ next year, that alone says who continues: what stands in an earlier year without
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -37,7 +38,9 @@ OPEN_END = "9999-12-31"
 """The last day of what has none."""
 
 Fields: TypeAlias = Mapping[str, Any]
-_assignment, _programme = schema.source_assignment, schema.source_programme
+_assignment, _programme, _activity = schema.source_assignment, schema.source_programme, schema.source_activity
+_COPIED = re.compile(r" \(before run [0-9]+\)$")
+"""How the key ends of what a row said before it came to mean something else."""
 
 
 def is_or_was(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -61,7 +64,7 @@ def last_day(today: date, year: str | None) -> str:
 class History:
     """Keep the history of one stream while it is read; `year` is the academic year that its list is known to be of."""
 
-    code: ClassVar[str | None] = None
+    code: str | None = None
     """The warning about a row that now means something else, if there is one."""
 
     def __init__(self, stream: Stream, year: str | None) -> None:
@@ -109,6 +112,10 @@ class History:
         return dict(
             old._asdict(), key=f"{old.key} (before run {self.stream.run.id})", ended_on=ended, deleted_run=deleted
         )
+
+    def renamed(self) -> list[int]:
+        """Return the rows that the source now holds under another key as well."""
+        return []
 
     def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """Settle what a complete read without these rows means; return the academic year that the list is now of."""
@@ -240,23 +247,52 @@ class Memberships(History):
 
 
 class ReusedKeys(History):
-    """Keep last year's evidence in a log that is only ever added to, when its numbers start again."""
+    """Keep last year's evidence in a log whose numbers start again.
 
-    code = "key_reused"
+    A log that is only ever added to may not say that they do; then another event shows it. One that is configured to
+    begin anew each year, or to have a numbering for each file, does say so.
+    """
+
+    def __init__(self, stream: Stream, year: str | None) -> None:
+        super().__init__(stream, year)
+        self.code = None if stream.holds == "this_year" else "key_reused"
 
     def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
         """Say whether a key now means another day and another learner, or another event of another academic year."""
         day = fields["starts_on"].isoformat()
         if old.starts_on == day or old.deleted_run is not None:
             return False
+        is_another_years = _year(old.starts_on) != _year(day)
+        if is_another_years and self.stream.holds == "this_year":
+            return True
+        if self.stream.mode != "append":
+            return False
         if (old.identity, old.group, old.programme) != (identity, fields["group"], fields["programme"]):
             return True
         event = [(getattr(old, name), fields[name]) for name in ("kind", "title", "organisation")]
-        return _year(old.starts_on) != _year(day) and any(before != now for before, now in event)
+        return is_another_years and any(before != now for before, now in event)
 
     def _copy(self, old: Any) -> dict[str, Any]:
         """Keep the event: it took place."""
         return dict(old._asdict(), key=f"{old.key} (before run {self.stream.run.id})")
+
+    def renamed(self) -> list[int]:
+        """Return the rows that stand under the name of their file as well, now that files are told apart.
+
+        They were read before `holds` was set. A record of a file that has gone since stays as it is.
+        """
+        if self.stream.holds != "year_a_file":
+            return []
+        row = _activity.c
+        columns = (row.id, row.key, row.part, row.starts_on, row.kind, row.identity, row.group, row.programme)
+        select = sa.select(*columns).where(row.connector == self.stream.number, row.deleted_run.is_(None))
+        former: dict[tuple[Any, ...], list[int]] = {}
+        for number, key, _, *event in self.stream.connection.execute(select.where(row.part == "")):
+            former.setdefault((_COPIED.sub("", key), *event), []).append(number)
+        found: list[int] = []
+        for _, key, part, *event in self.stream.connection.execute(select.where(row.part != "")) if former else ():
+            found += former.pop((key.removeprefix(f"{part}/"), *event), ())
+        return found
 
 
 def history_of(stream: Stream, year: str | None) -> History | None:
@@ -265,7 +301,8 @@ def history_of(stream: Stream, year: str | None) -> History | None:
         return Memberships(stream, year)
     if stream.spec.name == "programmes":
         return Enrolments(stream, year)
-    return ReusedKeys(stream, year) if stream.spec.name == "activities" and stream.mode == "append" else None
+    is_log = stream.spec.name == "activities" and (stream.mode == "append" or stream.holds is not None)
+    return ReusedKeys(stream, year) if is_log else None
 
 
 def _year(day: str) -> str:

@@ -221,6 +221,7 @@ class StreamReader:
             report.warnings = self.warnings.count()
             return
         self._check_breaker(final=True)
+        self._remove([] if self._history is None else self._history.renamed())
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
             gone, held = sweep(self.stream, self._seen, self._parts, self._last_day)

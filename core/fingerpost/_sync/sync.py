@@ -134,7 +134,9 @@ def _read_stream(
     return report
 
 
-_SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn"}
+_SETTINGS_THAT_DO_NOT_DECIDE = {
+    "name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn", "holds",
+}  # fmt: skip
 
 
 def _settings_that_decide(settings: ConnectorConfig) -> str:
