@@ -141,6 +141,20 @@ def test_setting_it_later_leaves_no_record_twice(college: SmallCollege, mode: st
     assert days(college) == both(LAST, THIS)
 
 
+def test_setting_it_after_a_few_numbers_were_taken_for_reused_leaves_no_record_twice(college: SmallCollege) -> None:
+    put(college, "log-2425", LAST)
+    college.sync()
+    put(college, "log-2526", THIS[:3])
+    college.sync()
+    assert "key_reused" in codes(college)
+    assert days(college) == both(LAST, THIS[:3])
+    college.source("log")["holds"] = "year_a_file"
+    put(college, "log-2526", THIS)
+    college.sync()
+    assert days(college) == both(LAST, THIS)
+    assert all(key.startswith("log-2") for key in keys(college))
+
+
 def test_what_a_file_held_that_has_gone_since_stays_when_it_is_set_later(college: SmallCollege) -> None:
     older = [activity(str(number), "L3", "Work experience", f"2023-10-{number:02d}") for number in range(1, 8)]
     put(college, "log", older)

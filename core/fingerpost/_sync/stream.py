@@ -45,7 +45,7 @@ class Stream:
 
     @property
     def holds(self) -> str | None:
-        """How a log is kept over the years, as its configuration says: see `fingerpost_csv`'s setting `holds`."""
+        """How a log is kept over the years, if its configuration says: ``this_year``, ``year_a_file`` or ``all_years``."""
         return getattr(self.instance.config, "holds", None)
 
     @property
