@@ -45,7 +45,7 @@ class Stream:
 
     @property
     def holds(self) -> str | None:
-        """How a log is kept over the years, if its configuration says: ``this_year``, ``year_a_file`` or ``all_years``."""
+        """How a log is kept over the years, if its settings say: ``all_years``, ``this_year`` or ``year_a_file``."""
         return getattr(self.instance.config, "holds", None)
 
     @property
