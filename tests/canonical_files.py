@@ -71,7 +71,9 @@ def schema(stream: StreamName) -> dict[str, Any]:
             {"required": ["stream", "key", "record"], "additionalProperties": False,
              "properties": {"stream": name, "key": key, "record": {"$ref": "#/$defs/record"}}},
             {"required": ["stream", "deleted"], "additionalProperties": False,
-             "properties": {"stream": name, "deleted": key}},
+             "properties": {"stream": name, "deleted": key, "mistake": {
+                 "description": "true if the record was never so; otherwise a membership or enrolment has ended.",
+                 "type": "boolean"}}},
             {"required": ["stream", "cursor"], "additionalProperties": False,
              "properties": {"stream": name, "cursor": {
                  "description": "Everything before this line is complete up to here: an instant, a date or a growing "

@@ -239,6 +239,12 @@ class SmallCollege:
                 row.update(values)
         self.write(name)
 
+    def add_mapping(self, name: str, text: str) -> None:
+        """Let the college have a mapping of its own, or another one of that name."""
+        folder = self.folder / "mappings"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+
     def configure(self) -> Path:
         """Write the configuration."""
         lines = []
@@ -281,6 +287,11 @@ class SmallCollege:
         """Return what the store holds; see `snapshot`."""
         with self.open() as college:
             return snapshot(college._opened.store, live=live)
+
+    def dump(self, tables: Iterable[sa.Table] = schema.DATA_TABLES) -> Snapshot:
+        """Return every row of some tables; see `dump`."""
+        with self.open() as college:
+            return dump(college._opened.store, tables)
 
 
 def usual_college(folder: Path, *, learners: int = 20, now: datetime = MONDAY) -> SmallCollege:

@@ -36,6 +36,14 @@ def unlog() -> None:
         root.removeHandler(handler)
 
 
+def tries(said: str) -> list[list[str]]:
+    """Return the arguments of the commands that a demonstration says to try, whether with uv or without."""
+    ways = ("  fingerpost ", "  uv run fingerpost ")
+    lines = [line.split("fingerpost ", 1)[1] for line in said.splitlines() if line.startswith(ways)]
+    assert len(lines) >= 4
+    return [line.split("  ")[0].split() for line in lines]
+
+
 def run_json(*arguments: object, config: Path, exit_code: int = 0) -> Any:
     """Run a command with --json and return the one object that it prints."""
     result = run(*arguments, "--json", config=config)

@@ -16,12 +16,21 @@ import responses
 import sqlalchemy as sa
 import structlog
 import warm
+from databases import with_driver
 from hypothesis import settings
+
+from fingerpost._sync import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 warm.share()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lived-seeds", type=int, default=20, help="how many colleges live two years (default: %(default)s)"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +44,12 @@ def web() -> Iterator[responses.RequestsMock]:
     """Answer in place of the web: each request must be the next that a test has named."""
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
         yield mock
+
+
+@pytest.fixture
+def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commit at every checkpoint, not only after a hundred thousand rows."""
+    monkeypatch.setattr(reader, "CHECKPOINT_ROWS", 1)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +80,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def postgres_schema(postgres: str) -> Iterator[Callable[[], str]]:
     """Return a function that makes an empty schema and returns its address."""
-    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
+    url = with_driver(postgres)
     engine = sa.create_engine(url)
     made: list[str] = []
 

@@ -30,6 +30,11 @@ def rows(url: sa.URL | str, statement: str) -> list[Any]:
     return found
 
 
+def with_driver(address: str) -> sa.URL:
+    """Return the address of a PostgreSQL with the driver that is installed."""
+    return sa.make_url(address).set(drivername="postgresql+psycopg")
+
+
 def spelt(url: sa.URL) -> str:
     """Return an address as a configuration holds it."""
     return url.render_as_string(hide_password=False)
@@ -38,7 +43,7 @@ def spelt(url: sa.URL) -> str:
 @contextmanager
 def fresh_postgres(server: str, *, template: sa.URL | None = None) -> Iterator[sa.URL]:
     """Make a database on the session's server, empty or a copy of another one, and drop it."""
-    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    url = with_driver(server)
     name = f"prosuite_{uuid.uuid4().hex[:10]}"
     execute(url, f"CREATE DATABASE {name}" + (f" TEMPLATE {template.database}" if template is not None else ""))
     try:

@@ -114,7 +114,7 @@ def read_rows(chunks: Iterator[bytes], label: str, options: CsvConfig, context: 
                     if last - lines.finished > 1 and table.swallows(lines.until(last)):
                         context.warn("quote_spans_rows", key=key, where=table.where(lines.finished + 1))
                     if _ESCAPED in key and (former := table.former_key(row, key)):
-                        yield Deleted(former)
+                        yield Deleted(former, mistake=True)
                     yield new(record, (key, dict(zip(names, pick(row))), ""))  # noqa: B905 - an argument costs, too
                 elif not table.is_noise(row):
                     if len(row) != width and table.swallows(lines.until(last)):

@@ -20,7 +20,7 @@ _LINE_LIMIT = 1 << 20
 _CHECKPOINT_LINES = 20_000
 _BOM = b"\xef\xbb\xbf"
 _DELETED = b'"deleted"'
-_KEYS = frozenset({"stream", "key", "record", "deleted", "cursor", "checkpoint"})
+_KEYS = frozenset({"stream", "key", "record", "deleted", "mistake", "cursor", "checkpoint"})
 _KEY_IN_TEXT = re.compile(rb'"(?:key|deleted)"\s*:\s*"([^"\\]{1,200})"')
 _EARLIEST_YEAR = 1900
 _FORGIVING = json.JSONDecoder(parse_int=str, strict=False)
@@ -71,26 +71,26 @@ class LineReader:
             for message in self._messages(lines, one.label, gone):
                 if isinstance(message, Checkpoint) or message.key not in self._gone:
                     yield message
-        yield from (Deleted(key) for key in gone if key not in self._gone)
+        yield from (message for key, (_, message) in gone.items() if key not in self._gone)
         self._gone |= gone.keys()
 
-    def _deletions(self, lines: IO[bytes], label: str) -> dict[str, int]:
-        """Return the keys that an input deletes, with the last line that does."""
-        gone: dict[str, int] = {}
+    def _deletions(self, lines: IO[bytes], label: str) -> dict[str, tuple[int, Deleted]]:
+        """Return the keys that an input deletes, with the last line that does, and its message."""
+        gone: dict[str, tuple[int, Deleted]] = {}
         line = b""
         for number, line in enumerate(_lines(lines), start=1):
             if _DELETED in line and (self._alone or self._name in line):
                 with suppress(_BadLine):
                     message = self._message(line, label)
                     if isinstance(message, Deleted):
-                        gone[message.key] = number
+                        gone[message.key] = number, message
         if _is_cut(line):
             raise SourceUnavailable(
                 f"Connector {self._context.name}: {label} ends in the middle of a line; copy or export it again"
             )
         return gone
 
-    def _messages(self, lines: IO[bytes], label: str, gone: dict[str, int]) -> Iterator[Message]:
+    def _messages(self, lines: IO[bytes], label: str, gone: dict[str, tuple[int, Deleted]]) -> Iterator[Message]:
         """Yield what no later line deletes, and take out of `gone` what a later line brings back."""
         for number, line in enumerate(_lines(lines), start=1):
             if not line or line.isspace():
@@ -103,7 +103,7 @@ class LineReader:
             except _BadLine as bad:
                 message = self._rejected(bad, line, f"{label} line {number}")
             if isinstance(message, Record | Rejected) and message.key in gone:
-                if number < gone[message.key]:
+                if number < gone[message.key][0]:
                     message = None
                 else:
                     del gone[message.key]
@@ -136,7 +136,7 @@ class LineReader:
         if not key.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in key):
             raise _BadLine("bad_key", stream)
         if "deleted" in said:
-            return Deleted(key)
+            return Deleted(key, said.get("mistake") is True)
         record = said.get("record")
         if not isinstance(record, dict):
             raise _BadLine("bad_line", stream, key)

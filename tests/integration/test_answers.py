@@ -67,10 +67,7 @@ def respell(college: SmallCollege) -> None:
 
 
 def remap(college: SmallCollege) -> None:
-    (college.folder / "mappings").mkdir()
-    (college.folder / "mappings" / "ours.toml").write_text(
-        'schema_version = 1\nextends = "canonical-responses"\n', encoding="utf-8"
-    )
+    college.add_mapping("ours", 'schema_version = 1\nextends = "canonical-responses"\n')
     college.source("ilp")["mapping"] = {"responses": "ours"}
 
 
@@ -89,6 +86,14 @@ def test_a_snooze_does_not_begin_again_with_the_settings(college: SmallCollege) 
     answered(college, ("R1", "snoozed"))
     assert [week(college) for _ in range(4)] == [False, False, False, True]
     respell(college)
+    assert week(college)
+
+
+def test_a_snooze_that_a_wrong_clock_read_does_not_last_until_then(college: SmallCollege) -> None:
+    answered(college, ("R1", "snoozed"))
+    college.later(days=60)
+    college.sync(deliver=False)
+    college.later(days=-60)
     assert week(college)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import pytest
 from colleges import SmallCollege, activity, contents, usual_college
-from command_line import run, run_json
+from command_line import run, run_json, tries
 from plugins import install
 
 import fingerpost
@@ -174,12 +174,8 @@ def test_demo_makes_a_college_runs_it_and_says_what_to_try(tmp_path: Path) -> No
 def test_what_the_demo_says_to_try_works(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     shown = run("demo", folder, "--learners", 40).stdout
-    # Run by uv, the program says how to go on with uv.
-    ways = ("  fingerpost ", "  uv run fingerpost ")
-    tries = [line.split("fingerpost ", 1)[1] for line in shown.splitlines() if line.startswith(ways)]
-    assert len(tries) >= 4
-    for command in tries:
-        result = run(*command.split("  ")[0].split(), config=folder / "fingerpost.toml")
+    for command in tries(shown):
+        result = run(*command, config=folder / "fingerpost.toml")
         assert result.exit_code == 0, result.output
 
 
@@ -274,7 +270,7 @@ def test_a_held_removal_is_listed_and_confirmed(small: SmallCollege) -> None:
     small.put("tutors", small.rows["tutors"][:8])
     assert run_json("sync", config=small.config_path, exit_code=3)["records"]["assignments"] == 20
     assert run_json("sweep", config=small.config_path)["held"] == [
-        {"connector": "tutors", "stream": "assignments", "rows": 12, "of": 20}
+        {"connector": "tutors", "stream": "assignments", "rows": 12, "of": 20, "ending": {"2025/26": 12}}
     ]
     assert any("sweep --confirm" in sentence for sentence in run_json("status", config=small.config_path)["todo"])
     assert run_json("sweep", "--only", "mis", config=small.config_path)["held"] == []
@@ -298,7 +294,7 @@ def test_status_tells_of_a_run_that_was_cut_short(small: SmallCollege) -> None:
     run("sync", config=small.config_path)
     with sqlite3.connect(small.store_path) as connection:
         connection.execute("INSERT INTO run (started_at, status, as_of, version) VALUES "
-                           "('2026-03-02T02:00:00Z', 'running', '2026-03-02', '0')")  # fmt: skip
+                           "(strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'running', '2026-03-02', '0')")  # fmt: skip
     connection.close()
     status = run_json("status", config=small.config_path)
     assert status["runs"][0]["status"] == "running"
@@ -435,8 +431,7 @@ def with_a_bad_row(college: SmallCollege) -> None:
 
 def correct(college: SmallCollege) -> None:
     """Write a mapping of the college's own that knows the code."""
-    (college.folder / "mappings").mkdir()
-    (college.folder / "mappings" / "log.toml").write_text(OVERLAY, encoding="utf-8")
+    college.add_mapping("log", OVERLAY)
     college.source("careers-log")["mapping"] = "log"
     college.configure()
 

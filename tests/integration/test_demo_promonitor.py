@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 from colleges import contents, dump
-from command_line import run
+from command_line import run, tries
 from mails import text_of
 
 from fingerpost import College, item_key, read_mark
@@ -243,11 +243,8 @@ def test_the_demo_says_how_to_read_an_item(first_night: tuple[Path, str]) -> Non
 
 def test_what_the_demo_says_to_try_works(first_night: tuple[Path, str]) -> None:
     folder, said = first_night
-    ways = ("  fingerpost ", "  uv run fingerpost ")
-    tries = [line.split("fingerpost ", 1)[1] for line in said.splitlines() if line.startswith(ways)]
-    assert len(tries) >= 4
-    for command in tries:
-        result = run("--config", folder / "fingerpost.toml", *command.split("  ")[0].split())
+    for command in tries(said):
+        result = run(*command, config=folder / "fingerpost.toml")
         assert result.exit_code == 0, result.output
     assert len(said.splitlines()) <= 40
     assert said.count("Each tutor gets one message") == 1

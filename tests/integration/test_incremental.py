@@ -28,12 +28,6 @@ def record(key: str, *, learner: str = "L1", **more: str) -> Record:
     return Record(key, activity(key, learner, **more))
 
 
-@pytest.fixture
-def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commit at every checkpoint, not only after a hundred thousand rows."""
-    monkeypatch.setattr(reader, "CHECKPOINT_ROWS", 1)
-
-
 def scripted(folder: Path, *steps: Message | Exception, **keys: Any) -> SmallCollege:
     """Return a college with one incremental source, `ilp`."""
     college = SmallCollege(folder)
@@ -158,11 +152,8 @@ def test_an_incremental_read_removes_nothing_that_it_did_not_hear_of(tmp_path: P
 def test_changed_settings_that_decide_what_is_stored_read_everything(
     tmp_path: Path, change: dict[str, Any], whole: bool
 ) -> None:
-    (tmp_path / "mappings").mkdir()
-    (tmp_path / "mappings" / "our-log.toml").write_text(
-        'schema_version = 1\nstream = "activities"\nextends = "careers-log"\n', encoding="utf-8"
-    )
     college = scripted(tmp_path, record("a"), Checkpoint("2026-03-01T00:00:00Z"))
+    college.add_mapping("our-log", 'schema_version = 1\nstream = "activities"\nextends = "careers-log"\n')
     college.sync()
     college.later()
     college.source("ilp").update(change)
@@ -306,9 +297,14 @@ def test_a_cursor_that_is_not_what_was_declared_fails_the_stream(
 # Several words on one key in one read
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1_000])
-def test_in_an_ordered_stream_the_last_word_counts(tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "CHUNK", chunk)
+@pytest.fixture(params=[1, 2, 1_000])
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at so many messages at once: at each alone, and at several words on a key together."""
+    monkeypatch.setattr(reader, "CHUNK", request.param)
+
+
+@pytest.mark.usefixtures("chunks")
+def test_in_an_ordered_stream_the_last_word_counts(tmp_path: Path) -> None:
     college = scripted(
         tmp_path, record("a", hours="1"), record("b"), record("a", hours="2"), record("b"), record("a", hours="3"),
         Checkpoint("2026-02-01T00:00:00Z"), ordered=True,
@@ -323,11 +319,8 @@ def test_in_an_ordered_stream_the_last_word_counts(tmp_path: Path, chunk: int, m
     assert (stream(report, "ilp").new, college.snapshot()["source_activity"][0]) == (0, tuple(row.items()))
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1_000])
-def test_in_an_unordered_stream_the_first_word_counts(
-    tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "CHUNK", chunk)
+@pytest.mark.usefixtures("chunks")
+def test_in_an_unordered_stream_the_first_word_counts(tmp_path: Path) -> None:
     college = scripted(tmp_path, record("a", hours="1"), record("b"), record("a", hours="2"))
     for _ in range(2):
         college.sync()
@@ -338,11 +331,8 @@ def test_in_an_unordered_stream_the_first_word_counts(
         }
 
 
-@pytest.mark.parametrize("chunk", [1, 1_000])
-def test_in_an_unordered_stream_a_tombstone_after_the_record_is_no_first_word(
-    tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "CHUNK", chunk)
+@pytest.mark.usefixtures("chunks")
+def test_in_an_unordered_stream_a_tombstone_after_the_record_is_no_first_word(tmp_path: Path) -> None:
     college = scripted(tmp_path, record("a"), record("b"), record("c", kind="Juggling"))
     college.sync()
     college.scripts["ilp"] = play(
@@ -357,11 +347,8 @@ def test_in_an_unordered_stream_a_tombstone_after_the_record_is_no_first_word(
     assert doubled == {"a", "new", "c"}
 
 
-@pytest.mark.parametrize("chunk", [1, 1_000])
-def test_a_record_after_its_tombstone_lives_and_before_it_dies(
-    tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "CHUNK", chunk)
+@pytest.mark.usefixtures("chunks")
+def test_a_record_after_its_tombstone_lives_and_before_it_dies(tmp_path: Path) -> None:
     steps: list[Message] = [record("a"), Deleted("a"), record("b"), Deleted("b"), record("b")]
     college = scripted(tmp_path, *steps, Checkpoint("2026-02-01T00:00:00Z"), ordered=True)
     for _ in range(2):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from careers_servers import AdvertServer, MapsServer, NcsServer, advert, job_profile, standard
-from colleges import contents, dump, stream, usual_college
+from colleges import contents, stream, usual_college
 from command_line import run_json
 from http_server import KEY, Answer, refusal, web_page
 from lmi_server import LmiServer
@@ -42,8 +42,7 @@ from = "dream"
 def college_with(folder: Path, url: str, *, learners: int = 6) -> SmallCollege:
     """Return a college whose learners all have an occupation in mind, and whose service is at `url`."""
     college = usual_college(folder, learners=learners)
-    (folder / "mappings").mkdir()
-    (folder / "mappings" / "dreams.toml").write_text(MAPPING, encoding="utf-8")
+    college.add_mapping("dreams", MAPPING)
     college.source("mis")["mapping"] = "dreams"
     for number, row in enumerate(college.rows["mis"]):
         row["soc"], row["dream"] = OCCUPATIONS[number % len(OCCUPATIONS)], ""
@@ -254,15 +253,13 @@ def test_no_request_says_anything_about_a_learner(tmp_path: Path, server: LmiSer
 def test_a_line_is_no_news(tmp_path: Path, server: LmiServer) -> None:
     college = college_with(tmp_path, server.url)
     college.sync()
-    with college.open() as opened:
-        before = dump(opened._opened.store)
+    before = college.dump()
     server.instead["ashe/estimatePay"] = Answer(b"{}", 200, {"Content-Type": "application/json"})
     college.later(days=7)
     college.tables["labour_market"]["keep_days"] = {"pay": 0}
     report = college.sync()
     assert report.digests.planned == 0
-    with college.open() as opened:
-        assert dump(opened._opened.store) == before
+    assert college.dump() == before
 
 
 def test_what_is_answered_is_the_figure_that_was_asked_for(tmp_path: Path, server: LmiServer) -> None:
@@ -335,9 +332,11 @@ def test_the_college_facade_is_closed_twice_without_harm(tmp_path: Path, server:
 
 # All services at once
 
+Services: TypeAlias = tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
+
 
 @pytest.fixture
-def services(server: LmiServer) -> Iterator[tuple[LmiServer, NcsServer, AdvertServer, MapsServer]]:
+def services(server: LmiServer) -> Iterator[Services]:
     profiles = {
         "electrician": job_profile("Electrician", "5241", "5241"),
         "plumber": job_profile("Plumber", "5314", "5315"),
@@ -347,7 +346,7 @@ def services(server: LmiServer) -> Iterator[tuple[LmiServer, NcsServer, AdvertSe
         yield server, ncs, adverts, maps
 
 
-def with_all(folder: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]) -> SmallCollege:
+def with_all(folder: Path, services: Services) -> SmallCollege:
     """Return a college whose learners wrote what they want to be, and that asks every service."""
     lmi, ncs, adverts, maps = services
     college = college_with(folder, lmi.url)
@@ -373,9 +372,7 @@ def with_all(folder: Path, services: tuple[LmiServer, NcsServer, AdvertServer, M
     return college
 
 
-def test_a_title_that_a_service_lists_leads_to_figures_of_all(
-    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
-) -> None:
+def test_a_title_that_a_service_lists_leads_to_figures_of_all(tmp_path: Path, services: Services) -> None:
     college = with_all(tmp_path, services)
     report = college.sync()
     assert (report.exit_code, report.messages) == (0, [])
@@ -418,7 +415,7 @@ def test_what_an_occupation_is_called_does_not_depend_on_what_was_asked_before(
 
 
 def test_no_request_of_a_night_with_all_services_says_anything_about_a_learner(
-    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
+    tmp_path: Path, services: Services
 ) -> None:
     college = with_all(tmp_path, services)
     lmi, *others = services
@@ -435,9 +432,7 @@ def test_no_request_of_a_night_with_all_services_says_anything_about_a_learner(
     assert all(not service.undocumented() for service in others)
 
 
-def test_when_all_services_die_at_once_the_night_is_as_without_them(
-    tmp_path: Path, services: tuple[LmiServer, NcsServer, AdvertServer, MapsServer]
-) -> None:
+def test_when_all_services_die_at_once_the_night_is_as_without_them(tmp_path: Path, services: Services) -> None:
     plain = with_all(tmp_path / "plain", services)
     del plain.connectors[-4:]
     expected = plain.sync()

@@ -84,10 +84,9 @@ def test_who_never_used_it_does_not_stop_the_export(tmp_path: Path) -> None:
 
 def test_an_export_whose_columns_have_other_names_is_read_as_documented(tmp_path: Path) -> None:
     college = usual_college(tmp_path, learners=4)
-    (tmp_path / "mappings").mkdir(exist_ok=True)
     text = (Path(__file__).parents[2] / "docs" / "lmi.md").read_text(encoding="utf-8")
     ours = text.partition("```toml mappings/our-kudos.toml\n")[2].partition("```")[0]
-    (tmp_path / "mappings" / "our-kudos.toml").write_text(ours, encoding="utf-8")
+    college.add_mapping("our-kudos", ours)
     rows: list[Row] = [
         {"Reference": row["learner_ref"], "Last visit": visit}
         for row, visit in zip(college.rows["mis"], ("06/10/2025", "", "07/10/2025", "-"), strict=True)

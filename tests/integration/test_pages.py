@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from colleges import activity, dump, usual_college
+from colleges import activity, usual_college
 from ilp_board import Board, Listing, host
 from mails import text_of
 
@@ -56,10 +56,10 @@ def test_one_item_stands_on_the_page_of_each_learner_and_a_second_night_writes_n
     mark = read_mark(text)
     assert mark is not None
     assert (mark.key, mark.intact, mark.closed) == (item_key(99999999, "L002"), True, False)
-    before = stored(college)
+    before = college.dump()
     second = college.sync()
     assert (second.items.planned, second.items.written, len(Board.writes)) == (0, 0, 6)
-    assert stored(college) == before
+    assert college.dump() == before
 
 
 def test_the_words_are_for_the_learner_and_a_parent(tmp_path: Path) -> None:
@@ -267,8 +267,7 @@ def test_a_new_store_finds_the_items_of_the_old_one(tmp_path: Path) -> None:
     college = small(tmp_path)
     college.sync()
     written = list(Board.writes)
-    for path in tmp_path.glob("fingerpost.db*"):
-        path.unlink()
+    lose_the_store(college)
     assert college.sync().items.written == 6
     assert Board.writes == written  # the channel looked, and nothing had to be written
     assert all(len(texts) == 1 for texts in Board.pages.values())
@@ -311,9 +310,9 @@ def test_the_ilp_is_asked_once_a_night_and_a_usual_one_writes_nothing(tmp_path: 
     college = small(tmp_path, kind="listing")
     Listing.lists = 0
     college.sync()
-    before = stored(college)
+    before = college.dump()
     college.sync()
-    assert (Listing.lists, stored(college)) == (2, before)
+    assert (Listing.lists, college.dump()) == (2, before)
     college.source("ilp")["write"] = False
     college.sync()
     assert Listing.lists == 2
@@ -520,8 +519,7 @@ def test_a_digest_links_to_the_page_of_a_learner_who_has_one(tmp_path: Path) -> 
     college.tables["alerts"]["learner_page"] = PAGE
     college.source("mis")["mapping"] = "with-token"
     base = 'schema_version = 1\nstream = "learners"\nextends = "learners"\n[fields.page_token]\nfrom = "token"\n'
-    (tmp_path / "mappings").mkdir()
-    (tmp_path / "mappings" / "with-token.toml").write_text(base, encoding="utf-8")
+    college.add_mapping("with-token", base)
     tokens = ["kq3/5+A=", "", "@evil.example", "../../x?y#z", "é 1", "a"]
     for row, token in zip(college.rows["mis"], tokens, strict=True):
         row["token"] = token
@@ -569,8 +567,3 @@ def test_status_says_what_waits_for_a_person(college: SmallCollege) -> None:
     assert status.items == {"pending": 6}
     assert status.outbox == {"sent": 2}
     assert any(one.startswith("6 items are not delivered yet") for one in status.todo)
-
-
-def stored(college: SmallCollege) -> dict[str, list[tuple[Any, ...]]]:
-    with college.open() as opened:
-        return dump(opened._opened.store)

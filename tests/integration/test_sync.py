@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from colleges import Row, SmallCollege, activity, dump, play, program, snapshot, start_cli, stream, usual_college
+from colleges import Row, SmallCollege, activity, play, program, snapshot, start_cli, stream, usual_college
 
 from fingerpost import Checkpoint, ConfigError, Deleted, LockHeld, Record, Rejected, SourceUnavailable
 from fingerpost._store import schema
@@ -150,11 +150,10 @@ def test_the_first_file_of_the_week_brings_no_news_twice(college: SmallCollege) 
 
 def test_the_ledger_alone_tells_of_a_night_without_news(college: SmallCollege) -> None:
     college.sync()
-    with college.open() as opened:
-        before = dump(opened._opened.store)
+    before = college.dump()
     college.sync()
+    assert college.dump() == before
     with college.open() as opened:
-        assert dump(opened._opened.store) == before
         assert [run.status for run in opened.status().runs] == ["succeeded", "succeeded"]
 
 
@@ -163,11 +162,8 @@ def test_the_ledger_alone_tells_of_a_night_without_news(college: SmallCollege) -
 
 def test_a_corrected_mapping_reaches_unchanged_rows(college: SmallCollege) -> None:
     college.keep = False  # it is told by its text whether a configuration is the same, and this is about another file
-    mappings = college.folder / "mappings"
-    mappings.mkdir()
-    overlay = mappings / "our-log.toml"
     text = 'schema_version = 1\nstream = "activities"\nextends = "careers-log"\n'
-    overlay.write_text(text, encoding="utf-8")
+    college.add_mapping("our-log", text)
     college.source("careers-log")["mapping"] = "our-log"
     college.sync()
     assert statuses(college, "L001")["2.1"] == "at_risk"
@@ -175,7 +171,7 @@ def test_a_corrected_mapping_reaches_unchanged_rows(college: SmallCollege) -> No
     assert counts(college.sync(), "careers-log") == ("unchanged", 0, 0, 0)
     kind = '[fields.kind]\nfrom = "activity_type"\ntype = "kind"\nrequired = true\n[fields.kind.values]\n'
     values = '"Careers interview" = "lmi_use"\n"Employer talk" = "employer_encounter"\n"Employer visit" = "he_visit"\n'
-    overlay.write_text(text + kind + values, encoding="utf-8")
+    college.add_mapping("our-log", text + kind + values)
     report = college.sync()
     assert counts(report, "careers-log") == ("complete", 0, 40, 0)
     assert counts(report, "mis")[0] == "unchanged"
@@ -226,12 +222,6 @@ def test_a_moved_talk_counts_no_longer_for_the_group_that_had_it(college: SmallC
 
 def scripted_log(college: SmallCollege, *steps: Any, **keys: Any) -> None:
     college.add_scripted("ilp", play(*steps), **keys)
-
-
-@pytest.fixture
-def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commit at every checkpoint, not only after a hundred thousand rows."""
-    monkeypatch.setattr(reader, "CHECKPOINT_ROWS", 1)
 
 
 TWO = records(activity("i-1", "L002", "Careers interview"), activity("i-2", "L004", "Careers interview"))
@@ -474,19 +464,16 @@ def test_a_tombstone_deletes_and_a_record_revives(college: SmallCollege) -> None
 
 def test_rows_that_a_mapping_begins_to_skip_meet_the_same_guard(college: SmallCollege) -> None:
     college.keep = False  # it is told by its text whether a configuration is the same, and this is about another file
-    mappings = college.folder / "mappings"
-    mappings.mkdir()
-    overlay = mappings / "our-learners.toml"
     text = 'schema_version = 1\nstream = "learners"\nextends = "learners"\n'
-    overlay.write_text(text, encoding="utf-8")
+    college.add_mapping("our-learners", text)
     college.source("mis")["mapping"] = "our-learners"
     college.sync()
     skip = '[[skip]]\nif = [{ field = "family_name", is = "FamilyL001" }]\n'
-    overlay.write_text(text + skip, encoding="utf-8")
+    college.add_mapping("our-learners", text + skip)
     report = college.sync()
     assert counts(report, "mis") == ("complete", 0, 19, 1)
     assert stream(report, "mis").skipped == 1
-    overlay.write_text(text + '[[skip]]\nif = [{ field = "learner_ref", empty = false }]\n', encoding="utf-8")
+    college.add_mapping("our-learners", text + '[[skip]]\nif = [{ field = "learner_ref", empty = false }]\n')
     report = college.sync()
     assert counts(report, "mis") == ("held", 0, 0, 0)
     assert report.records["learners"] == 19
@@ -903,7 +890,7 @@ def test_a_source_that_tells_its_age_and_fails_is_as_old_as_before(college: Smal
 
 
 def test_a_dry_run_does_the_same_and_leaves_nothing(college: SmallCollege) -> None:
-    everything = tuple(schema.metadata.tables.values())
+    everything = schema.metadata.sorted_tables
     corrected = dict(college.rows["mis"][0], email="new@example.ac.uk")
     bad = activity("z", "L002", "Careers interview", "soon")
     for name, rows in (
@@ -915,10 +902,9 @@ def test_a_dry_run_does_the_same_and_leaves_nothing(college: SmallCollege) -> No
         college.rows[name] = rows
         college.write("mis")
         college.write("careers-log")
-        with college.open() as opened:
-            before = dump(opened._opened.store, everything)
-            dry = opened.sync(dry_run=True)
-            assert dump(opened._opened.store, everything) == before
+        before = college.dump(everything)
+        dry = college.sync(dry_run=True)
+        assert college.dump(everything) == before
         sent = len(college.outbox)
         real = college.sync()
         assert dry.dry_run
@@ -934,12 +920,11 @@ def test_a_dry_run_does_the_same_and_leaves_nothing(college: SmallCollege) -> No
 
 def test_a_dry_run_with_a_failing_source_leaves_nothing_either(college: SmallCollege) -> None:
     scripted_log(college, *TWO, DOWN)
-    with college.open() as opened:
-        before = dump(opened._opened.store, tuple(schema.metadata.tables.values()))
-        report = opened.sync(dry_run=True)
-        assert report.exit_code == 3
-        assert report.records["learners"] == 20
-        assert dump(opened._opened.store, tuple(schema.metadata.tables.values())) == before
+    before = college.dump(schema.metadata.sorted_tables)
+    report = college.sync(dry_run=True)
+    assert report.exit_code == 3
+    assert report.records["learners"] == 20
+    assert college.dump(schema.metadata.sorted_tables) == before
 
 
 # Exit codes

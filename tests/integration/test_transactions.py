@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from colleges import SmallCollege, activity, play, stream
+from databases import rows, with_driver
 
 from fingerpost import Checkpoint, Record, StoreError
 from fingerpost._store import schema
@@ -73,11 +74,8 @@ def test_a_postgresql_server_does_not_idle_in_a_transaction_while_a_source_waits
     states: list[list[str]] = []
 
     def look() -> None:
-        engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
-        with engine.connect() as connection:
-            query = "SELECT state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            states.append(list(connection.scalars(sa.text(query))))
-        engine.dispose()
+        query = "SELECT state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        states.append([state for (state,) in rows(with_driver(address), query)])
 
     college = scripted_college(tmp_path, address, *records(0, 3), Checkpoint(), look, *records(3, 3))
     college.sync()
@@ -93,11 +91,8 @@ def test_a_run_that_lost_its_lock_stops_and_the_next_one_carries_on(
     other: list[int] = []
 
     def end_backend() -> None:
-        engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
-        with engine.connect() as connection:
-            holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            assert list(connection.scalars(sa.text(holders))) == [True]
-        engine.dispose()
+        holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        assert rows(with_driver(address), holders) == [(True,)]
         second = scripted_college(tmp_path, address, *records(0, 2))
         other.append(second.sync().exit_code)
 

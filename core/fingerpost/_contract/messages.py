@@ -40,9 +40,13 @@ class Record(NamedTuple):
 
 
 class Deleted(NamedTuple):
-    """Report that the source no longer holds the record with this key."""
+    """Report that the source no longer holds the record with this key.
+
+    A membership or an enrolment has ended then, and what it brought stays; with `mistake` it was never so.
+    """
 
     key: str
+    mistake: bool = False
 
 
 class Rejected(NamedTuple):

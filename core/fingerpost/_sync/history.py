@@ -174,7 +174,7 @@ class Memberships(History):
             moved = old is not None and old.deleted_run is None and self._is_this_years
             return self._today, begins or (self._today if moved else self._first_day)
         same_tutor = (old.tutor_email, old.tutor_name) == (fields["tutor_email"], fields["tutor_name"])
-        if begins is not None and (same_tutor or old.starts_on is None):
+        if begins is not None and same_tutor:
             return old.since, begins
         return old.since, min(old.joined_on, begins or old.joined_on)
 
