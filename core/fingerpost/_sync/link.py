@@ -27,6 +27,7 @@ from fingerpost._sync.marks import Touched, mark_dirty
 from fingerpost._sync.merge import merge_marked
 from fingerpost._sync.people import Doubts, People
 from fingerpost._sync.run import Run
+from fingerpost._sync.set_aside import replace_warnings
 
 LISTED_UNKNOWN = 1_000
 """How many rows about an unknown learner are listed one by one, for each stream; the rest are counted."""
@@ -242,32 +243,11 @@ def _warn_of_doubts(run: Run, doubts: Doubts) -> None:
         return found
 
     rows = schema.source_learner.c
-    _replace_warnings(run, "learners", "uln", "ambiguous_uln", listed(rows.uln, doubts.ulns))
-    _replace_warnings(run, "learners", "uln", "uln_birth_date_disagrees", listed(rows.identity, doubts.births))
+    replace_warnings(run, "learners", "uln", "ambiguous_uln", listed(rows.uln, doubts.ulns))
+    replace_warnings(run, "learners", "uln", "uln_birth_date_disagrees", listed(rows.identity, doubts.births))
     field, named = "previous_ref", doubts.previous_births
-    _replace_warnings(run, "learners", field, "ambiguous_previous_ref", listed(rows.identity, doubts.previous))
-    _replace_warnings(run, "learners", field, "previous_ref_birth_date_disagrees", listed(rows.identity, named))
-
-
-def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
-    """Replace the warnings with one code in one stream by those about `wanted`: pairs of connector and key."""
-    connection, table = run.unit.connection, schema.warning
-    stored = {
-        (row.connector, row.key): row.id
-        for row in connection.execute(
-            sa.select(table.c.id, table.c.connector, table.c.key).where(table.c.stream == stream, table.c.code == code)
-        )
-    }
-    old = [number for pair, number in stored.items() if pair not in wanted]
-    for start in range(0, len(old), 500):
-        connection.execute(sa.delete(table).where(table.c.id.in_(old[start : start + 500])))
-    new = [
-        {"connector": source, "stream": stream, "key": key, "field": field, "code": code, "where": "",
-         "first_run": run.id}
-        for source, key in sorted(wanted - stored.keys())
-    ]  # fmt: skip
-    if new:
-        connection.execute(run.store.dialect.insert(table).on_conflict_do_nothing(), new)
+    replace_warnings(run, "learners", field, "ambiguous_previous_ref", listed(rows.identity, doubts.previous))
+    replace_warnings(run, "learners", field, "previous_ref_birth_date_disagrees", listed(rows.identity, named))
 
 
 # -- links -------------------------------------------------------------------------------------------------------
@@ -304,7 +284,7 @@ def _list_unknown(run: Run) -> None:
                 sa.select(table.c.connector, table.c.key).where(lost).order_by(table.c.id).limit(LISTED_UNKNOWN)
             )
         }
-        _replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
+        replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
         for number, count in sorted(counts.items()):
             run.report.messages.append(
                 f"{names.get(number, '(removed connector)')}: {count} {stream} refer to a learner in none of the "

@@ -83,7 +83,7 @@ def remove_rows(
     gone_from: dict[str, Any] = {"deleted_run": run, "changed_run": run}
     if "ended_on" in table.c and last_day is not None:
         begun = sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= last_day)
-        gone_from["ended_on"] = sa.case((begun, last_day))
+        gone_from["ended_on"] = sa.case((begun, sa.func.coalesce(table.c.ended_on, last_day)))
     touched = Touched()
     warning = schema.warning
     for start in range(0, len(numbers), 500):

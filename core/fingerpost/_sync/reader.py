@@ -215,6 +215,7 @@ class StreamReader:
             self._mark()
             self.state.restore()
             return
+        self._remove([] if self._history is None else self._history.renamed())
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
             gone, held = sweep(self.stream, self._seen, self._parts, self._last_day)
@@ -223,7 +224,7 @@ class StreamReader:
             else:
                 self._remove(gone)
         if self._history is not None:
-            self.state.year = self._history.finish(self._gone)
+            self.state.year = self._history.finish(self._gone, self._touched)
         if self.state.is_full:
             self.quarantine.forget_old()
             self.warnings.forget_old()

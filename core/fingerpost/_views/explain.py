@@ -135,7 +135,7 @@ def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Exp
             also_known_as=_also_known_as(connection, person),
             programmes=_rows(
                 connection, schema.source_programme, person.id, connectors,
-                ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "status"),
+                ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "ended_on", "status"),
             ),
             assignments=_rows(
                 connection, schema.source_assignment, person.id, connectors,

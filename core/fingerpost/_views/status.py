@@ -18,6 +18,7 @@ from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.clock import earlier_than_before, say_instant
 from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
+from fingerpost._sync.missing import MISSING, missing_sentence
 from fingerpost._sync.nights import Pause, lost_nights, pause
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
 from fingerpost._words.days import iso_week, utc_text
@@ -293,6 +294,8 @@ def _todo(
             yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
         elif source.state == "incomplete" and source.message:
             yield source.message
+        if MISSING in source.warnings:
+            yield missing_sentence(source.connector, source.warnings[MISSING])
         if not source.configured:
             yield (
                 f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "
