@@ -13,6 +13,7 @@ from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import named
+from fingerpost._sync.people import HELD, state_of
 from fingerpost._sync.run import Run
 
 MERGE_BATCH = 2_000
@@ -47,13 +48,10 @@ _fetch = attrgetter(*_SAID)
 
 
 def _merge_batch(run: Run, crosswalk: Mapping[str, str], batch: list[int]) -> None:
-    connection, rows, learner, hold = run.unit.connection, schema.source_learner, schema.learner, schema.sweep_hold
+    connection, rows, learner = run.unit.connection, schema.source_learner, schema.learner
     said: dict[int, list[Any]] = {number: [] for number in batch}
-    is_held = sa.exists().where(
-        hold.c.connector == rows.c.connector, hold.c.stream == "learners", hold.c.row_id == rows.c.id
-    )
     live = rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None)
-    for row in connection.execute(sa.select(rows, is_held.label("is_held")).where(*live)):
+    for row in connection.execute(sa.select(rows, (state_of() == HELD).label("is_held")).where(*live)):
         said[row.learner_id].append(row)
     merger = _Merger(run, crosswalk)
     updates = []

@@ -26,6 +26,15 @@ Standing: TypeAlias = tuple[int, str]
 _rows = schema.source_learner
 
 
+def state_of() -> sa.Case[int]:
+    """Return the expression of how a source has the reference of one of its rows."""
+    hold = schema.sweep_hold
+    is_held = sa.exists().where(
+        hold.c.connector == _rows.c.connector, hold.c.stream == "learners", hold.c.row_id == _rows.c.id
+    )
+    return sa.case((_rows.c.deleted_run.is_not(None), GONE), (is_held, HELD), else_=LISTED)
+
+
 @dataclass(slots=True)
 class Trace:
     """What the sources hold under one identity.
@@ -120,11 +129,7 @@ class People:
         self._take(connection, former - names)
 
     def _take(self, connection: sa.Connection, names: Collection[str]) -> None:
-        hold = schema.sweep_hold
-        is_held = sa.exists().where(
-            hold.c.connector == _rows.c.connector, hold.c.stream == "learners", hold.c.row_id == _rows.c.id
-        )
-        state = sa.case((_rows.c.deleted_run.is_not(None), GONE), (is_held, HELD), else_=LISTED).label("state")
+        state = state_of().label("state")
         said: dict[tuple[str, int], list[Any]] = defaultdict(list)
         for some in batches(names):
             for row in connection.execute(sa.select(_rows, state).where(_rows.c.identity.in_(some))):
