@@ -58,16 +58,18 @@ def why(college: College, learner: str) -> Iterator[Answer]:
     zone = college.timezone
     yield Answer(found)
     click.echo(f"{found.learner} is known under {many(len(found.identities), 'reference')}.")
-    show_table(("reference", "source", "state", "since", "joined by"), [
-        (_plain(one.identity), *place, _EVIDENCE.get(one.evidence or "", "is the first"))
-        for one in found.identities
-        for place in [(f"{by.connector} {by.part}", by.state, local(by.since, zone)) for by in one.sources] or [("",) * 3]
-    ])  # fmt: skip
+    rows = []
+    for one in found.identities:
+        places = [(f"{by.connector} {by.part}", by.state, local(by.since, zone)) for by in one.sources]
+        because = _EVIDENCE.get(one.evidence or "", "is the first")
+        rows += [(_plain(one.identity), *place, because) for place in places or [("",) * 3]]
+    show_table(("reference", "source", "state", "since", "joined by"), rows)
     if found.links:
         click.echo("\nJoins and splits")
         _show(found.links, zone)
-    for one in found.doubts:
-        say(f"{_plain(one['identity'])} in {one['connector']}: {_DOUBTS[one['code']]} ({one['code']}).", mark="- ")
+    for doubt in found.doubts:
+        code = doubt["code"]
+        say(f"{_plain(doubt['identity'])} in {doubt['connector']}: {_DOUBTS[code]} ({code}).", mark="- ")
 
 
 def _decision(command: Callable[..., Any]) -> Any:

@@ -189,8 +189,8 @@ def _rewrite_links(
     follow(
         connection,
         own=learners,
-        kept_with={name: learners[stored[name][0]] for name in changed & stored.keys() if stored[name][0] in learners},
-        goes_to={name: learners[wanted[name][0]] for name in changed - undone},
+        kept_with={name: stored[name][0] for name in changed & stored.keys()},
+        goes_to={name: wanted[name][0] for name in changed - undone},
     )
     after = {learners[wanted[identity][0]] for identity in changed - undone}
     touched = after.union(*before.values())

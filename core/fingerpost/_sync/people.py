@@ -7,7 +7,7 @@ at a time. Two that are listed at once are two people, whatever their ULN; so ar
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,6 +21,8 @@ from fingerpost._sync.identities import batches
 
 LISTED, HELD, GONE = 2, 1, 0
 """How a source has a reference: it lists it, its removal waits for a person, or the source has it no more."""
+
+_READ = ("identity", "connector", "part", "uln", "date_of_birth", "previous_ref", "previous_ukprn", "first_run")
 
 Standing: TypeAlias = tuple[int, str]
 _rows = schema.source_learner
@@ -129,10 +131,12 @@ class People:
         self._take(connection, former - names)
 
     def _take(self, connection: sa.Connection, names: Collection[str]) -> None:
-        state = state_of().label("state")
+        columns = [_rows.c[name] for name in _READ]
         said: dict[tuple[str, int], list[Any]] = defaultdict(list)
         for some in batches(names):
-            for row in connection.execute(sa.select(_rows, state).where(_rows.c.identity.in_(some))):
+            for row in connection.execute(
+                sa.select(*columns, state_of().label("state")).where(_rows.c.identity.in_(some))
+            ):
                 said[row.identity, row.connector].append(row)
         for (identity, source), rows in sorted(said.items()):
             state_now = max(row.state for row in rows)
@@ -214,16 +218,13 @@ class People:
 
     def _clash(self, names: Iterable[str]) -> bool:
         """Say whether one source has two of these persons at once, who cannot then be one."""
-        top: dict[int, Standing] = {}
-        at_top: dict[int, int] = {}
-        for person in self._persons(names):
-            for source, standing in self._trace(person).standing.items():
-                if standing[0] > GONE:
-                    best = top.get(source, (GONE, ""))
-                    if standing > best:
-                        top[source], at_top[source] = standing, 0
-                    at_top[source] += standing >= best
-        return any(count > 1 for count in at_top.values())
+        at_once = Counter(
+            (source, standing)
+            for person in self._persons(names)
+            for source, standing in self._trace(person).standing.items()
+            if standing[0] > GONE
+        )
+        return max(at_once.values(), default=0) > 1
 
     def _who_agree(self, names: Collection[str]) -> list[str]:
         """Return those who are one by a shared ULN: with the date of birth of the most trusted, and not long gone.

@@ -117,7 +117,7 @@ def why(opened: Opened, who: str) -> IdentityExplanation:
         others = connection.execute(sa.select(alias).where(alias.c.same_as == main).order_by(alias.c.identity))
         evidence = {main: None} | {row.identity: row.evidence for row in others}
         person = connection.execute(sa.select(learner).where(learner.c.identity == main)).one_or_none()
-        names = {number: name for number, name in opened.store.connector_names(connection).items()}
+        names = opened.store.connector_names(connection)
         sources = _sources(connection, evidence, names)
         return IdentityExplanation(
             learner=(person.reference or person.uln if person is not None else None) or main,
@@ -228,7 +228,7 @@ def _resolve(opened: Opened, connection: sa.Connection, who: str, what: str) -> 
             return str(next(iter(found)))
         if found:
             known = ", ".join(sorted(found)[:10])
-            raise ConfigError(f"{what} reference is known at several providers: write one of {known}.")
+            raise ConfigError(f"{what} reference or ULN is that of several learners: write one of {known}.")
     raise ConfigError(
         f"{what} reference is in none of the sources, and never was. Write it as the MIS does, or as ukprn:reference; "
         "fingerpost explain finds a learner by their ULN."
