@@ -17,6 +17,7 @@ from fingerpost._contract.messages import StreamName
 from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.collector import no_collector
 from fingerpost._sync.crosswalk import Decisions, known_providers, load_decisions
 from fingerpost._sync.episodes import follow
 from fingerpost._sync.failpoints import hit
@@ -114,7 +115,8 @@ def _bridge(run: Run, identities: Identities, decisions: Decisions, named: dict[
     _add_linked_rows(connection, stored, named)
     ranks = {number: run.config.rank(name) for name, number in run.connector_ids.items()}
     ulns = {uln for ulns in named.values() for uln in ulns}
-    people = People(connection, ranks, identities.crosswalk, decisions, ulns, known_providers(run.config))
+    with no_collector():
+        people = People(connection, ranks, identities.crosswalk, decisions, ulns, known_providers(run.config))
     _warn_of_doubts(run, people.doubts)
     said = {name for pair in (*identities.crosswalk.items(), *decisions.joins) for name in pair}
     ours = identities.own(said)
