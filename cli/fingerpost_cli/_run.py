@@ -181,6 +181,10 @@ def _describe_status(report: StatusReport) -> None:
         if one.warnings:
             warnings = ", ".join(f"{code} {count:,}" for code, count in one.warnings.items())
             say(f"{one.connector}, {one.stream}: {warnings}", mark="  warnings: ")
+    for one in report.sources:
+        if one.of_nobody:
+            rows = many(one.of_nobody, "row")
+            say(f"{one.connector}, {one.stream}: {rows} of learners who are in no source any more", mark="  kept: ")
     click.echo()
     click.echo(f"Digests: {counted(dict(sorted(report.outbox.items()))) or 'none yet'}.")
     if report.items:
