@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 import xxhash
@@ -231,18 +232,21 @@ def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
 
 def _warn_of_doubts(run: Run, doubts: Doubts) -> None:
     """List the learners' rows whose ULN or former reference joins nobody; drop those that no longer apply."""
-    rows = schema.source_learner
-    for code, field, column, values in (
-        ("ambiguous_uln", "uln", rows.c.uln, doubts.ulns),
-        ("uln_birth_date_disagrees", "uln", rows.c.identity, doubts.births),
-        ("ambiguous_previous_ref", "previous_ref", rows.c.identity, doubts.previous),
-        ("previous_ref_birth_date_disagrees", "previous_ref", rows.c.identity, doubts.previous_births),
-    ):
+
+    def listed(column: sa.Column[Any], values: Collection[str]) -> set[tuple[int, str]]:
+        rows = schema.source_learner.c
         found: set[tuple[int, str]] = set()
         for some in batches(values):
-            select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), column.in_(some))
+            select = sa.select(rows.connector, rows.key).where(rows.deleted_run.is_(None), column.in_(some))
             found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
-        _replace_warnings(run, "learners", field, code, found)
+        return found
+
+    rows = schema.source_learner.c
+    _replace_warnings(run, "learners", "uln", "ambiguous_uln", listed(rows.uln, doubts.ulns))
+    _replace_warnings(run, "learners", "uln", "uln_birth_date_disagrees", listed(rows.identity, doubts.births))
+    field, named = "previous_ref", doubts.previous_births
+    _replace_warnings(run, "learners", field, "ambiguous_previous_ref", listed(rows.identity, doubts.previous))
+    _replace_warnings(run, "learners", field, "previous_ref_birth_date_disagrees", listed(rows.identity, named))
 
 
 def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
