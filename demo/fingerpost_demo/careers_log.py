@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from fingerpost_demo.people import AREAS, AS_OF, EMPLOYERS, PROVIDERS, Person
+from fingerpost_demo.people import AREAS, EMPLOYERS, PROVIDERS, Person
+from fingerpost_demo.terms import AS_OF, teaching_day
 
 if TYPE_CHECKING:
     import random
@@ -71,20 +72,20 @@ def _group_events(rng: random.Random, member: Person) -> Iterator[tuple[date, st
     autumn, winter, spring = date(2025, 9, 22), date(2025, 11, 10), date(2026, 3, 9)
     employer = rng.choice(member.area.employers)
     if rng.random() < 0.75:
-        yield _day(rng, autumn, 40), "LMI session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
+        yield teaching_day(rng, autumn, 40), "LMI session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
     if rng.random() < 0.7:
         more = {"employer": employer, "hours": "1.5", "via_course": "Yes", "meaningful": rng.choice(("Yes", "Yes", ""))}
-        yield _day(rng, autumn, 60), "Employer talk", f"Talk by {employer}", more
+        yield teaching_day(rng, autumn, 60), "Employer talk", f"Talk by {employer}", more
     if rng.random() < 0.35:
         more = {"employer": employer, "hours": "3", "via_course": "Yes", "meaningful": rng.choice(("Yes", "", "No"))}
-        yield _day(rng, winter, 90), "Employer project", f"Project set by {employer}", more
+        yield teaching_day(rng, winter, 90), "Employer project", f"Project set by {employer}", more
     if rng.random() < (0.6 if member.second_year else 0.3):
         title, provider, provider_type = rng.choice(PROVIDERS)
         more = {"employer": provider, "provider_type": provider_type, "hours": "4"}
-        yield _day(rng, winter, 90), "Provider visit", title, more
+        yield teaching_day(rng, winter, 90), "Provider visit", title, more
     if rng.random() < 0.4:
         other = rng.choice(EMPLOYERS)
-        yield _day(rng, spring, 80), "Employer visit", f"Visit to {other}", {"employer": other, "hours": "3"}
+        yield teaching_day(rng, spring, 80), "Employer visit", f"Visit to {other}", {"employer": other, "hours": "3"}
 
 
 def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
@@ -93,7 +94,7 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
     for _ in range(rng.choices((0, 1, 2), (55, 33, 12))[0]):
         employer = rng.choice(EMPLOYERS)
         mode = "Online" if rng.random() < 0.12 else "In person"
-        day, kind = _day(rng, date(2025, 9, 15), 160), rng.choice(("Employer talk", "Mock interview", "Careers fair"))
+        day, kind = teaching_day(rng, date(2025, 9, 15), 160), rng.choice(("Employer talk", "Mock interview", "Careers fair"))
         more = {
             "employer": employer, "hours": rng.choice(("0.5", "1", "1.5", "")),
             "via_course": rng.choice(("Yes", "No", "No", "")), "meaningful": rng.choice(("Yes", "Yes", "", "No")),
@@ -101,10 +102,10 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
         log.add(day, kind, f"Meeting with {employer}", ref=ref, mode=mode, **more)
     if rng.random() < 0.34:
         hours = rng.choice(("0.5", "0.75"))
-        log.add(_day(rng, date(2025, 9, 15), 165), "Careers interview", "Careers interview", ref=ref, hours=hours)
+        log.add(teaching_day(rng, date(2025, 9, 15), 165), "Careers interview", "Careers interview", ref=ref, hours=hours)
     if person.second_year and rng.random() < 0.3:
         title, provider, provider_type = rng.choice(PROVIDERS[:2])
-        day = _day(rng, date(2025, 9, 20), 120)
+        day = teaching_day(rng, date(2025, 9, 20), 120)
         log.add(day, "Provider visit", title, ref=ref, employer=provider, provider_type=provider_type, hours="4")
     for placement in (aim.placement for aim in person.aims):
         if placement is None or placement.simulated or placement.ends_on is None or placement.ends_on >= AS_OF:
@@ -121,7 +122,7 @@ def last_year(rng: random.Random, people: Sequence[Person]) -> list[Row]:
     """Return what the second-year learners did last year."""
     log = _Log(rng)
     talks = {
-        area.code: (log.event("T2425"), _day(rng, date(2024, 10, 7), 120), rng.choice(area.employers)) for area in AREAS
+        area.code: (log.event("T2425"), teaching_day(rng, date(2024, 10, 7), 120), rng.choice(area.employers)) for area in AREAS
     }
     for person in people:
         if not person.second_year or person.kind == "adult":
@@ -132,19 +133,13 @@ def last_year(rng: random.Random, people: Sequence[Person]) -> list[Row]:
             more = {"employer": employer, "hours": "1", "via_course": "Yes", "event_key": event}
             log.add(day, "Employer talk", f"Talk by {employer}", ref=ref, **more)
         if rng.random() < 0.5:
-            log.add(_day(rng, date(2024, 10, 1), 60), "LMI session", "Jobs in our region", ref=ref)
+            log.add(teaching_day(rng, date(2024, 10, 1), 60), "LMI session", "Jobs in our region", ref=ref)
         if rng.random() < 0.18:
-            log.add(_day(rng, date(2025, 1, 13), 140), "Careers interview", "Careers interview", ref=ref)
+            log.add(teaching_day(rng, date(2025, 1, 13), 140), "Careers interview", "Careers interview", ref=ref)
         if rng.random() < 0.15:
             employer = rng.choice(person.area.employers)
             log.add_placement(ref, date(2025, 6, 9), date(2025, 6, 13), employer, "35", meaningful="Yes")
     return log.rows
-
-
-def _day(rng: random.Random, first: date, days: int) -> date:
-    """Return a weekday."""
-    day = first + timedelta(days=rng.randint(0, days))
-    return day - timedelta(days=max(0, day.weekday() - 4))
 
 
 def put_in_order(rows: list[Row], prefix: str) -> None:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from fingerpost_demo.careers_log import LOG_COLUMNS, Row, last_year, put_in_order, spoilt, this_year
 from fingerpost_demo.ilr import YEAR, write_people
-from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, UKPRN, Person, ascii_letters, make_people
+from fingerpost_demo.people import DOMAIN, FAMILY, GIVEN, UKPRN, Person, ascii_letters, make_people
+from fingerpost_demo.terms import AS_OF
 
 _CONFIG = f"""\
 # A college that does not exist. Look at everything, change anything, then run: fingerpost sync

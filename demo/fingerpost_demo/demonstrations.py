@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fingerpost_demo.college import make_college
-from fingerpost_demo.people import AS_OF, UKPRN
+from fingerpost_demo.people import UKPRN
 from fingerpost_demo.prosuite import make_prosuite
+from fingerpost_demo.terms import AS_OF
 
 DATABASE: Final = "prosuite.db"
 """The file that holds ProSolution and ProMonitor, beside the configuration."""

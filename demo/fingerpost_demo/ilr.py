@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from fingerpost_demo.people import DOMAIN, EMPLOYERS, START, UKPRN, Aim, Person, ascii_letters, make_people
+from fingerpost_demo.people import DOMAIN, EMPLOYERS, UKPRN, Aim, Person, ascii_letters, make_people
+from fingerpost_demo.terms import START
 
 YEAR = f"{START % 100}{START % 100 + 1}"
 """The academic year as the ILR spells it."""
