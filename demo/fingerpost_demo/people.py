@@ -55,9 +55,13 @@ class Area(NamedTuple):
 
 
 AREAS = (
-    Area("HSC", "Health and Care", "60311834", "60358300", "102", ("Elm Court Care Home", "Bridgeford Hospital Trust"), 1),
+    Area(
+        "HSC", "Health and Care", "60311834", "60358300", "102", ("Elm Court Care Home", "Bridgeford Hospital Trust"), 1
+    ),
     Area("CON", "Construction", "60173737", "60358312", "91", ("Hollins & Daughters Builders", "Northway Homes"), 2),
-    Area("DIG", "Digital", "60153281", "60358294", "154", ("Blue Kite Software", "Harbour Data Ltd", "Pixel Foundry"), 1),
+    Area(
+        "DIG", "Digital", "60153281", "60358294", "154", ("Blue Kite Software", "Harbour Data Ltd", "Pixel Foundry"), 1
+    ),
     Area("BUS", "Business", "60171759", "", "196", ("Riverside Bank", "Market Street Accountants"), 0),
     Area("CRE", "Creative Arts", "60171802", "", "", ("The Old Print Works", "Lantern Theatre", "Studio Nine"), 1),
     Area("ENG", "Engineering", "60170263", "60358324", "457", ("Acre Fabrications", "Denholm Rail", "Volt & Sons"), 2),

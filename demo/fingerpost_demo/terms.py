@@ -6,7 +6,6 @@ day of its own, so that summers are from 54 to 75 days long. In half terms and h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
