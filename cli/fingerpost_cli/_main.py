@@ -13,6 +13,7 @@ from fingerpost import FingerpostError, __version__
 from fingerpost_cli._app import App
 from fingerpost_cli._demo import demo
 from fingerpost_cli._digest import digest
+from fingerpost_cli._identity import identity
 from fingerpost_cli._lmi import lmi
 from fingerpost_cli._map import map_
 from fingerpost_cli._output import safe_output
@@ -99,5 +100,21 @@ def main(ctx: click.Context, config: Path | None, debug: bool, log_json: bool, l
     ctx.obj = App(config, debug, log_level, log_json)
 
 
-for _command in (init, demo, check, sync, sweep, status, year, gaps, explain, digest, lmi, quarantine, map_, plugins):
+for _command in (
+    init,
+    demo,
+    check,
+    sync,
+    sweep,
+    status,
+    year,
+    gaps,
+    explain,
+    identity,
+    digest,
+    lmi,
+    quarantine,
+    map_,
+    plugins,
+):
     main.add_command(_command)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fingerpost import (
     Checkpoint,
+    ConfigError,
     ConnectorConfig,
     Context,
     Cursor,
@@ -21,6 +22,7 @@ from fingerpost.files import chunks, digest, find_files, open_texts
 from fingerpost_csv._check import check_files
 from fingerpost_csv._config import CsvConfig
 from fingerpost_csv._rows import read_rows
+from fingerpost_csv._years import name_of, numbered_alike, of_one_file
 
 __all__ = ["CsvConfig", "CsvSource", "connectors"]
 
@@ -55,9 +57,16 @@ class CsvSource(ManyStreamSource):
         seed = options.fingerprint(context.key)
         if context.unchanged({file.label: digest(file, context, seed) for file in files}):
             return
+        if alike := numbered_alike(files, options, context):
+            raise ConfigError(
+                f"Connector {context.name}: {alike}, so nothing was read. If each file starts its numbers again, set "
+                'holds = "year_a_file"; if the newer file corrects the older one, set holds = "all_years"'
+            )
         for file in files:
             for label, text in open_texts(file, context, options.member):
-                yield from read_rows(chunks(text), label, options, context)
+                rows = read_rows(chunks(text), label, options, context)
+                apart = options.holds == "year_a_file"
+                yield from of_one_file(rows, name_of(file, label, options, context)) if apart else rows
         yield Checkpoint()
 
 

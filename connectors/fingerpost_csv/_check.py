@@ -11,6 +11,7 @@ from fingerpost import Context, Finding, FingerpostError, Record, Rejected
 from fingerpost.files import FoundFile, chunks, find_files, open_texts
 from fingerpost_csv._config import CsvConfig
 from fingerpost_csv._rows import read_rows
+from fingerpost_csv._years import numbered_alike
 
 _ROWS = 2000
 _SAMPLE_PARTS = 8
@@ -28,11 +29,33 @@ def check_files(options: CsvConfig, context: Context) -> Iterator[Finding]:
                 yield from _check_text(chunks(text), label, options, context)
         except FingerpostError as error:
             yield Finding("error", error.message)
+    yield from _check_years(files, options, context)
     if not context.key:
         yield Finding(
             "warning",
             "no column identifies a row, so a row that is corrected later counts as a new one",
             "set key to the column or columns that identify a row",
+        )
+
+
+def _check_years(files: list[FoundFile], options: CsvConfig, context: Context) -> Iterator[Finding]:
+    """Suggest `holds` where the files or the settings show that it matters."""
+    try:
+        alike = numbered_alike(files, options, context)
+    except FingerpostError:
+        return  # reported already, with the file
+    if alike:
+        yield Finding(
+            "error",
+            alike,
+            'set holds = "year_a_file" if each file starts its numbers again, or holds = "all_years" if the newer file '
+            "corrects the older one",
+        )
+    elif options.stream == "activities" and options.mode == "snapshot" and options.holds is None:
+        yield Finding(
+            "warning",
+            "a record of an earlier year that the files no longer hold is removed",
+            'set holds = "this_year" if the log begins anew each year, or holds = "all_years" if it holds every year',
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fingerpost import StreamName
 from fingerpost.files import FileConfig
@@ -25,6 +25,12 @@ class CsvConfig(FileConfig):
     mapping: str = Field(min_length=1, description="The mapping that says what the columns mean.")
     key: tuple[str, ...] = Field(
         default=(), description="The columns that identify a row. Empty means those that the mapping names."
+    )
+    holds: Literal["all_years", "this_year", "year_a_file"] | None = Field(
+        default=None,
+        description="For activities, how the log is kept over the years. all_years: it has one numbering; of two rows "
+        "with one key the newest file's counts. this_year: it begins anew each year; what earlier years held stays. "
+        "year_a_file: each file has a numbering of its own. Without it, files that number alike are refused.",
     )
     encoding: str = Field(default="utf-8-sig", description='The encoding of the text, such as "utf-8" or "cp1252".')
     delimiter: Literal[",", "\t", ";", "|"] = Field(
@@ -67,11 +73,17 @@ class CsvConfig(FileConfig):
             raise ValueError("names a column twice")
         return stripped
 
+    @model_validator(mode="after")
+    def _of_a_log(self) -> Self:
+        if self.holds is not None and self.stream != "activities":
+            raise ValueError("has holds, which is only for activities: other lists say what is so now; take it out")
+        return self
+
     def fingerprint(self, key: tuple[str, ...]) -> bytes:
         """Return what decides, besides their bytes, which records the files hold.
 
         A key of several columns is marked: it was once spelt otherwise, and files that have not changed since are read
         again.
         """
-        mark = ("escaped",) if len(key) > 1 else ()
+        mark = (*(("escaped",) if len(key) > 1 else ()), *((self.holds,) if self.holds == "year_a_file" else ()))
         return repr((self.encoding, self.delimiter, self.header, self.skip_lines, self.member, key, *mark)).encode()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from lxml import etree
 
 
-_LEARNER_FIELDS = ("LearnRefNumber", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email", "EHC")
+_LEARNER_FIELDS = (
+    "LearnRefNumber", "PrevLearnRefNumber", "PrevUKPRN", "ULN", "FamilyName", "GivenNames", "DateOfBirth", "Email",
+    "EHC",
+)  # fmt: skip
 _AIM_CODES = ("LearnAimRef", "AimType", "FundModel", "ProgType", "CompStatus")
 _AIM_DATES = ("LearnStartDate", "LearnPlanEndDate", "LearnActEndDate")
 _AIM_FIELDS = (*_AIM_CODES, *_AIM_DATES, "StdCode", "FworkCode", "PwayCode")

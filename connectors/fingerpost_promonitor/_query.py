@@ -48,7 +48,7 @@ OFFERED: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 """Names that a mapping may read, although not every college's tables, screens and rules provide them all."""
 
-OPTIONAL: Final = frozenset({"PageToken", "Until", "Staff"})
+OPTIONAL: Final = frozenset({"PageToken", "Until", "Staff", "StartDate", "ExpectedEndDate", "ActualEndDate"})
 """Those of them that a college may well do without: their absence is not reported."""
 
 

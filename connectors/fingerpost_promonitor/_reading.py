@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import partial
@@ -23,6 +24,7 @@ _PREFIXES: Final = {"meetings": "meeting", "comments": "comment", "actions": "ac
 _TYPE_COLUMNS: Final = {"comments": ("CommentType", "ActionType"), "badges": ("Badge", "BadgeValue")}
 """Columns that are always read, as the type of a row follows from them."""
 
+_ISO_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EVENTS: Final = {"meeting": "meeting", "comment": "comment", "action": "comment"}
 
 
@@ -267,6 +269,15 @@ def academic_years(today: date) -> tuple[str, str]:
     return tuple(f"{year % 100:02}/{(year + 1) % 100:02}" for year in (start - 1, start))  # type: ignore[return-value]
 
 
+def beginning(year: str) -> int | None:
+    """Return the calendar year in which an academic year begins, whatever its spelling; None where it is not clear."""
+    digits = re.sub(r"\D", "", year)
+    first, second = {4: (digits[:2], digits[2:]), 6: (digits[2:4], digits[4:]), 8: (digits[2:4], digits[6:])}.get(
+        len(digits), ("0", "0")
+    )
+    return 2000 + int(first) if (int(first) + 1) % 100 == int(second) else None
+
+
 # -- one record -------------------------------------------------------------------------------------------------------
 
 
@@ -298,9 +309,30 @@ def _record_maker(
             if "Response" in data:
                 data["Response"] = answers.get(data["Response"].casefold(), "none")
             return Record(parts[0], data)  # items come and go whatever the year, so all are one part
-        return Record("/".join((*prefix, *parts)), data, text_of(row.get("AcademicYearID")))
+        year = text_of(row.get("AcademicYearID"))
+        if query == "assignments":
+            _keep_within_year(data, year)
+        return Record("/".join((*prefix, *parts)), data, year)
 
     return make
+
+
+def _keep_within_year(assignment: dict[str, str], year: str) -> None:
+    """Date a tutor or group within the academic year for which it was entered: from 1 August to 31 July, at the most.
+
+    Most rules give no dates, and a course runs for one year, whatever an enrolment on it says: last year's tutors must
+    not be this year's because two years are read. A day that a college's own query spells in another way is left alone.
+    """
+    starts = beginning(year)
+    if starts is None:
+        return
+    first, last = f"{starts}-08-01", f"{starts + 1}-07-31"
+    for name in ("StartDate", "ExpectedEndDate", "ActualEndDate"):
+        day = assignment.get(name)
+        if day == "" and name != "ActualEndDate":
+            assignment[name] = first if name == "StartDate" else last
+        elif day and _ISO_DAY.match(day):
+            assignment[name] = max(day, first) if name == "StartDate" else min(day, last)
 
 
 def _completed(stream: str, messages: Iterable[Message], tokens: Mapping[str, str]) -> Iterator[Message]:

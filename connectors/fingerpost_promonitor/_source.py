@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -25,7 +24,7 @@ from fingerpost_promonitor._catalogue import Catalogue, full_name
 from fingerpost_promonitor._config import PromonitorConfig
 from fingerpost_promonitor._database import Database
 from fingerpost_promonitor._queries import activity_queries, query_for
-from fingerpost_promonitor._reading import Reading, academic_years, dated_streams
+from fingerpost_promonitor._reading import Reading, academic_years, beginning, dated_streams
 from fingerpost_promonitor._rights import rights
 
 _SPECS = (
@@ -130,23 +129,14 @@ class PromonitorSource(ManyStreamSource):
 def _check_listed_years(listed: Sequence[str], context: Context) -> Iterator[Finding]:
     """Warn about a list of years that is out of date; years spelt without numbers are left alone."""
     current = academic_years(context.as_of)[1]
-    begins = [_beginning(year) for year in listed]
-    if listed and None not in begins and _beginning(current) not in begins:
+    begins = [beginning(year) for year in listed]
+    if listed and None not in begins and beginning(current) not in begins:
         yield Finding(
             "warning",
             f"{context.name}: academic_years names {', '.join(listed)}, and not the academic year {current}: nothing "
             "of the current year is read.",
             "Take academic_years out, so that this year and the one before are always read; or add this year.",
         )
-
-
-def _beginning(year: str) -> int | None:
-    """Return the year in which an academic year begins, 25 for any spelling of 2025/26; None where it is not clear."""
-    digits = re.sub(r"\D", "", year)
-    first, second = {4: (digits[:2], digits[2:]), 6: (digits[2:4], digits[4:]), 8: (digits[2:4], digits[6:])}.get(
-        len(digits), ("0", "0")
-    )
-    return int(first) if (int(first) + 1) % 100 == int(second) else None
 
 
 def _check_rights(database: Database, connection: sa.Connection, tables: Sequence[sa.Table]) -> Iterator[Finding]:

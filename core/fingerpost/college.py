@@ -25,11 +25,12 @@ from fingerpost._plugins.host import Host
 from fingerpost._sync.report import Progress, RunReport
 from fingerpost._sync.run import SyncOptions
 from fingerpost._sync.sync import sync
-from fingerpost._views import check, digests, explain, gaps, lmi, mapping, quarantine, status, sweeps, year
+from fingerpost._views import check, digests, explain, gaps, identity, lmi, mapping, quarantine, status, sweeps, year
 from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import Explanation
 from fingerpost._views.gaps import CriterionWords, GapReport
+from fingerpost._views.identity import IdentityExplanation, IdentityLink
 from fingerpost._views.lmi import Comparison, RefreshReport, Suggestions, UnknownOccupations
 from fingerpost._views.mapping import MappingCheck, RowTrace
 from fingerpost._views.quarantine import QuarantinedRecord, RetryReport, ShownRecord
@@ -165,6 +166,32 @@ class College:
         `learner` is a reference, "ukprn:reference" or a ULN. Raises `ConfigError` if nobody has it.
         """
         return explain.explain(self._opened, self._services.market(offline=True), learner, as_of)
+
+    def identities(self) -> list[IdentityLink]:
+        """Return the references that are one learner, and those that somebody decided are two, with the evidence."""
+        return identity.identities(self._opened)
+
+    def explain_identity(self, learner: str) -> IdentityExplanation:
+        """Return every reference of one learner, what joins them and what keeps others apart.
+
+        `learner` is a reference, "ukprn:reference" or a ULN, also of somebody who is in no source any more. Raises
+        `ConfigError` if nobody has or had it.
+        """
+        return identity.why(self._opened, learner)
+
+    def join_identities(self, one: str, other: str, *, author: str, reason: str) -> IdentityLink:
+        """Decide that two references are one learner; the next sync applies it.
+
+        Raises `ConfigError` if one of them is in no source and never was, `LockHeld` during a run.
+        """
+        return identity.decide(self._opened, "join", one, other, author=author, reason=reason)
+
+    def split_identities(self, one: str, other: str, *, author: str, reason: str) -> IdentityLink:
+        """Decide that two references are two learners, whatever their ULN; the next sync applies it.
+
+        Raises as `join_identities`, and `ConfigError` where the crosswalk file or another decision joins them.
+        """
+        return identity.decide(self._opened, "split", one, other, author=author, reason=reason)
 
     def status(self, *, runs: int = 10) -> StatusReport:
         """Return what the last runs did, how fresh each source is, and what needs a person."""

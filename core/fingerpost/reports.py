@@ -9,6 +9,7 @@ from fingerpost._views.check import CheckReport
 from fingerpost._views.digests import DigestPreview
 from fingerpost._views.explain import ExplainedMembership, ExplainedOccupation, Explanation
 from fingerpost._views.gaps import CriterionWords, Gap, GapReport
+from fingerpost._views.identity import HeldBy, IdentityExplanation, IdentityLink, KnownIdentity
 from fingerpost._views.lmi import (
     ComparedFigure,
     Comparison,
@@ -26,8 +27,9 @@ from fingerpost._views.year import YearOfList, YearReport
 
 __all__ = [
     "CheckReport", "ComparedFigure", "Comparison", "CriterionWords", "DataFault", "DigestPreview",
-    "ExplainedMembership", "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldSweep", "LearnerOccupation",
-    "MappingCheck", "MarketReport", "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport",
-    "ShownRecord", "StatusReport", "StreamReport", "Suggestion", "Suggestions", "SweepPreview", "UnknownOccupation",
-    "UnknownOccupations", "VerdictChange", "YearOfList", "YearReport", "market_line",
+    "ExplainedMembership", "ExplainedOccupation", "Explanation", "Gap", "GapReport", "HeldBy", "HeldSweep",
+    "IdentityExplanation", "IdentityLink", "KnownIdentity", "LearnerOccupation", "MappingCheck", "MarketReport",
+    "QuarantinedRecord", "RefreshReport", "RetryReport", "RowTrace", "RunReport", "ShownRecord", "StatusReport",
+    "StreamReport", "Suggestion", "Suggestions", "SweepPreview", "UnknownOccupation", "UnknownOccupations",
+    "VerdictChange", "YearOfList", "YearReport", "market_line",
 ]  # fmt: skip

@@ -381,6 +381,54 @@ def test_each_rule_finds_tutors_and_groups(made: Path, tutors: dict[str, str]) -
     assert all(address.endswith(f"@{domain}") for address in addresses)
 
 
+YEARS = {"24/25": ("2024-08-01", "2025-07-31"), "25/26": ("2025-08-01", "2026-07-31")}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"tutors": {"rule": "field", "field": "UserDefined1", "group_field": "UserDefined2"}},
+        {"tutors": {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"}},
+        {"queries": {"assignments": "SELECT RefNo AS AssignmentKey, RefNo FROM StudentDetail "
+                                    "WHERE trim(AcademicYearID) = :academic_year"}},
+    ],
+    ids=["field", "group table", "own query"],
+)  # fmt: skip
+def test_a_tutor_without_dates_is_one_for_the_academic_year(made: Path, keys: dict[str, Any]) -> None:
+    college = College(made, **keys)
+    records = college.read("assignments")
+    assert {one.part for one in records} == YEARS.keys()
+    assert all((one.data["StartDate"], one.data["ExpectedEndDate"]) == YEARS[one.part] for one in records)
+    assert all(one.data["ActualEndDate"] == "" for one in records)
+    assert not [one for one in college.warnings if one[1].endswith("Date")]
+
+
+@pytest.mark.parametrize(
+    ("says", "means"),
+    [
+        (("2023-09-05", "2026-07-03", ""), ("2024-08-01", "2025-07-31", "")),
+        (("2024-09-05", "2025-06-20", "2025-01-10"), ("2024-09-05", "2025-06-20", "2025-01-10")),
+        (("2024-09-05", "", "2026-02-01"), ("2024-09-05", "2025-07-31", "2025-07-31")),
+        (("05/09/2024", "20/06/2026", ""), ("05/09/2024", "20/06/2026", "")),
+    ],
+    ids=["two years", "within the year", "left later", "another spelling"],
+)
+def test_a_tutor_with_dates_is_one_no_longer_than_the_academic_year(
+    made: Path, says: tuple[str, ...], means: tuple[str, ...]
+) -> None:
+    names = ("StartDate", "ExpectedEndDate", "ActualEndDate")
+    dates = ", ".join(f"'{day}' AS {name}" for name, day in zip(names, says, strict=True))
+    select = f"SELECT 1 AS AssignmentKey, 'P000001' AS RefNo, {dates}"
+    (record,) = College(made, queries={"assignments": select}, academic_years=["2024/25"]).read("assignments")
+    assert tuple(record.data[name] for name in names) == means
+
+
+def test_a_year_that_is_not_spelt_as_one_dates_nothing(made: Path) -> None:
+    select = "SELECT 1 AS AssignmentKey, 'P000001' AS RefNo"
+    (record,) = College(made, queries={"assignments": select}, academic_years=["current"]).read("assignments")
+    assert (record.data["StartDate"], record.data["ExpectedEndDate"]) == ("", "")
+
+
 def test_a_group_table_gives_each_learner_their_own_tutor(made: Path) -> None:
     tutors = {"rule": "group_table", "table": "TutorGroup", "matches": "StaffID"}
     records = College(made, tutors=tutors, learners="prosolution").read("assignments")

@@ -270,6 +270,54 @@ def test_types_that_are_not_mapped_are_listed_and_not_rejected(tmp_path: Path, r
         assert sum(code.rows for code in checked.unmatched) <= checked.skipped
 
 
+@pytest.mark.parametrize(
+    "tutors",
+    [{"rule": "group_table", "table": "TutorGroup", "matches": "StaffID", "email_domain": "example.ac.uk"},
+     {"rule": "field", "field": "UserDefined1", "email_domain": "example.ac.uk"}, {"email_domain": "example.ac.uk"}],
+    ids=["group table", "field", "offering staff"],
+)  # fmt: skip
+def test_nobody_has_last_year_s_tutor_because_two_years_are_read(
+    tutors: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with prosuite("sqlite", tmp_path, request, learners=80, ilp_rows=80) as made:
+        college = college_of(tmp_path, made, tutors=tutors, streams=["learners", "programmes", "assignments"])
+        made.execute(
+            'UPDATE {Enrolment} SET "ActualEndDate" = NULL, "ExpectedEndDate" = \'2027-06-25 00:00:00.000000\''
+        )
+        college.sync()
+        with college.open() as opened:
+            people = opened.explain
+            told = {
+                ref: people(ref)
+                for ref in {f"P{number:06}" for number in range(1, 60)} & set(stored(college)["people"])
+            }
+    assert len(told) > 40
+    for one in told.values():
+        current = {row["tutor_email"] for row in one.assignments if row["ends_on"] == "2026-07-31"}
+        assert {row["ends_on"] for row in one.assignments} <= {"2025-07-31", "2026-07-31"}
+        assert {email for email in one.tutors if email != "careers@example.ac.uk"} <= current
+
+
+def test_a_learner_whom_this_year_lacks_has_left_whatever_last_year_s_enrolment_says(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with prosuite("sqlite", tmp_path, request, learners=80, ilp_rows=80) as made:
+        college = college_of(tmp_path, made, streams=["learners", "programmes"])
+        goes_on = (
+            '"ActualEndDate" = NULL, "CompletionStatusID" = \'1\', "ExpectedEndDate" = \'2027-06-25 00:00:00.000000\''
+        )
+        made.execute(f"UPDATE {{Enrolment}} SET {goes_on}")
+        years: dict[str, set[str]] = {}
+        for ref, year in made.rows("vStudent", "StudentID", "AcademicYearID"):
+            years.setdefault(ref, set()).add(year)
+        college.sync()
+        with college.open() as opened:
+            listed = {one.key for one in opened.data_quality() if one.code == "missing_from_this_year"}
+    gone = {f"24/25/{ref}" for ref, known in years.items() if known == {"24/25"}}
+    assert listed
+    assert listed <= gone
+
+
 def test_a_row_that_goes_is_removed_by_the_next_whole_read(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with prosuite("sqlite", tmp_path, request, learners=60, ilp_rows=2000) as made:
         college = college_of(tmp_path, made)

@@ -92,6 +92,7 @@ class Audiences:
                     table.c.learner_id.is_not(None),
                     table.c.starts_on <= today,
                     sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= today),
+                    sa.or_(table.c.ended_on.is_(None), table.c.ended_on >= today),
                     sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today),
                 )
             )

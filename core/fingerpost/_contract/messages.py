@@ -26,7 +26,8 @@ class Record(NamedTuple):
 
     `key` is the source's own key: stable, unique in the stream, never empty. `data` is a plain mapping of source field
     to value. `part` names the partition of the stream, for sources kept in parts that are not all read (an ILR has one
-    per academic year): a sweep removes only from parts that were read.
+    per academic year): a sweep removes only from parts that were read. A part that is an academic year, in any usual
+    spelling, is that year: once a source has the next one, enrolments of the earlier one have ended with it.
     """
 
     key: str

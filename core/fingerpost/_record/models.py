@@ -24,7 +24,7 @@ _Email: TypeAlias = Annotated[str, Field(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\
 TEMPORARY_ULN = "9999999999"
 """What the ILR has for a ULN that is not known yet (ILR field ULN); it identifies nobody."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a model changes, so that unchanged rows are read again."""
 
 
@@ -71,6 +71,12 @@ class Learner(CanonicalRecord):
     page_token: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None,
         description="What the ILP calls the learner in the address of their page; `[alerts] learner_page` uses it.",
+    )
+    previous_ref: _Ref | None = Field(
+        default=None, description="What the provider called the learner before (ILR PrevLearnRefNumber)."
+    )
+    previous_ukprn: Annotated[str, Field(pattern=r"^[1-9][0-9]{7}$")] | None = Field(
+        default=None, description="The provider of that reference (ILR PrevUKPRN); None means the same one."
     )
 
 

@@ -1,15 +1,47 @@
-"""Read the crosswalk file: the same learner under two references."""
+"""What a person said about identities: the crosswalk file, and decisions that two of them are one learner, or two."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+
+import sqlalchemy as sa
 
 from fingerpost._config.configuration import Configuration
+from fingerpost._store import schema
 from fingerpost._words.errors import ConfigError
 
+Pair: TypeAlias = tuple[str, str]
+
 _CROSSWALK = ("ukprn", "learner_ref", "same_as_ukprn", "same_as_learner_ref")
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The pairs of identities that somebody decided are one learner, and those that are two."""
+
+    joins: tuple[Pair, ...] = ()
+    splits: tuple[Pair, ...] = ()
+
+    def forbid(self, identities: Collection[str]) -> bool:
+        """Say whether two of these identities may not be one learner."""
+        return any(one in identities and other in identities for one, other in self.splits)
+
+
+def load_decisions(connection: sa.Connection) -> Decisions:
+    """Read the decisions that stand: the last one about each pair."""
+    table = schema.identity_decision
+    last: dict[Pair, str] = {}
+    for row in connection.execute(sa.select(table).order_by(table.c.id)):
+        last[min(row.identity, row.other), max(row.identity, row.other)] = row.decision
+    pairs = sorted(last.items())
+    return Decisions(
+        tuple(pair for pair, decision in pairs if decision == "join"),
+        tuple(pair for pair, decision in pairs if decision == "split"),
+    )
 
 
 def load_crosswalk(config: Configuration) -> dict[str, str]:

@@ -270,7 +270,7 @@ def _of_programmes(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
             programme.c.learner_id.in_(batch), is_or_was(programme), _activity.c.subject == "programme",
             programme.c.starts_on <= _activity.c.starts_on,
             sa.or_(programme.c.actual_end.is_(None), programme.c.actual_end >= _activity.c.starts_on),
-            sa.or_(programme.c.deleted_run.is_(None), programme.c.ended_on >= _activity.c.starts_on),
+            sa.or_(programme.c.ended_on.is_(None), programme.c.ended_on >= _activity.c.starts_on),
         )
     )  # fmt: skip
 
@@ -287,7 +287,7 @@ def _programmes(connection: sa.Connection, batch: Sequence[int]) -> dict[int, tu
         .order_by(table.c.learner_id, table.c.starts_on, table.c.key)
     ):  # fmt: skip
         number, key, code, title, kind, level, area, starts_on, planned_end, actual_end, status, ended_on = row
-        if ended_on is not None:  # no longer listed: it ran until then at the latest
+        if ended_on is not None:  # no longer listed as going on: it ran until then at the latest
             actual_end = min(day for day in (actual_end, planned_end, ended_on) if day is not None)
         programme = ProgrammeFacts(
             key, title or code, kind, level, area, date.fromisoformat(starts_on), _day(planned_end), _day(actual_end),

@@ -6,22 +6,27 @@ another membership or enrolment leaves a copy of what it said. A row that goes b
 
 A list of groups that gives no dates belongs to an academic year. Its year turns when a fifth of its rows are new that
 year: what it lacks from then on ended on 31 July, and what it adds begins on 1 August.
+
+Enrolments that a source keeps by academic year, as the ILR does, are what was so in that year. Once the source has the
+next year, that alone says who continues: what stands in an earlier year without an end ended with it, listed or not.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.marks import Touched
 from fingerpost._sync.stream import Stream
-from fingerpost._words.days import academic_year_bounds, academic_year_of
+from fingerpost._words.days import academic_year_bounds, academic_year_of, read_academic_year, spell_academic_year
 
 NEW_SHARE = 5
 """A list has turned when one in so many of its rows is new this academic year."""
@@ -33,12 +38,20 @@ OPEN_END = "9999-12-31"
 """The last day of what has none."""
 
 Fields: TypeAlias = Mapping[str, Any]
-_assignment = schema.source_assignment
+_assignment, _programme, _activity = schema.source_assignment, schema.source_programme, schema.source_activity
+_COPIED = re.compile(r" \(before run [0-9]+\)$")
+"""How the key ends of what a row said before it came to mean something else."""
 
 
 def is_or_was(table: sa.Table) -> sa.ColumnElement[bool]:
     """Return the condition that a row is listed, or was so once."""
     return sa.or_(table.c.deleted_run.is_(None), table.c.ended_on.is_not(None))
+
+
+def parts_by_year(parts: Iterable[str]) -> dict[str, str]:
+    """Return the parts of a stream that are academic years, whatever their spelling, by the year as we spell it."""
+    starts = {part: read_academic_year(part) for part in parts}
+    return {spell_academic_year(start): part for part, start in starts.items() if start is not None}
 
 
 def last_day(today: date, year: str | None) -> str:
@@ -51,7 +64,7 @@ def last_day(today: date, year: str | None) -> str:
 class History:
     """Keep the history of one stream while it is read; `year` is the academic year that its list is known to be of."""
 
-    code: ClassVar[str | None] = None
+    code: str | None = None
     """The warning about a row that now means something else, if there is one."""
 
     def __init__(self, stream: Stream, year: str | None) -> None:
@@ -100,7 +113,11 @@ class History:
             old._asdict(), key=f"{old.key} (before run {self.stream.run.id})", ended_on=ended, deleted_run=deleted
         )
 
-    def finish(self, gone: Collection[int]) -> str | None:
+    def renamed(self) -> list[int]:
+        """Return the rows that the source now holds under another key as well."""
+        return []
+
+    def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """Settle what a complete read without these rows means; return the academic year that the list is now of."""
         return self.year
 
@@ -115,6 +132,32 @@ class Enrolments(History):
         started = academic_year_of(date.fromisoformat(old.starts_on))
         end = old.actual_end or old.planned_end or academic_year_bounds(started)[1].isoformat()
         return bool(fields["starts_on"].isoformat() > end)
+
+    def finish(self, gone: Collection[int], touched: Touched) -> str | None:
+        """End what only an earlier year has without an end; return the year that now says who continues.
+
+        That year must hold a fifth as many learners as the year before: a file with a handful is a trial.
+        """
+        row = _programme.c
+        listed = row.connector == self.stream.number, row.deleted_run.is_(None)
+        select = sa.select(row.part, sa.func.count(sa.distinct(row.identity))).where(*listed).group_by(row.part)
+        learners: dict[str, int] = dict(self.stream.connection.execute(select).all())
+        years = parts_by_year(learners)
+        if not years:
+            return self.year
+        newest, *earlier = sorted(years, reverse=True)
+        few = bool(earlier) and learners[years[newest]] * NEW_SHARE < learners[years[earlier[0]]]
+        if few and self.year != newest:
+            return self.year
+        goes_on = row.actual_end.is_(None), row.ended_on.is_(None), row.status.is_distinct_from("on_break")
+        for year in earlier:
+            superseded = sa.and_(*listed, *goes_on, row.part == years[year])
+            touched.learners.update(
+                self.stream.connection.scalars(sa.select(row.learner_id).where(superseded, row.learner_id.is_not(None)))
+            )
+            ended = {"ended_on": academic_year_bounds(year)[1].isoformat(), "changed_run": self.stream.run.id}
+            self.stream.connection.execute(sa.update(_programme).where(superseded).values(ended))
+        return newest
 
 
 class Memberships(History):
@@ -140,7 +183,7 @@ class Memberships(History):
         is_back = old.ended_on is not None and old.ended_on < self._first_day
         return is_back or (old.identity, old.group) != (identity, fields["group"])
 
-    def finish(self, gone: Collection[int]) -> str | None:
+    def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """Let new memberships succeed those that have gone, and turn the list's year when it is this year's."""
         self._succeed(frozenset(gone))
         return self._turn()
@@ -204,23 +247,52 @@ class Memberships(History):
 
 
 class ReusedKeys(History):
-    """Keep last year's evidence in a log that is only ever added to, when its numbers start again."""
+    """Keep last year's evidence in a log whose numbers start again.
 
-    code = "key_reused"
+    A log that is only ever added to may not say that they do; then another event shows it. One that is configured to
+    begin anew each year, or to have a numbering for each file, does say so.
+    """
+
+    def __init__(self, stream: Stream, year: str | None) -> None:
+        super().__init__(stream, year)
+        self.code = None if stream.holds == "this_year" else "key_reused"
 
     def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
         """Say whether a key now means another day and another learner, or another event of another academic year."""
         day = fields["starts_on"].isoformat()
         if old.starts_on == day or old.deleted_run is not None:
             return False
+        is_another_years = _year(old.starts_on) != _year(day)
+        if is_another_years and self.stream.holds == "this_year":
+            return True
+        if self.stream.mode != "append":
+            return False
         if (old.identity, old.group, old.programme) != (identity, fields["group"], fields["programme"]):
             return True
         event = [(getattr(old, name), fields[name]) for name in ("kind", "title", "organisation")]
-        return _year(old.starts_on) != _year(day) and any(before != now for before, now in event)
+        return is_another_years and any(before != now for before, now in event)
 
     def _copy(self, old: Any) -> dict[str, Any]:
         """Keep the event: it took place."""
         return dict(old._asdict(), key=f"{old.key} (before run {self.stream.run.id})")
+
+    def renamed(self) -> list[int]:
+        """Return the rows that stand under the name of their file as well, now that files are told apart.
+
+        They were read before `holds` was set. A record of a file that has gone since stays as it is.
+        """
+        if self.stream.holds != "year_a_file":
+            return []
+        row = _activity.c
+        columns = (row.id, row.key, row.part, row.starts_on, row.kind, row.identity, row.group, row.programme)
+        select = sa.select(*columns).where(row.connector == self.stream.number, row.deleted_run.is_(None))
+        former: dict[tuple[Any, ...], list[int]] = {}
+        for number, key, _, *event in self.stream.connection.execute(select.where(row.part == "")):
+            former.setdefault((_COPIED.sub("", key), *event), []).append(number)
+        found: list[int] = []
+        for _, key, part, *event in self.stream.connection.execute(select.where(row.part != "")) if former else ():
+            found += former.pop((key.removeprefix(f"{part}/"), *event), ())
+        return found
 
 
 def history_of(stream: Stream, year: str | None) -> History | None:
@@ -229,7 +301,8 @@ def history_of(stream: Stream, year: str | None) -> History | None:
         return Memberships(stream, year)
     if stream.spec.name == "programmes":
         return Enrolments(stream, year)
-    return ReusedKeys(stream, year) if stream.spec.name == "activities" and stream.mode == "append" else None
+    is_log = stream.spec.name == "activities" and (stream.mode == "append" or stream.holds is not None)
+    return ReusedKeys(stream, year) if is_log else None
 
 
 def _year(day: str) -> str:

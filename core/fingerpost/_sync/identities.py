@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date
 
 import sqlalchemy as sa
 
@@ -13,6 +16,32 @@ from fingerpost._sync.marks import Marks
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.rows import Identify, identify
 from fingerpost._sync.run import Run
+
+_FORMER = re.compile(r"(.+)~\d{4}-\d\d-\d\d(?:\.\d+)?")
+
+
+def is_former(identity: str | None, *, of: str | None) -> bool:
+    """Say whether an identity is that of somebody who had a reference before it changed hands."""
+    found = _FORMER.fullmatch(identity or "")
+    return found is not None and found[1] == of
+
+
+def named(identity: str) -> tuple[int | None, str | None]:
+    """Return provider and reference of an identity, or None twice if it is a bare ULN."""
+    ukprn, _, reference = identity.partition(":")
+    found = _FORMER.fullmatch(reference)
+    return (None, None) if ukprn == "uln" else (int(ukprn), found[1] if found else reference)
+
+
+def keyed_as(connection: sa.Connection) -> Callable[[str], str]:
+    """Return the function from an identity to the name that keys of gaps are made from.
+
+    It is the identity itself, unless somebody had the reference before: the keys of that person's gaps are taken.
+    """
+    learner = schema.learner
+    former = connection.scalars(sa.select(learner.c.identity).where(learner.c.identity.like("%~%")))
+    before = Counter(found[1] for one in former if (found := _FORMER.fullmatch(one)))
+    return lambda identity: f"{identity}~{before[identity]}" if identity in before else identity
 
 
 class Identities:
@@ -25,6 +54,7 @@ class Identities:
         self._learners: dict[str, int] = {}
         self._new: list[tuple[int, str]] = []
         self._next_id = 1
+        self._former: dict[str, list[str]] = {}
         self._insert = run.store.dialect.insert_ignore(schema.learner)
         self.load()
 
@@ -32,10 +62,13 @@ class Identities:
         """Read what is stored: at the start, and again after a rollback."""
         connection, learner, alias = self.run.unit.connection, schema.learner, schema.identity_link
         self._learners.clear()
+        self._former.clear()
         self._new.clear()
         with self.run.unit.transaction():
             for number, identity in connection.execute(sa.select(learner.c.id, learner.c.identity)):
                 self._learners[identity] = number
+                if "~" in identity and (found := _FORMER.fullmatch(identity)):
+                    self._former.setdefault(found[1], []).append(identity)
             for identity, same_as in connection.execute(sa.select(alias.c.identity, alias.c.same_as)):
                 self._learners[identity] = self._learners[same_as]
             self._next_id = 1 + (connection.scalar(sa.select(sa.func.max(learner.c.id))) or 0)
@@ -57,6 +90,27 @@ class Identities:
             number = self._make(identity) if same is None else self.ensure(same)
             self._learners[identity] = number
         return number
+
+    @property
+    def has_former(self) -> bool:
+        """Whether any reference has ever changed hands."""
+        return bool(self._former)
+
+    def latest_former(self, identity: str) -> str:
+        """Return the identity of whoever had a reference last, before it changed hands."""
+        return self._former[identity][-1]
+
+    def retire(self, identity: str, day: date) -> str:
+        """Let a reference be free for somebody else; return the identity of the one who has had it."""
+        known = self._former.setdefault(identity, [])
+        former = f"{identity}~{day.isoformat()}"
+        if former in known:
+            former = f"{former}.{len(known) + 1}"
+        known.append(former)
+        learner = self._learners.pop(identity, None)
+        if learner is not None:
+            self._learners[former] = learner
+        return former
 
     def _make(self, identity: str) -> int:
         number = self._next_id
@@ -84,12 +138,9 @@ class Identities:
         run = self.run.id
         rows = []
         for number, identity in self._new:
-            ukprn, _, reference = identity.partition(":")
-            known = ukprn != "uln"
-            rows.append(
-                (number, identity, int(ukprn) if known else None, reference if known else None,
-                 None if known else reference, *blanks, run, run, None, None)
-            )  # fmt: skip
+            ukprn, reference = named(identity)
+            uln = identity.partition(":")[2] if ukprn is None else None
+            rows.append((number, identity, ukprn, reference, uln, *blanks, run, run, None, None))
         executemany(self.run.unit.connection, self._insert, rows)
         self._new.clear()
 

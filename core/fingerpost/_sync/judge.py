@@ -21,6 +21,7 @@ from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.facts import Facts
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.identities import keyed_as
 from fingerpost._sync.run import Run
 from fingerpost._words.days import academic_year_of
 
@@ -57,6 +58,7 @@ class Judge:
     def __init__(self, connection: sa.Connection, opened: Opened, now: datetime) -> None:
         self.facts = Facts(connection, opened, now)
         self.framework = opened.framework
+        self.keyed_as = keyed_as(connection)
         self._ranks = {name: opened.config.rank(name) for name in self.facts.connectors.values()}
         self._unrecorded: Final = opened.config.settings.benchmarks.meaningful_unrecorded
 
@@ -121,7 +123,7 @@ def _judge_batch(run: Run, judging: Judge, batch: Sequence[int]) -> None:
         number = facts.learner_id
         judged.add(number)
         work.store_verdicts(facts, verdicts, stored.get(number, []))
-        work.keep_episodes(number, people[number].identity, verdicts, episodes.get(number, []))
+        work.keep_episodes(number, judging.keyed_as(people[number].identity), verdicts, episodes.get(number, []))
         changes = [verdict.next_change for verdict in verdicts if verdict.next_change is not None]
         next_change = min(changes).isoformat() if changes else None
         if next_change != people[number].next_change:

@@ -1,14 +1,14 @@
 """Recognise the same learner in several systems, and link every row to its learner.
 
-Identity is deterministic: the provider's reference first; then the ULN, if it is valid, permanent and unique among
-live learners on both sides; then the crosswalk file. Never the name. A row keeps the identity from its source; that
-two identities are one learner is stored separately, with its evidence, so that it can be undone.
+Identity is deterministic: the provider's reference first, then what `people` finds to join several. Never the name. A
+row keeps the identity from its source; that two identities are one learner is stored separately, with its evidence, so
+that it can be undone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 import xxhash
@@ -17,11 +17,15 @@ from fingerpost._contract.messages import StreamName
 from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.crosswalk import Decisions, known_providers, load_decisions
+from fingerpost._sync.episodes import follow
 from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities, batches
 from fingerpost._sync.marks import Touched, mark_dirty
 from fingerpost._sync.merge import merge_marked
+from fingerpost._sync.people import Doubts, People
 from fingerpost._sync.run import Run
+from fingerpost._sync.set_aside import replace_warnings
 
 LISTED_UNKNOWN = 1_000
 """How many rows about an unknown learner are listed one by one, for each stream; the rest are counted."""
@@ -36,15 +40,26 @@ def link(run: Run, identities: Identities) -> None:
         run.store.ensure_indexes(connection)
         _merge_all_if_trust_changed(run, identities)
         named = _named_by_rows(connection)
-        if named or _merges_pending(connection):
-            _bridge(run, identities, named)
+        decisions = load_decisions(connection)
+        if _is_decided_anew(run, decisions) or named or _merges_pending(connection):
+            _bridge(run, identities, decisions, named)
         for stream in _LINKED:
             _link_stream(run, stream)
         hit("link_written")
     hit("link_committed")
-    merge_marked(run)
+    merge_marked(run, identities.crosswalk)
     with unit.transaction():
         _list_unknown(run)
+
+
+def _is_decided_anew(run: Run, decisions: Decisions) -> bool:
+    """Say whether somebody has decided about identities, or other removals of learners wait than in the last run."""
+    connection, hold = run.unit.connection, schema.sweep_hold
+    held = sorted(connection.scalars(sa.select(hold.c.row_id).where(hold.c.stream == "learners")))
+    decides = xxhash.xxh3_64_hexdigest(repr((decisions, held)).encode())
+    before = run.store.get_state(connection, "identities_by")
+    run.store.set_state(connection, "identities_by", decides)
+    return before is not None and before != decides
 
 
 def _merges_pending(connection: sa.Connection) -> bool:
@@ -90,29 +105,30 @@ def _named_by_rows(connection: sa.Connection) -> dict[str, set[str]]:
     return named
 
 
-def _bridge(run: Run, identities: Identities, named: dict[str, set[str]]) -> None:
-    """Decide which identities are one learner, under the identity from the most trusted source.
+def _bridge(run: Run, identities: Identities, decisions: Decisions, named: dict[str, set[str]]) -> None:
+    """Decide which identities are one learner, and under which of them the learner is kept.
 
-    Learners who share a usable ULN are one; so are those that the crosswalk joins. A row whose reference nobody has
-    belongs to the learner with its ULN.
+    A row whose reference nobody has belongs to the learner with its ULN.
     """
     connection, alias = run.unit.connection, schema.identity_link
     stored = {row.identity: (row.same_as, row.evidence) for row in connection.execute(sa.select(alias))}
     _add_linked_rows(connection, stored, named)
-    people = _People(run, identities.crosswalk, {uln for ulns in named.values() for uln in ulns})
-    _warn_ambiguous(run, people.ambiguous)
-    wanted = {identity: (same_as, "uln") for identity, same_as in people.same_as.items()}
+    ranks = {number: run.config.rank(name) for name, number in run.connector_ids.items()}
+    ulns = {uln for ulns in named.values() for uln in ulns}
+    people = People(connection, ranks, identities.crosswalk, decisions, ulns, known_providers(run.config))
+    _warn_of_doubts(run, people.doubts)
+    said = {name for pair in (*identities.crosswalk.items(), *decisions.joins) for name in pair}
+    ours = identities.own(said)
+    wanted = {
+        identity: (main, evidence)
+        for identity, main, evidence in people.links()
+        if evidence not in ("crosswalk", "decision") or identity in ours or main in ours
+    }
     known = _held(connection, named)
     for identity, ulns in named.items():
-        owners = {people.owner[uln] for uln in ulns if uln in people.owner}
-        if identity not in known and len(owners) == 1:
+        owners = {owner for uln in ulns if (owner := people.may_have(identity, uln)) is not None}
+        if identity not in known and identity not in wanted and len(owners) == 1:
             wanted[identity] = (owners.pop(), "uln")
-    ours = identities.own({*identities.crosswalk, *identities.crosswalk.values()})
-    for identity, same_as in identities.crosswalk.items():
-        if identity in ours or same_as in ours:
-            wanted[identity] = (people.same_as.get(same_as, same_as), "crosswalk")
-        else:
-            wanted.pop(identity, None)
     _rewrite_links(run, identities, stored, {name: link for name, link in wanted.items() if name != link[0]})
 
 
@@ -147,78 +163,6 @@ def _held(connection: sa.Connection, identities: Collection[str]) -> set[str]:
     return found
 
 
-class _People:
-    """Work out which learners the sources' ULNs show to be one.
-
-    `same_as` maps an identity to the learner's main one, `owner` a ULN to the main identity of the learner who has it.
-    `ambiguous` holds the ULNs that identify nobody: one source has them for two learners, or they would join two of
-    its learners. `wanted` are ULNs to look up besides those that learners share.
-    """
-
-    def __init__(self, run: Run, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
-        self._ranks = {number: run.config.rank(name) for name, number in run.connector_ids.items()}
-        self._members: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-        self._read(run.unit.connection, crosswalk, wanted)
-        self.ambiguous = {uln for uln, members in self._members.items() if _clash([members])}
-        self.same_as: dict[str, str] = {}
-        self.owner: dict[str, str] = {}
-        for ulns in self._groups():
-            if _clash([self._members[uln] for uln in ulns]):
-                self.ambiguous.update(ulns)
-            else:
-                self._settle(ulns)
-        for identity, same_as in crosswalk.items():
-            if same_as in self.same_as:
-                self.same_as[identity] = self.same_as[same_as]
-
-    def _read(self, connection: sa.Connection, crosswalk: Mapping[str, str], wanted: Collection[str]) -> None:
-        rows = schema.source_learner
-        shared = (
-            sa.select(rows.c.uln)
-            .where(_usable(rows))
-            .group_by(rows.c.uln)
-            .having(sa.func.count(sa.distinct(rows.c.identity)) > 1)
-        )
-        select = sa.select(rows.c.uln, rows.c.identity, rows.c.connector).where(_usable(rows))
-        for condition in (rows.c.uln.in_(shared), *(rows.c.uln.in_(some) for some in batches(wanted))):
-            for uln, identity, source in connection.execute(select.where(condition)):
-                self._members[uln][crosswalk.get(identity, identity)].add(source)
-
-    def _groups(self) -> list[list[str]]:
-        """Group ULNs that one learner has had in turn."""
-        group_of: dict[str, list[str]] = {}
-        for uln in sorted(self._members.keys() - self.ambiguous):
-            joined = [uln]
-            for other in {id(group): group for name in self._members[uln] if (group := group_of.get(name))}.values():
-                joined += other
-            for one in joined:
-                group_of.update(dict.fromkeys(self._members[one], joined))
-        return list({id(group): group for group in group_of.values()}.values())
-
-    def _settle(self, ulns: Collection[str]) -> None:
-        ranks: dict[str, int] = {}
-        last = len(self._ranks)
-        for uln in ulns:
-            for identity, sources in self._members[uln].items():
-                rank = min(self._ranks.get(source, last) for source in sources)
-                ranks[identity] = min(rank, ranks.get(identity, last))
-        # A reference outranks a bare ULN; then the most trusted source; then the spelling, to be deterministic.
-        first = min(ranks, key=lambda identity: (identity.startswith("uln:"), ranks[identity], identity))
-        self.same_as.update((identity, first) for identity in ranks if identity != first)
-        self.owner.update(dict.fromkeys(ulns, first))
-
-
-def _clash(members: Iterable[Mapping[str, set[int]]]) -> bool:
-    """Say whether one source holds two of these identities, which cannot then be one learner."""
-    held: dict[int, str] = {}
-    return any(
-        held.setdefault(source, identity) != identity
-        for identities in members
-        for identity, sources in identities.items()
-        for source in sources
-    )
-
-
 def _rewrite_links(
     run: Run, identities: Identities, stored: Mapping[str, tuple[str, str]], wanted: Mapping[str, tuple[str, str]]
 ) -> None:
@@ -243,6 +187,12 @@ def _rewrite_links(
         for identity in changed
     }
     _point_to_learners(run, before)
+    follow(
+        connection,
+        own=learners,
+        kept_with={name: stored[name][0] for name in changed & stored.keys()},
+        goes_to={name: wanted[name][0] for name in changed - undone},
+    )
     after = {learners[wanted[identity][0]] for identity in changed - undone}
     touched = after.union(*before.values())
     mark_dirty(connection, run.store.dialect, Touched(merges=touched))
@@ -278,35 +228,20 @@ def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
     return sa.select(learner.c.id).where(learner.c.identity == table.c.identity).scalar_subquery()
 
 
-def _warn_ambiguous(run: Run, ulns: Iterable[str]) -> None:
-    """List the rows whose ULN identifies nobody; drop those listed before that no longer apply."""
+def _warn_of_doubts(run: Run, doubts: Doubts) -> None:
+    """List the learners' rows whose ULN or former reference joins nobody; drop those that no longer apply."""
     rows = schema.source_learner
-    found: set[tuple[int, str]] = set()
-    for some in batches(list(ulns)):
-        select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), rows.c.uln.in_(some))
-        found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
-    _replace_warnings(run, "learners", "uln", "ambiguous_uln", found)
-
-
-def _replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
-    """Replace the warnings with one code in one stream by those about `wanted`: pairs of connector and key."""
-    connection, table = run.unit.connection, schema.warning
-    stored = {
-        (row.connector, row.key): row.id
-        for row in connection.execute(
-            sa.select(table.c.id, table.c.connector, table.c.key).where(table.c.stream == stream, table.c.code == code)
-        )
-    }
-    old = [number for pair, number in stored.items() if pair not in wanted]
-    for start in range(0, len(old), 500):
-        connection.execute(sa.delete(table).where(table.c.id.in_(old[start : start + 500])))
-    new = [
-        {"connector": source, "stream": stream, "key": key, "field": field, "code": code, "where": "",
-         "first_run": run.id}
-        for source, key in sorted(wanted - stored.keys())
-    ]  # fmt: skip
-    if new:
-        connection.execute(run.store.dialect.insert(table).on_conflict_do_nothing(), new)
+    for code, field, column, values in (
+        ("ambiguous_uln", "uln", rows.c.uln, doubts.ulns),
+        ("uln_birth_date_disagrees", "uln", rows.c.identity, doubts.births),
+        ("ambiguous_previous_ref", "previous_ref", rows.c.identity, doubts.previous),
+        ("previous_ref_birth_date_disagrees", "previous_ref", rows.c.identity, doubts.previous_births),
+    ):
+        found: set[tuple[int, str]] = set()
+        for some in batches(values):
+            select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), column.in_(some))
+            found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
+        replace_warnings(run, "learners", field, code, found)
 
 
 # -- links -------------------------------------------------------------------------------------------------------
@@ -343,7 +278,7 @@ def _list_unknown(run: Run) -> None:
                 sa.select(table.c.connector, table.c.key).where(lost).order_by(table.c.id).limit(LISTED_UNKNOWN)
             )
         }
-        _replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
+        replace_warnings(run, stream, "learner_ref", "unknown_learner", found)
         for number, count in sorted(counts.items()):
             run.report.messages.append(
                 f"{names.get(number, '(removed connector)')}: {count} {stream} refer to a learner in none of the "

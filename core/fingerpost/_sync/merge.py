@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -11,14 +12,16 @@ from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.identities import named
+from fingerpost._sync.people import HELD, state_of
 from fingerpost._sync.run import Run
 
 MERGE_BATCH = 2_000
 """Learners merged and stored in one transaction."""
 
 
-def merge_marked(run: Run) -> None:
-    """Rebuild every marked learner from its live source rows."""
+def merge_marked(run: Run, crosswalk: Mapping[str, str]) -> None:
+    """Rebuild every marked learner from its live source rows; the crosswalk says what a reference is called here."""
     dirty = schema.dirty
     while True:
         with run.unit.transaction() as connection:
@@ -30,7 +33,7 @@ def merge_marked(run: Run) -> None:
             if not batch:
                 return
             for start in range(0, len(batch), 500):
-                _merge_batch(run, batch[start : start + 500])
+                _merge_batch(run, crosswalk, batch[start : start + 500])
             connection.execute(
                 sa.update(dirty).where(dirty.c.merge, dirty.c.learner_id <= batch[-1]).values(merge=False)
             )
@@ -39,19 +42,21 @@ def merge_marked(run: Run) -> None:
         run.progress.advance(len(batch))
 
 
-_MERGED = ("uln", *schema.learner_fields)
-_fetch = attrgetter(*_MERGED)
+_SAID = ("uln", *schema.learner_fields)
+_MERGED = ("ukprn", "reference", *_SAID)
+_fetch = attrgetter(*_SAID)
 
 
-def _merge_batch(run: Run, batch: list[int]) -> None:
+def _merge_batch(run: Run, crosswalk: Mapping[str, str], batch: list[int]) -> None:
     connection, rows, learner = run.unit.connection, schema.source_learner, schema.learner
     said: dict[int, list[Any]] = {number: [] for number in batch}
-    for row in connection.execute(sa.select(rows).where(rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None))):
+    live = rows.c.learner_id.in_(batch), rows.c.deleted_run.is_(None)
+    for row in connection.execute(sa.select(rows, (state_of() == HELD).label("is_held")).where(*live)):
         said[row.learner_id].append(row)
-    merger = _Merger(run)
+    merger = _Merger(run, crosswalk)
     updates = []
     for known in connection.execute(sa.select(learner).where(learner.c.id.in_(batch))):
-        before = _fetch(known)
+        before = (known.ukprn, known.reference, *_fetch(known))
         merged = merger.merge(said[known.id]) if said[known.id] else before
         deleted = None if said[known.id] else (known.deleted_run or run.id)
         if deleted != known.deleted_run or merged != before:
@@ -71,7 +76,8 @@ def _merge_batch(run: Run, batch: list[int]) -> None:
 class _Merger:
     """Merge what sources say about a learner: the first non-null value, in the order of trust for each field."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, crosswalk: Mapping[str, str]) -> None:
+        self._crosswalk = crosswalk
         names = {number: name for name, number in run.connector_ids.items()}
         precedence = {name.removeprefix("learner."): order for name, order in run.config.settings.precedence.items()}
         self._rank = {number: run.config.rank(name) for number, name in names.items()}
@@ -83,20 +89,27 @@ class _Merger:
     def merge(self, rows: list[Any]) -> tuple[Any, ...]:
         """Return the merged fields, in the order of `_MERGED`."""
         if len(rows) == 1:
-            merged: tuple[Any, ...] = _fetch(rows[0])
-            return merged
+            return (*self._reference(rows), *_fetch(rows[0]))
         last = len(self._rank) + 1
-        # Within a source the newest part comes first: this year's ILR before last year's.
+        # Within a source what is newest comes first: this year's ILR before last year's, a reference before those that
+        # it succeeds. What waits to be removed comes last.
         rows = sorted(rows, key=lambda row: row.key)
+        rows.sort(key=lambda row: row.first_run, reverse=True)
         rows.sort(key=lambda row: row.part, reverse=True)
-        rows.sort(key=lambda row: self._rank.get(row.connector, last))
+        rows.sort(key=lambda row: (self._rank.get(row.connector, last), row.is_held))
         return (
+            *self._reference(rows),
             self._uln(self._ordered(rows, "uln")),
             *(
                 next((value for row in self._ordered(rows, name) if (value := getattr(row, name)) is not None), None)
                 for name in schema.learner_fields
             ),
         )
+
+    def _reference(self, rows: list[Any]) -> tuple[int | None, str | None]:
+        """Return provider and reference as the first row has them that has any, or as the crosswalk has them."""
+        found = (named(self._crosswalk.get(row.identity, row.identity)) for row in rows)
+        return next((one for one in found if one[1] is not None), (None, None))
 
     def _ordered(self, rows: list[Any], name: str) -> list[Any]:
         """Sort rows by the order of trust that `[precedence]` sets for one field, if any."""

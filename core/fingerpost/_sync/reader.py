@@ -26,6 +26,7 @@ from fingerpost._record.models import MODELS
 from fingerpost._sync.collector import no_collector
 from fingerpost._sync.cursor import StreamState
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.hands import Hands
 from fingerpost._sync.history import history_of, last_day
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.marks import Touched, mark_dirty, remove_rows
@@ -57,11 +58,11 @@ class StreamReader:
         self.state = StreamState(stream, full=full)
         self._unit = stream.run.unit
         self._dialect = stream.run.store.dialect
-        self._identify = identities.for_instance(stream.instance)
         self._rows = StreamRows(stream)
         name, fields = stream.spec.name, stream.mapping.fields
         self._is_shared = name == "activities" and not fields.isdisjoint(("group", "programme"))
         self._touched = Touched()
+        self._hands = Hands(stream, identities, self._touched, self.warnings)
         self._gone: list[int] = []
         self._parts: set[str] = set()
         self._uncommitted = 0
@@ -220,6 +221,7 @@ class StreamReader:
             report.warnings = self.warnings.count()
             return
         self._check_breaker(final=True)
+        self._remove([] if self._history is None else self._history.renamed())
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
             gone, held = sweep(self.stream, self._seen, self._parts, self._last_day)
@@ -228,7 +230,7 @@ class StreamReader:
             else:
                 self._remove(gone)
         if self._history is not None:
-            self.state.year = self._history.finish(self._gone)
+            self.state.year = self._history.finish(self._gone, self._touched)
         if self.state.is_full:
             self.quarantine.forget_old()
             self.warnings.forget_old()
@@ -309,32 +311,30 @@ class StreamReader:
         self.warnings.warn("duplicate_key", key)
 
     def _store(
-        self,
-        records: list[Record],
-        hashes: list[int],
-        numbers: list[int | None],
+        self, records: list[Record], hashes: list[int], numbers: list[int | None],
         found: Mapping[str, tuple[int, int, int | None, int | None]],
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Map and upsert new and changed records."""
         stream, touched, is_quarantined = self.stream, self._touched, len(self.quarantine) > 0
         mapped = stream.mapping.apply([record.data for record in records])
+        whose, self._next_id = self._hands.whose(mapped.records, records, numbers, self._next_id)
         history, replaced = self._history, []
         before_it = {} if history is None else history.before(numbers)
         rows: list[tuple[Any, ...]] = []
-        run, connector, identify = stream.run.id, stream.number, self._identify
+        run, connector = stream.run.id, stream.number
         encode, stamp = self._rows.encode, self._rows.stamp
         learner: int | None
         learner_of, ensure = self.identities.learner_of, self.identities.ensure
         is_learners = stream.spec.name == "learners"
         model_class = MODELS[stream.spec.name]
         new = changed = 0
-        for model, record, row_hash, known in zip(mapped.records, records, hashes, numbers, strict=True):
+        taken = zip(mapped.records, records, hashes, numbers, whose, strict=True)
+        for model, record, row_hash, known, identity in taken:
             if type(model) is not model_class:  # pydantic's own isinstance takes longer than all else here
                 self._set_aside(model, record, row_hash, known)
                 continue
             key, _, part = record
             fields = model.__dict__
-            identity = identify(fields["learner_ref"], fields["uln"])
             if is_learners:
                 if identity is None:
                     self.quarantine.reject(record, row_hash, "missing_required", "learner_ref", "")

@@ -18,6 +18,7 @@ import xxhash
 from fingerpost._contract.messages import Record, Rejected
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.run import Run
 from fingerpost._sync.stream import Stream
 from fingerpost._words.errors import ContractError, FingerpostError
 
@@ -240,3 +241,24 @@ class Warnings:
         select = sa.select(sa.func.count()).select_from(schema.warning).where(self.stream.of(schema.warning))
         found: Any = self.stream.connection.scalar(select)
         return int(found or 0)
+
+
+def replace_warnings(run: Run, stream: str, field: str, code: str, wanted: set[tuple[int, str]]) -> None:
+    """Replace the warnings with one code in one stream by those about `wanted`: pairs of connector and key."""
+    connection, table = run.unit.connection, schema.warning
+    stored = {
+        (row.connector, row.key): row.id
+        for row in connection.execute(
+            sa.select(table.c.id, table.c.connector, table.c.key).where(table.c.stream == stream, table.c.code == code)
+        )
+    }
+    old = [number for pair, number in stored.items() if pair not in wanted]
+    for start in range(0, len(old), 500):
+        connection.execute(sa.delete(table).where(table.c.id.in_(old[start : start + 500])))
+    new = [
+        {"connector": source, "stream": stream, "key": key, "field": field, "code": code, "where": "",
+         "first_run": run.id}
+        for source, key in sorted(wanted - stored.keys())
+    ]  # fmt: skip
+    if new:
+        connection.execute(run.store.dialect.insert(table).on_conflict_do_nothing(), new)

@@ -44,6 +44,11 @@ class Stream:
         return self.run.unit.connection
 
     @property
+    def holds(self) -> str | None:
+        """How a log is kept over the years, if its configuration says: ``this_year``, ``year_a_file`` or ``all_years``."""
+        return getattr(self.instance.config, "holds", None)
+
+    @property
     def is_changelog(self) -> bool:
         """Whether the source yields changes in order, so that the last record for a key counts."""
         return self.spec.ordered and self.spec.cursor is not None

@@ -25,6 +25,7 @@ from fingerpost._sync.failpoints import hit
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.judge import count_verdicts, judge
 from fingerpost._sync.link import link
+from fingerpost._sync.missing import list_missing
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.reader import StreamReader
 from fingerpost._sync.report import Progress, RunReport, StreamReport
@@ -69,6 +70,7 @@ def _work(run: Run, options: SyncOptions, market: Market, notify: Notify) -> Non
         _read(run, identities, options)
     with run.phase("link"):
         link(run, identities)
+        list_missing(run)
     with run.phase("judge"):
         judge(run)
     with run.phase("enrich"):
@@ -132,7 +134,9 @@ def _read_stream(
     return report
 
 
-_SETTINGS_THAT_DO_NOT_DECIDE = {"name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn"}
+_SETTINGS_THAT_DO_NOT_DECIDE = {
+    "name", "enabled", "feeds", "areas", "fresh_for", "full_every", "lookback", "ukprn", "holds",
+}  # fmt: skip
 
 
 def _settings_that_decide(settings: ConnectorConfig) -> str:

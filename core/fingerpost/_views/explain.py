@@ -132,10 +132,10 @@ def explain(opened: Opened, market: Market, who: str, as_of: date | None) -> Exp
             as_of=day.isoformat(),
             framework=opened.framework.name,
             said=_said(connection, person, connectors),
-            also_known_as=_also_known_as(connection, person.identity),
+            also_known_as=_also_known_as(connection, person),
             programmes=_rows(
                 connection, schema.source_programme, person.id, connectors,
-                ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "status"),
+                ("code", "title", "type", "level", "starts_on", "planned_end", "actual_end", "ended_on", "status"),
             ),
             assignments=_rows(
                 connection, schema.source_assignment, person.id, connectors,
@@ -186,10 +186,11 @@ def _in_mind(opened: Opened, market: Market, code: str | None, words: str | None
     )
 
 
-def _also_known_as(connection: sa.Connection, identity: str) -> tuple[str, ...]:
-    """Return the learner's other references, as ukprn:reference."""
+def _also_known_as(connection: sa.Connection, person: Any) -> tuple[str, ...]:
+    """Return the learner's other references, as ukprn:reference, former ones too."""
     alias = schema.identity_link
-    others = connection.scalars(sa.select(alias.c.identity).where(alias.c.same_as == identity))
+    linked = connection.scalars(sa.select(alias.c.identity).where(alias.c.same_as == person.identity))
+    others = {person.identity, *linked} - {f"{person.ukprn}:{person.reference}"}
     return tuple(sorted(other for other in others if not other.startswith("uln:")))
 
 

@@ -138,6 +138,8 @@ def _judged(opened: Opened, connection: sa.Connection, as_of: date) -> Iterator[
                 if verdict.status not in GAP:
                     continue
                 key = latest.get((number, verdict.criterion, verdict.period))
-                key = key or gap_key(identities[number], framework, verdict.criterion, verdict.period, 1)
+                key = key or gap_key(
+                    judge.keyed_as(identities[number]), framework, verdict.criterion, verdict.period, 1
+                )
                 fields = {name: getattr(verdict, name) for name in _STORED}
                 yield number, fields | {"key": key, "due": None if verdict.due is None else verdict.due.isoformat()}

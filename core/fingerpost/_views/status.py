@@ -14,6 +14,7 @@ from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.facts import is_fresh
+from fingerpost._sync.missing import MISSING, missing_sentence
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
 from fingerpost._words.printed import Printed
 
@@ -51,7 +52,8 @@ class SourceStatus:
     """The status of one stream of one source.
 
     `state` and `message` are from its last read; `complete_at` is when it was last read to the end, `data_at` the date
-    of the data then, if the source gives one. `live` counts the rows held, `warnings` the faults in them by code.
+    of the data then, if the source gives one. `live` counts the rows held, `of_nobody` those of learners whom no source
+    has any more, `warnings` the faults in them by code.
     `configured` is False for a source that is no longer in the configuration, whose rows still count.
     """
 
@@ -64,6 +66,7 @@ class SourceStatus:
     data_at: str | None
     stale: bool
     live: int
+    of_nobody: int
     warnings: dict[str, int]
     quarantined: int
     held: int
@@ -150,7 +153,7 @@ _Key: TypeAlias = tuple[str, str]
 
 def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -> tuple[SourceStatus, ...]:
     names = opened.store.connector_names(connection)
-    live = _live(connection, names)
+    live, of_nobody = _live(connection, names), _of_nobody(connection, names)
     last, states = _last_reads(connection, names), _states(connection, names)
     warnings, quarantined = _warnings(connection, names), _quarantined(connection, names)
     waiting: dict[_Key, int] = {(one.connector, one.stream): one.rows for one in held}
@@ -176,7 +179,8 @@ def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -
                 state=standing[0], message=standing[1],
                 complete_at=complete_at, data_at=data_at,
                 stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], opened.now()),
-                live=live.get(key, 0), warnings=dict(sorted(warnings.get(key, {}).items())),
+                live=live.get(key, 0), of_nobody=of_nobody.get(key, 0),
+                warnings=dict(sorted(warnings.get(key, {}).items())),
                 quarantined=quarantined.get(key, 0), held=waiting.get(key, 0),
             )
         )  # fmt: skip
@@ -188,6 +192,17 @@ def _live(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int
     for stream, table in schema.SOURCE_TABLES.items():
         select = sa.select(table.c.connector, sa.func.count()).where(table.c.deleted_run.is_(None))
         for number, count in connection.execute(select.group_by(table.c.connector)):
+            counts[names[number], str(stream)] = int(count)
+    return counts
+
+
+def _of_nobody(connection: sa.Connection, names: Mapping[int, str]) -> dict[_Key, int]:
+    """Count the rows of learners who are in no source: of those who left, and of references that nobody succeeds."""
+    learner, counts = schema.learner, {}
+    for stream, table in schema.SOURCE_TABLES.items():
+        gone = sa.select(table.c.connector, sa.func.count()).join(learner, learner.c.id == table.c.learner_id)
+        gone = gone.where(table.c.deleted_run.is_(None), learner.c.deleted_run.is_not(None))
+        for number, count in connection.execute(gone.group_by(table.c.connector)):
             counts[names[number], str(stream)] = int(count)
     return counts
 
@@ -256,6 +271,8 @@ def _todo(
                 f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from missing "
                 "records. Check that the export still runs."
             )
+        if MISSING in source.warnings:
+            yield missing_sentence(source.connector, source.warnings[MISSING])
         if not source.configured:
             yield (
                 f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "

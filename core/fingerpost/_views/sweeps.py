@@ -13,6 +13,7 @@ from fingerpost._config.opened import Opened
 from fingerpost._contract.messages import StreamName
 from fingerpost._store import schema
 from fingerpost._store.store import Unit
+from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.judge import judge
 from fingerpost._sync.marks import mark_dirty, remove_rows
 from fingerpost._sync.merge import merge_marked
@@ -161,7 +162,7 @@ def _preview(run: Run, held: Collection[HeldSweep]) -> SweepPreview:
         _carry_out(run.opened, connection, held, run.id)
         concerned = list(connection.scalars(sa.select(schema.dirty.c.learner_id)))
         before = _statuses(connection, concerned)
-    merge_marked(run)
+    merge_marked(run, load_crosswalk(run.config))
     judge(run)
     with run.unit.transaction():
         after = _statuses(connection, concerned)

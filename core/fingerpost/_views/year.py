@@ -73,7 +73,7 @@ def _expected(connection: sa.Connection, begins: str) -> frozenset[int]:
     """Return the learners of whom an enrolment that was to go on has not been listed since the year turned."""
     row = schema.source_programme.c
     goes_on = row.planned_end >= begins, row.actual_end.is_(None), row.ended_on < f"{begins[:4]}{TURNED_BY}"
-    select = sa.select(row.learner_id).where(row.learner_id.is_not(None), row.deleted_run.is_not(None), *goes_on)
+    select = sa.select(row.learner_id).where(row.learner_id.is_not(None), *goes_on)
     return frozenset(connection.scalars(select))
 
 
