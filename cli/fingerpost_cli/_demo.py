@@ -60,10 +60,12 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None, ne
 
     kind = DEMONSTRATIONS[source]
     directory = directory or kind.folder
-    learners = learners or kind.learners
+    given, learners = learners, learners or kind.learners
     config = directory / "fingerpost.toml"
     again = _begins_with(config, kind.mark)
     if next_september:
+        if given is not None:
+            raise click.UsageError("--next-september keeps a demonstration as large as it is: leave out --learners.")
         _turn(kind, directory, is_there=again)
         return
     if not again:
@@ -89,14 +91,12 @@ def _turn(kind: Demonstration, directory: Path, *, is_there: bool) -> None:
         raise ConfigError(
             f"The folder {directory} holds no demonstration that reads files; make one first: fingerpost demo DIR."
         )
-    from fingerpost_demo import NEXT_SEPTEMBER
-
     made = kind.next_september(directory)
     if made is None:
         say(f"It is September in {directory} already: nothing was written.")
         return
     say(
-        f"It is now {day(str(NEXT_SEPTEMBER))} in {directory}. {many(made.learners, 'learner')} are there, "
+        f"It is now {day(made.day.isoformat())} in {directory}. {many(made.learners, 'learner')} are there, "
         f"{made.stayed:,} of them since last year."
     )
     show_table(("export in data", "what it is"), list(zip(made.exports, _EXPORTS, strict=True)))

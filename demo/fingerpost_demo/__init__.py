@@ -12,13 +12,12 @@ from fingerpost_demo.demonstrations import DATABASE, DEMONSTRATIONS, Demonstrati
 from fingerpost_demo.ilr import write_ilr
 from fingerpost_demo.prosuite import make_prosuite
 from fingerpost_demo.september import NextSeptember, next_september
-from fingerpost_demo.terms import AS_OF, NEXT_SEPTEMBER
+from fingerpost_demo.terms import AS_OF
 
 __all__ = [
     "AS_OF",
     "DATABASE",
     "DEMONSTRATIONS",
-    "NEXT_SEPTEMBER",
     "Demonstration",
     "FakeCollege",
     "NextSeptember",

@@ -9,7 +9,7 @@ did not come back, and one who had left did.
 from __future__ import annotations
 
 import random
-import tomllib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -38,17 +38,19 @@ YEAR = START + 1
 _EXPORTED = date(YEAR, 9, 11)
 """The day on which both ILR files are prepared."""
 _BEGINS = date(YEAR, 8, 1)
+_AS_OF = re.compile(r"^as_of = (\d{4}-\d\d-\d\d)", re.MULTILINE)
 _NEW_REFERENCES = 3
 _NO_RESULT, _DOES_NOT_COME_BACK, _NEXT_COURSE, _THIRD_YEAR, _TUTOR_LEFT = 0.02, 0.03, 0.6, 0.04, 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class NextSeptember:
-    """What was written: the names of the exports, how many learners are there, and an example.
+    """What was written: the day, the names of the exports, how many learners are there, and an example.
 
     `stayed` of the learners were there last year. The `example` is one of them whose group did most together.
     """
 
+    day: date
     exports: tuple[str, ...]
     learners: int
     stayed: int
@@ -61,13 +63,13 @@ def next_september(folder: Path, *, seed: int = SEED) -> NextSeptember | None:
     Returns None, and writes nothing, where that day has come. The day is written last: what is cut short can be done
     again. Raises `ConfigError` where the demonstration is no longer what was made.
     """
-    data, config = folder / "data", folder / "fingerpost.toml"
-    text = config.read_text(encoding="utf-8-sig")
-    if _has_come(text):
+    data, path = folder / "data", folder / "fingerpost.toml"
+    text = path.read_text(encoding="utf-8-sig")
+    as_of = _AS_OF.search(text)
+    if as_of is None:
+        raise ConfigError(f"{path} no longer says as_of = {AS_OF}; make another demonstration: fingerpost demo DIR.")
+    if as_of[1] >= str(NEXT_SEPTEMBER):
         return None
-    mark = f"as_of = {AS_OF}"
-    if mark not in text:
-        raise ConfigError(f"{config} no longer says {mark}: make another demonstration, fingerpost demo DIR.")
     rng, people, _, tutors, _, logs = invent(_count(data), seed)
     for person in people:
         _finish(person)
@@ -85,23 +87,22 @@ def next_september(folder: Path, *, seed: int = SEED) -> NextSeptember | None:
     write_log(data, YEAR, spoilt(rng, rows, [person.ref for person in everybody]))
     for old in (ilr_name(START, PREPARED), *map(log_name, logs)):
         (data / old).unlink(missing_ok=True)
-    config.write_text(text.replace(mark, f"as_of = {NEXT_SEPTEMBER}"), encoding="utf-8", newline="\n")
+    path.write_text(_AS_OF.sub(f"as_of = {NEXT_SEPTEMBER}", text), encoding="utf-8", newline="\n")
     exports = ilr_name(START, _EXPORTED), ilr_name(YEAR, _EXPORTED), "tutors.csv", log_name(YEAR)
-    return NextSeptember(exports, len(everybody), len(second_years), _example(second_years, before, logs[START]))
-
-
-def _has_come(text: str) -> bool:
-    as_of = tomllib.loads(text).get("college", {}).get("as_of")
-    return isinstance(as_of, date) and as_of >= NEXT_SEPTEMBER
+    return NextSeptember(
+        NEXT_SEPTEMBER, exports, len(everybody), len(second_years), _example(second_years, before, logs[START])
+    )
 
 
 def _count(data: Path) -> int:
     """Return how many learners a demonstration was made with, by the ILR file that it has of that year."""
     for prepared in (PREPARED, _EXPORTED):
-        path = data / ilr_name(START, prepared)
-        if path.is_file():
-            return path.read_text(encoding="utf-8").count("<LearnRefNumber>")
-    raise ConfigError(f"{data} has no {ilr_name(START, PREPARED)}: make another demonstration, fingerpost demo DIR.")
+        file = data / ilr_name(START, prepared)
+        if file.is_file():
+            return file.read_text(encoding="utf-8").count("<LearnRefNumber>")
+    raise ConfigError(
+        f"The folder {data} has no {ilr_name(START, PREPARED)}; make another demonstration: fingerpost demo DIR."
+    )
 
 
 def _finish(person: Person) -> None:
