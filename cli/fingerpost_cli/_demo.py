@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +16,24 @@ from fingerpost_cli._app import App, pass_app
 from fingerpost_cli._output import day, many, say, show_table
 from fingerpost_cli._progress import shown_progress
 
+if TYPE_CHECKING:
+    from fingerpost_demo import Demonstration
+
 _SOURCES = ("csv", "promonitor")
+_EXPORTS = (
+    "last year's ILR file, complete",
+    "this year's ILR file",
+    "this year's groups and tutors, in place of last year's",
+    "a new careers log, numbered from 1 again, in place of the old ones",
+)
+"""What each export of the following September is."""
+_SEPTEMBER = (
+    ("sync", "read the new exports; what is gone from a list is held"),
+    ("year", "how far the year has turned"),
+    ("sweep", "what confirming would end, and which verdicts would change"),
+    ("sweep --confirm", "carry it out"),
+    ("sync", "judge those whom it concerns again"),
+)
 
 
 @click.command()
@@ -26,8 +45,12 @@ _SOURCES = ("csv", "promonitor")
 @click.option(
     "--learners", type=click.IntRange(20, 50_000), help="How large it is: 1,200 learners, or 400 with promonitor."
 )
+@click.option(
+    "--next-september", is_flag=True,
+    help="Give the college that is there the exports of the following September, and run nothing.",
+)  # fmt: skip
 @pass_app
-def demo(app: App, directory: Path | None, source: str, learners: int | None) -> None:
+def demo(app: App, directory: Path | None, source: str, learners: int | None, next_september: bool) -> None:
     """Make an invented college in DIRECTORY and run one night of it.
 
     By default DIRECTORY is fingerpost-demo, or fingerpost-demo-promonitor where it reads databases. A college that is
@@ -37,9 +60,14 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
 
     kind = DEMONSTRATIONS[source]
     directory = directory or kind.folder
-    learners = learners or kind.learners
+    given, learners = learners, learners or kind.learners
     config = directory / "fingerpost.toml"
     again = _begins_with(config, kind.mark)
+    if next_september:
+        if given is not None:
+            raise click.UsageError("--next-september keeps a demonstration as large as it is: leave out --learners.")
+        _turn(kind, directory, is_there=again)
+        return
     if not again:
         if directory.is_dir() and any(directory.iterdir()):
             raise ConfigError(
@@ -53,6 +81,27 @@ def demo(app: App, directory: Path | None, source: str, learners: int | None) ->
         gaps = college.gaps().gaps
         _describe(college, report, gaps, directory, again=again)
     say(f"{kind.change}, or fingerpost.toml, and run {_uv()}fingerpost sync.")
+
+
+def _turn(kind: Demonstration, directory: Path, *, is_there: bool) -> None:
+    """Let the next academic year begin, and say how to live through it."""
+    if kind.next_september is None:
+        raise click.UsageError("--next-september is for a demonstration that reads files: leave out --source.")
+    if not is_there:
+        raise ConfigError(
+            f"The folder {directory} holds no demonstration that reads files; make one first: fingerpost demo DIR."
+        )
+    made = kind.next_september(directory)
+    if made is None:
+        say(f"It is September in {directory} already: nothing was written.")
+        return
+    say(
+        f"It is now {day(made.day.isoformat())} in {directory}. {many(made.learners, 'learner')} are there, "
+        f"{made.stayed:,} of them since last year."
+    )
+    show_table(("export in data", "what it is"), list(zip(made.exports, _EXPORTS, strict=True)))
+    click.echo("What Fingerpost has recorded stays. Live through September:")
+    _show_tries(directory, [*_SEPTEMBER, (f"explain {made.example}", "one who stayed: what counts from last year")])
 
 
 def _begins_with(config: Path, mark: str) -> bool:
@@ -132,8 +181,7 @@ def _uv() -> str:
 
 
 def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
-    run = f"{_uv()}fingerpost"
-    click.echo(f"\nTry next:\n  cd {directory}")
+    click.echo("\nTry next:")
     tutors = Counter(tutor for gap in gaps for tutor in gap.tutors)
     examples = [gap for gap in gaps if gap.due is not None and gap.due >= as_of] or list(gaps)
     tries = [("status", "what the last runs did, and what needs your attention")]
@@ -143,5 +191,12 @@ def _describe_next(gaps: tuple[Gap, ...], directory: Path, as_of: str) -> None:
         tries.append((f"gaps --learner {examples[0].learner}", "what one learner is missing"))
         tries.append((f"explain {examples[0].learner}", "and why: what counted and what did not"))
     tries.append(("quarantine list", "rows that were rejected, for the MIS team"))
+    _show_tries(directory, tries)
+
+
+def _show_tries(directory: Path, tries: Sequence[tuple[str, str]]) -> None:
+    """Print commands to try, each with what it shows."""
+    run, width = f"{_uv()}fingerpost", max(len(command) for command, _ in tries)
+    click.echo(f"  cd {directory}")
     for command, why in tries:
-        click.echo(f"  {run} {command:<{max(len(one) for one, _ in tries)}}  {why}")
+        click.echo(f"  {run} {command:<{width}}  {why}")

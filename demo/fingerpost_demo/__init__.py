@@ -10,8 +10,9 @@ from __future__ import annotations
 from fingerpost_demo.college import FakeCollege, make_college
 from fingerpost_demo.demonstrations import DATABASE, DEMONSTRATIONS, Demonstration
 from fingerpost_demo.ilr import write_ilr
-from fingerpost_demo.people import AS_OF
 from fingerpost_demo.prosuite import make_prosuite
+from fingerpost_demo.september import NextSeptember, next_september
+from fingerpost_demo.terms import AS_OF
 
 __all__ = [
     "AS_OF",
@@ -19,7 +20,9 @@ __all__ = [
     "DEMONSTRATIONS",
     "Demonstration",
     "FakeCollege",
+    "NextSeptember",
     "make_college",
     "make_prosuite",
+    "next_september",
     "write_ilr",
 ]

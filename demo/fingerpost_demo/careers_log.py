@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
-from fingerpost_demo.people import AREAS, AS_OF, EMPLOYERS, PROVIDERS, Person
+from fingerpost_demo.people import AREAS, EMPLOYERS, PROVIDERS, Person
+from fingerpost_demo.terms import AS_OF, START, teaching_day
 
 if TYPE_CHECKING:
     import random
@@ -71,20 +72,20 @@ def _group_events(rng: random.Random, member: Person) -> Iterator[tuple[date, st
     autumn, winter, spring = date(2025, 9, 22), date(2025, 11, 10), date(2026, 3, 9)
     employer = rng.choice(member.area.employers)
     if rng.random() < 0.75:
-        yield _day(rng, autumn, 40), "LMI session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
+        yield teaching_day(rng, autumn, 40), "LMI session", "Jobs in our region", {"hours": "1", "via_course": "Yes"}
     if rng.random() < 0.7:
         more = {"employer": employer, "hours": "1.5", "via_course": "Yes", "meaningful": rng.choice(("Yes", "Yes", ""))}
-        yield _day(rng, autumn, 60), "Employer talk", f"Talk by {employer}", more
+        yield teaching_day(rng, autumn, 60), "Employer talk", f"Talk by {employer}", more
     if rng.random() < 0.35:
         more = {"employer": employer, "hours": "3", "via_course": "Yes", "meaningful": rng.choice(("Yes", "", "No"))}
-        yield _day(rng, winter, 90), "Employer project", f"Project set by {employer}", more
+        yield teaching_day(rng, winter, 90), "Employer project", f"Project set by {employer}", more
     if rng.random() < (0.6 if member.second_year else 0.3):
         title, provider, provider_type = rng.choice(PROVIDERS)
         more = {"employer": provider, "provider_type": provider_type, "hours": "4"}
-        yield _day(rng, winter, 90), "Provider visit", title, more
+        yield teaching_day(rng, winter, 90), "Provider visit", title, more
     if rng.random() < 0.4:
         other = rng.choice(EMPLOYERS)
-        yield _day(rng, spring, 80), "Employer visit", f"Visit to {other}", {"employer": other, "hours": "3"}
+        yield teaching_day(rng, spring, 80), "Employer visit", f"Visit to {other}", {"employer": other, "hours": "3"}
 
 
 def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
@@ -93,7 +94,10 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
     for _ in range(rng.choices((0, 1, 2), (55, 33, 12))[0]):
         employer = rng.choice(EMPLOYERS)
         mode = "Online" if rng.random() < 0.12 else "In person"
-        day, kind = _day(rng, date(2025, 9, 15), 160), rng.choice(("Employer talk", "Mock interview", "Careers fair"))
+        day, kind = (
+            teaching_day(rng, date(2025, 9, 15), 160),
+            rng.choice(("Employer talk", "Mock interview", "Careers fair")),
+        )
         more = {
             "employer": employer, "hours": rng.choice(("0.5", "1", "1.5", "")),
             "via_course": rng.choice(("Yes", "No", "No", "")), "meaningful": rng.choice(("Yes", "Yes", "", "No")),
@@ -101,10 +105,12 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
         log.add(day, kind, f"Meeting with {employer}", ref=ref, mode=mode, **more)
     if rng.random() < 0.34:
         hours = rng.choice(("0.5", "0.75"))
-        log.add(_day(rng, date(2025, 9, 15), 165), "Careers interview", "Careers interview", ref=ref, hours=hours)
+        log.add(
+            teaching_day(rng, date(2025, 9, 15), 165), "Careers interview", "Careers interview", ref=ref, hours=hours
+        )
     if person.second_year and rng.random() < 0.3:
         title, provider, provider_type = rng.choice(PROVIDERS[:2])
-        day = _day(rng, date(2025, 9, 20), 120)
+        day = teaching_day(rng, date(2025, 9, 20), 120)
         log.add(day, "Provider visit", title, ref=ref, employer=provider, provider_type=provider_type, hours="4")
     for placement in (aim.placement for aim in person.aims):
         if placement is None or placement.simulated or placement.ends_on is None or placement.ends_on >= AS_OF:
@@ -117,11 +123,33 @@ def _own_events(rng: random.Random, log: _Log, person: Person) -> None:
             log.add_placement(ref, begin, end, employer, str(placement.hours), meaningful=meaningful, status=status)
 
 
+def first_weeks(rng: random.Random, groups: dict[str, list[Person]], tutors: dict[str, str]) -> list[Row]:
+    """Return what groups and learners did in the first days of the next September, and what is booked."""
+    log, begin = _Log(rng), date(START + 1, 9, 3)
+    for group, members in groups.items():
+        common = {"event_key": log.event(group), "recorded_by": tutors[group], "via_course": "Yes", "hours": "1"}
+        if rng.random() < 0.4:
+            log.add(teaching_day(rng, begin, 8), "LMI session", "Jobs in our region", group=group, **common)
+        employer = rng.choice(members[0].area.employers)
+        more = common | {"event_key": log.event(group), "employer": employer}
+        if rng.random() < 0.2:
+            log.add(teaching_day(rng, begin, 8), "Employer talk", f"Talk by {employer}", group=group, **more)
+        else:
+            day = teaching_day(rng, date(START + 1, 9, 28), 60)
+            log.add(day, "Employer talk", f"Talk by {employer}", group=group, **more | {"status": "Planned"})
+        for person in members:
+            if rng.random() < 0.04:
+                day = teaching_day(rng, begin, 8)
+                log.add(day, "Careers interview", "Careers interview", ref=person.ref, hours="0.75")
+    return log.rows
+
+
 def last_year(rng: random.Random, people: Sequence[Person]) -> list[Row]:
     """Return what the second-year learners did last year."""
     log = _Log(rng)
     talks = {
-        area.code: (log.event("T2425"), _day(rng, date(2024, 10, 7), 120), rng.choice(area.employers)) for area in AREAS
+        area.code: (log.event("T2425"), teaching_day(rng, date(2024, 10, 7), 120), rng.choice(area.employers))
+        for area in AREAS
     }
     for person in people:
         if not person.second_year or person.kind == "adult":
@@ -132,27 +160,23 @@ def last_year(rng: random.Random, people: Sequence[Person]) -> list[Row]:
             more = {"employer": employer, "hours": "1", "via_course": "Yes", "event_key": event}
             log.add(day, "Employer talk", f"Talk by {employer}", ref=ref, **more)
         if rng.random() < 0.5:
-            log.add(_day(rng, date(2024, 10, 1), 60), "LMI session", "Jobs in our region", ref=ref)
+            log.add(teaching_day(rng, date(2024, 10, 1), 60), "LMI session", "Jobs in our region", ref=ref)
         if rng.random() < 0.18:
-            log.add(_day(rng, date(2025, 1, 13), 140), "Careers interview", "Careers interview", ref=ref)
+            log.add(teaching_day(rng, date(2025, 1, 13), 140), "Careers interview", "Careers interview", ref=ref)
         if rng.random() < 0.15:
             employer = rng.choice(person.area.employers)
             log.add_placement(ref, date(2025, 6, 9), date(2025, 6, 13), employer, "35", meaningful="Yes")
     return log.rows
 
 
-def _day(rng: random.Random, first: date, days: int) -> date:
-    """Return a weekday."""
-    day = first + timedelta(days=rng.randint(0, days))
-    return day - timedelta(days=max(0, day.weekday() - 4))
-
-
-def put_in_order(rows: list[Row], prefix: str) -> None:
-    """Sort the rows of a log, number them and write their dates as the British do."""
-    rows.sort(key=lambda row: (row["date"], row["learner_ref"], row["group"], row["title"]))
-    for number, row in enumerate(rows, start=1):
-        row["activity_id"] = f"{prefix}-{number:05}"
-        row["date"], row["end_date"] = _british(row["date"]), _british(row["end_date"])
+def numbered(rows: list[Row], year: int) -> list[Row]:
+    """Return the rows of a log in order, numbered from 1, with their dates as the British write them."""
+    rows = sorted(rows, key=lambda row: (row["date"], row["learner_ref"], row["group"], row["title"]))
+    return [
+        row | {"activity_id": f"A{year % 100}{year % 100 + 1}-{number:05}",
+               "date": _british(row["date"]), "end_date": _british(row["end_date"])}
+        for number, row in enumerate(rows, start=1)
+    ]  # fmt: skip
 
 
 def _british(iso: str) -> str:

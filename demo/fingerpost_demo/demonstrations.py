@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fingerpost_demo.college import make_college
-from fingerpost_demo.people import AS_OF, UKPRN
+from fingerpost_demo.people import UKPRN
 from fingerpost_demo.prosuite import make_prosuite
+from fingerpost_demo.september import NextSeptember, next_september
+from fingerpost_demo.terms import AS_OF
 
 DATABASE: Final = "prosuite.db"
 """The file that holds ProSolution and ProMonitor, beside the configuration."""
@@ -66,18 +68,23 @@ def _make_databases(folder: Path, *, learners: int) -> None:
 
 
 class Demonstration(NamedTuple):
-    """One demonstration: where and how large it is by default, how its configuration begins, and who makes it."""
+    """One demonstration: where and how large it is by default, how its configuration begins, and who makes it.
+
+    `next_september` writes the exports of the following September, where there is such a thing.
+    """
 
     folder: Path
     learners: int
     mark: str
     make: Callable[..., object]
     change: str
+    next_september: Callable[[Path], NextSeptember | None] | None = None
 
 
 DEMONSTRATIONS: Final = {
     "csv": Demonstration(
-        Path("fingerpost-demo"), 1200, "# A college that does not exist. ", make_college, "Then edit a file in data"
+        Path("fingerpost-demo"), 1200, "# A college that does not exist. ", make_college, "Then edit a file in data",
+        next_september,
     ),
     "promonitor": Demonstration(
         Path("fingerpost-demo-promonitor"), 400, "# A college that does not exist, with ProSolution", _make_databases,

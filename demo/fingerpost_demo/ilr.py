@@ -5,15 +5,25 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from fingerpost_demo.people import DOMAIN, EMPLOYERS, START, UKPRN, Aim, Person, ascii_letters, make_people
+from fingerpost_demo.people import DOMAIN, EMPLOYERS, UKPRN, Aim, Person, ascii_letters, make_people
+from fingerpost_demo.terms import START
 
-YEAR = f"{START % 100}{START % 100 + 1}"
-"""The academic year as the ILR spells it."""
-_PREPARED = f"{START + 1}-02-27"
+PREPARED = date(START + 1, 2, 27)
+"""The day on which the file is prepared."""
+
+
+def ilr_name(year: int, prepared: date) -> str:
+    """Return the name of the file of an academic year, as the specification of the ILR has it."""
+    return f"ILR-{UKPRN}-{_year(year)}-{prepared:%Y%m%d}-010203-01.xml"
+
+
+def _year(year: int) -> str:
+    """Return an academic year as the ILR spells it."""
+    return f"{year % 100}{year % 100 + 1}"
 
 
 def write_ilr(
@@ -28,14 +38,16 @@ def write_ilr(
     write_people(path, rng, make_people(rng, learners, placements=placements, deliveries=deliveries))
 
 
-def write_people(path: Path, rng: random.Random, people: Iterable[Person]) -> None:
-    """Write the ILR file of these people, each as it comes."""
+def write_people(
+    path: Path, rng: random.Random, people: Iterable[Person], *, year: int = START, prepared: date = PREPARED
+) -> None:
+    """Write the ILR file of these people, each as it comes, for the academic year that begins in `year`."""
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        out.write(f'<?xml version="1.0" encoding="utf-8"?>\n<Message xmlns="ESFA/ILR/{START}-{YEAR[2:]}">\n')
-        details = _group("CollectionDetails", Collection="ILR", Year=YEAR, FilePreparationDate=_PREPARED)
+        out.write(f'<?xml version="1.0" encoding="utf-8"?>\n<Message xmlns="ESFA/ILR/{year}-{_year(year)[2:]}">\n')
+        details = _group("CollectionDetails", Collection="ILR", Year=_year(year), FilePreparationDate=prepared)
         source = _group(
             "Source", ProtectiveMarking="OFFICIAL-SENSITIVE-Personal", UKPRN=UKPRN, SoftwareSupplier="Fingerpost",
-            SoftwarePackage="Fake college", Release=1, SerialNo="01", DateTime=f"{_PREPARED}T01:02:03",
+            SoftwarePackage="Fake college", Release=1, SerialNo="01", DateTime=f"{prepared}T01:02:03",
         )  # fmt: skip
         out.write(f"<Header>\n{details}{source}</Header>\n{_group('LearningProvider', UKPRN=UKPRN)}")
         for person in people:

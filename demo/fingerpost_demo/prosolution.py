@@ -12,7 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from fingerpost_demo import people
-from fingerpost_demo.people import AS_OF, DOMAIN, FAMILY, GIVEN, make_ulns
+from fingerpost_demo.people import DOMAIN, FAMILY, GIVEN, make_ulns
+from fingerpost_demo.terms import AS_OF
 
 _YEARS: Final = ("24/25", "25/26")
 """The academic years that are kept."""

@@ -256,6 +256,27 @@ def test_a_list_that_came_in_part_takes_nobody_their_tutor(tmp_path: Path) -> No
         assert opened.explain("P7").tutors == ("ann@example.ac.uk",)
 
 
+def test_while_a_removal_is_held_nobody_inherits_what_a_reused_code_does_now(tmp_path: Path) -> None:
+    college = Years(tmp_path, [])
+    refs = many_learners(college)
+    college.night("2026-06-29", groups=[member(ref, "A1", start="2025-09-08") for ref in refs])
+    this_year = [member(ref, "A2", "di", "2026-09-07") for ref in refs]
+    assert college.night("2026-09-14", groups=this_year, log=[visit("V1", "A1", "2026-09-10")]).exit_code == 3
+    assert college.visited() == set()
+    with college.open() as opened:
+        assert opened.preview_sweep().changes == ()
+
+
+@pytest.mark.parametrize("key", [None, ["learner_ref"], ["learner_ref", "tutor_group"]], ids=str)
+def test_a_list_that_names_each_year_s_first_day_takes_no_year_back(tmp_path: Path, key: list[str] | None) -> None:
+    keys: dict[str, Any] = {} if key is None else {"key": key}
+    college = Years(tmp_path, everybody("A1", start="2025-09-08"), visit("V1", "A1", "2025-11-04"), **keys)
+    college.night("2026-06-29")
+    assert college.visited() == set(REFS)
+    college.night("2026-09-14", groups=everybody("A1", start="2026-09-07"))
+    assert college.visited() == set(REFS)
+
+
 def test_the_preview_of_a_removal_says_which_verdicts_would_change_and_keeps_nothing(tmp_path: Path) -> None:
     college = Years(tmp_path, [])
     refs = many_learners(college)
@@ -337,6 +358,19 @@ def test_a_number_that_is_used_again_overwrites_nothing(tmp_path: Path, now: Row
     with college.open() as opened:
         assert [one.key for one in opened.data_quality() if one.code == "key_reused"] == ["1"]
     assert stream(college.night("2026-10-13"), "log").changed == 0
+
+
+def test_an_event_key_that_is_used_again_next_year_is_another_event(tmp_path: Path) -> None:
+    before, now = (
+        activity(key, "P1", "Employer talk", day, employer=employer) | {"event_key": "A1-0001"}
+        for key, day, employer in (("V1", "2025-11-04", "Bakery"), ("V2", "2026-11-03", "Garage"))
+    )
+    college = Years(tmp_path, everybody("A1"), before)
+    college.night("2026-06-29")
+    college.night("2026-12-07", log=[now])
+    with college.open() as opened:
+        (this_year,) = [one for one in opened.explain("P1").criteria if one.criterion == "5.1"]
+    assert (this_year.period, this_year.have) == ("2026/27", 1)
 
 
 @pytest.mark.parametrize(

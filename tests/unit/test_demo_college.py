@@ -174,6 +174,23 @@ def test_the_log_looks_like_a_college_s(college: FakeCollege) -> None:
     assert max(own.values()) < 12
 
 
+def test_its_calendar_is_an_ordinary_college_s(college: FakeCollege) -> None:
+    (path,) = (college.folder / "data").glob("*.xml")
+    study = parsed(path).xpath("//*[local-name()='LearningDelivery'][*[local-name()='FundModel'] = '25']")
+    begins = {date.fromisoformat(each.findtext(f"{SPACE}LearnStartDate")) for each in study}
+    ends = {date.fromisoformat(each.findtext(f"{SPACE}LearnPlanEndDate")) for each in study}
+    assert {(day.month, day.day) for day in begins} == {(9, 2), (9, 3), (9, 4), (9, 9)}
+    assert {day for day in ends if day.year == 2026} == {date(2026, 6, 26), date(2026, 7, 3), date(2026, 7, 10)}
+    assert all((6, 25) <= (day.month, day.day) <= (7, 10) and day.weekday() == 4 for day in ends)
+
+    half_terms = [date(2024, 10, 28), date(2025, 2, 17), date(2025, 10, 27), date(2026, 2, 16), date(2026, 5, 25)]
+    for name in ("activities-2024-25.csv", "activities-2025-26.csv"):
+        records = records_of(college.folder / "data" / name, "careers-log")
+        days = {each.starts_on for each in records if not isinstance(each, Reject) and each.ends_on is None}
+        assert len(days) > 40
+        assert not [day for day in days if day.weekday() > 4 or any(0 <= (day - one).days < 7 for one in half_terms)]
+
+
 def test_the_public_names_are_sorted_and_there() -> None:
     assert fingerpost_demo.__all__ == sorted(fingerpost_demo.__all__)
     assert all(hasattr(fingerpost_demo, name) for name in fingerpost_demo.__all__)

@@ -17,7 +17,7 @@ from fingerpost._sync.freshness import Freshness, fed
 from fingerpost._sync.groups import GroupHomes
 from fingerpost._sync.history import OPEN_END, is_or_was
 from fingerpost._sync.providers import providers
-from fingerpost._words.days import academic_year_bounds
+from fingerpost._words.days import academic_year_bounds, academic_year_of
 
 _ATTRIBUTES = (
     "hours", "via_curriculum", "mode", "organisation", "organisation_id", "provider_type", "sector", "size",
@@ -27,7 +27,7 @@ _CHECKLIST = len(_ATTRIBUTES)
 _STARTS_ON = 5
 """Where an activity's first day stands in a row of `_ACTIVITY_COLUMNS` after the learner."""
 
-_activity = schema.source_activity
+_activity, _hold = schema.source_activity, schema.sweep_hold
 _ACTIVITY_COLUMNS = (
     _activity.c.connector, _activity.c.key, _activity.c.kind, _activity.c.state, _activity.c.starts_on,
     _activity.c.ends_on, _activity.c.title, _activity.c.event_key, _activity.c.subject,
@@ -114,12 +114,16 @@ class Facts:
         self._groups = GroupHomes.of_groups(connection, whose)
         self._programmes = GroupHomes.of_programmes(connection, whose)
         self._listed_until = _listed_until(connection)
+        count = sa.select(_hold.c.connector, _hold.c.ended_on, sa.func.count()).where(_hold.c.stream == "assignments")
+        self._held = sorted(
+            map(tuple, connection.execute(count.group_by(_hold.c.connector, _hold.c.ended_on))), key=str
+        )
 
     @property
     def fingerprint(self) -> str:
         """Return as text everything besides the records that decides a learner's facts."""
         homes = f"{self._groups.fingerprint}{self._programmes.fingerprint}"
-        return f"{self.feeds.fingerprint}{homes}{sorted(self._listed_until.items())}"
+        return f"{self.feeds.fingerprint}{homes}{sorted(self._listed_until.items())}{self._held or ''}"
 
     def of(self, batch: Sequence[int]) -> list[LearnerFacts]:
         """Return the facts about the live learners among `batch`, in order of number.
@@ -178,14 +182,14 @@ class Facts:
         """Return the groups that a learner is or was in, in order of the first day."""
         table = schema.source_assignment
         where = table.c.learner_id == learner, table.c.group.is_not(None), is_or_was(table)
-        select = sa.select(table).where(*where).order_by(table.c.joined_on, table.c.group, table.c.key)
+        select = sa.select(table, _hold.c.ended_on.label("held")).outerjoin(_hold, _is_held(table)).where(*where)
         return [
             Membership(self.connectors.get(row.connector, "?"), row.group, row.joined_on, self._until(row))
-            for row in self.connection.execute(select)
+            for row in self.connection.execute(select.order_by(table.c.joined_on, table.c.group, table.c.key))
         ]
 
     def _until(self, row: Any) -> str | None:
-        ends = [day for day in (row.ends_on, None if row.deleted_run is None else row.ended_on) if day is not None]
+        ends = [day for day in (row.ends_on, row.held, row.ended_on) if day is not None]
         return min(ends) if ends else self._listed_until.get(row.connector)
 
 
@@ -211,13 +215,22 @@ def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
         sa.select(member.c.connector, member.c.group, is_open, undated_from, member.c.learner_id, *_ACTIVITY_COLUMNS)
         .distinct()
         .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
+        .outerjoin(_hold, _is_held(member))
         .where(
             member.c.learner_id.in_(batch), is_or_was(member), _activity.c.subject == "group",
             member.c.joined_on <= _activity.c.starts_on,
             sa.or_(member.c.ends_on.is_(None), member.c.ends_on >= _activity.c.starts_on),
             sa.or_(member.c.deleted_run.is_(None), member.c.ended_on >= _activity.c.starts_on),
+            sa.or_(_hold.c.ended_on.is_(None), _hold.c.ended_on >= _activity.c.starts_on),
         )
     )  # fmt: skip
+
+
+def _is_held(member: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that joins a membership to the hold on it: its list no longer has it since that day."""
+    return sa.and_(
+        _hold.c.connector == member.c.connector, _hold.c.stream == "assignments", _hold.c.row_id == member.c.id
+    )
 
 
 def _began(programmes: Sequence[ProgrammeFacts], day: str) -> str:
@@ -272,10 +285,9 @@ def _activity_evidence(row: Sequence[Any], connectors: Mapping[int, str]) -> Evi
     if values[_CHECKLIST] is not None:
         attributes.update(json.loads(values[_CHECKLIST]))
     name = connectors.get(number, "")
-    return Evidence(
-        f"{name}:{key}", name, kind, state, date.fromisoformat(starts_on), _day(ends_on), title, event_key, subject,
-        attributes,
-    )  # fmt: skip
+    day = date.fromisoformat(starts_on)
+    event = event_key and f"{academic_year_of(day)} {event_key}"  # systems number their events anew each year
+    return Evidence(f"{name}:{key}", name, kind, state, day, _day(ends_on), title, event, subject, attributes)
 
 
 def _add_destinations(

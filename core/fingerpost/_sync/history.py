@@ -179,9 +179,12 @@ class Memberships(History):
         return old.since, min(old.joined_on, begins or old.joined_on)
 
     def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
-        """Say whether a row now means another learner or group, or one who left in an earlier year and is back."""
+        """Say whether a row now means another learner or group, another year, or one who left in an earlier year."""
+        if (old.identity, old.group) != (identity, fields["group"]):
+            return True
+        starts, joined = fields["starts_on"], _year(old.joined_on)
         is_back = old.ended_on is not None and old.ended_on < self._first_day
-        return is_back or (old.identity, old.group) != (identity, fields["group"])
+        return is_back or (starts is not None and academic_year_of(starts) > joined)
 
     def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """Let new memberships succeed those that have gone, and turn the list's year when it is this year's."""

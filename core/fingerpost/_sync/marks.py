@@ -81,7 +81,9 @@ def remove_rows(
     Memberships and enrolments that had begun have ended on `last_day`; without one they were never so.
     """
     gone_from: dict[str, Any] = {"deleted_run": run, "changed_run": run}
-    if "ended_on" in table.c and last_day is not None:
+    if "ended_on" in table.c and last_day is None:
+        gone_from["ended_on"] = None
+    elif "ended_on" in table.c:
         begun = sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= last_day)
         gone_from["ended_on"] = sa.case((begun, sa.func.coalesce(table.c.ended_on, last_day)))
     touched = Touched()
