@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -242,15 +243,59 @@ def test_the_migrations_make_what_the_code_expects(opened: Store) -> None:
         opened.ensure_indexes(connection)  # and again, as every night
 
 
-def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: Path | str) -> None:
-    """A column that is dropped takes nothing else with it."""
+@contextlib.contextmanager
+def older_store(address: Path | str, revision: str) -> Iterator[sa.Connection]:
+    """Make a store as an earlier release left it, to put rows into."""
     config = Config()
     config.set_main_option("script_location", "fingerpost:_store/migrations")
     config.set_main_option("path_separator", "os")
-    engine = dialect_for(store_address).engine()
+    engine = dialect_for(address).engine()
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()
+
+
+AN_EARLIER_RELEASE = """
+INSERT INTO connector (id, name) VALUES (1, 'tutors');
+INSERT INTO run (id, started_at, status, as_of, version) VALUES
+    (1, '2025-10-06T02:00:00Z', 'succeeded', '2025-10-06', '0.1.0'),
+    (2, '2026-07-06T02:00:00Z', 'succeeded', '2026-07-06', '0.1.0');
+INSERT INTO source_assignment
+    (id, connector, key, part, row_hash, first_run, changed_run, deleted_run, role, starts_on) VALUES
+    (1, 1, 'listed', '', 0, 1, 1, NULL, 'tutor', NULL), (2, 1, 'removed', '', 0, 1, 2, 2, 'tutor', NULL),
+    (3, 1, 'dated', '', 0, 2, 2, NULL, 'tutor', '2026-02-02');
+INSERT INTO source_programme (id, connector, key, part, row_hash, first_run, changed_run, deleted_run, starts_on) VALUES
+    (1, 1, 'removed', '', 0, 1, 2, 2, '2025-09-01');
+INSERT INTO stream_state (connector, stream, fingerprint, complete_at) VALUES
+    (1, 'assignments', 'f', '2026-07-06T02:00:00Z')
+"""
+
+
+def test_what_an_earlier_release_removed_has_ended(store_address: Path | str) -> None:
+    """The runs that first saw a row and removed it say when that was; a list is of the year in which it was read."""
+    with older_store(store_address, "0004") as connection:
+        for statement in AN_EARLIER_RELEASE.split(";"):
+            connection.execute(sa.text(statement))
+    store = Store.open(store_address)
+    with store.reading() as connection:
+        row, state = schema.source_assignment.c, schema.stream_state.c
+        members = connection.execute(sa.select(row.since, row.joined_on, row.ended_on).order_by(row.id)).all()
+        ended = connection.scalar(sa.select(schema.source_programme.c.ended_on))
+        year = connection.scalar(sa.select(state.year))
+    store.close()
+    assert members == [
+        ("2025-10-06", "2025-08-01", None),
+        ("2025-10-06", "2025-08-01", "2026-07-06"),
+        ("2026-07-06", "2026-02-02", None),
+    ]
+    assert (ended, year) == ("2026-07-06", "2025/26")
+
+
+def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: Path | str) -> None:
+    """A column that is dropped takes nothing else with it."""
+    with older_store(store_address, "0002") as connection:
         connection.execute(sa.text("INSERT INTO connector (id, name) VALUES (1, 'mis'), (2, 'log')"))
         said = "1, 'k', '', 0, 1, 1, '99999998:L1'"
         names = "id, connector, key, part, row_hash, first_run, changed_run, identity"
@@ -258,7 +303,6 @@ def test_a_store_of_an_earlier_release_is_migrated_with_its_rows(store_address: 
         columns = "identity, ukprn, reference, considering_he, family_name, first_run, changed_run"
         values = "'99999999:L1', 99999999, 'L1', true, 'Archer', 1, 1"
         connection.execute(sa.text(f"INSERT INTO learner (id, {columns}) VALUES (7, {values})"))
-    engine.dispose()
     store = Store.open(store_address)
     try:
         with store.writing() as connection:
