@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 warm.share()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lived-seeds", type=int, default=20, help="how many colleges live two years (default: %(default)s)"
+    )
+
+
 @pytest.fixture(autouse=True)
 def _logs_of_one_test() -> None:
     """Begin each test with the logs unconfigured: a college that was opened before logs nothing but warnings."""

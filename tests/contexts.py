@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class HostContext:
     """A context; `forbidden` names what the connector of a test has no reason to call.
 
-    `warnings`, `headers`, `digests`, `data_at` and `pauses` hold what the connector said and how long it would have
-    waited; `known` are the digests of the last night.
+    `warnings`, `headers`, `digests`, `data_at`, `gaps` and `pauses` hold what the connector said and how long it
+    would have waited; `known` are the digests of the last night.
     """
 
     base_dir: Path = field(default_factory=Path)
@@ -42,6 +42,7 @@ class HostContext:
     headers: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     data_at: datetime | None = None
+    gaps: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     helper: Http | None = None
 
@@ -78,6 +79,10 @@ class HostContext:
     def data_from(self, instant: datetime) -> None:
         assert "data_from" not in self.forbidden, instant
         self.data_at = instant
+
+    def incomplete(self, why: str) -> None:
+        assert "incomplete" not in self.forbidden, why
+        self.gaps.append(why)
 
 
 class Clock:

@@ -29,7 +29,9 @@ TO_DO = "TO BE WRITTEN"
 
 SAID = {
     **dict.fromkeys(("ConfigError", "AuthError", "SourceUnavailable", "RateLimited", "RecordError"), 0),
-    **dict.fromkeys(("ContractError", "StoreError", "LockHeld", "BreakerOpen", "UsageError", "BadParameter"), 0),
+    **dict.fromkeys(
+        ("ContractError", "StoreError", "StoreHeld", "LockHeld", "BreakerOpen", "UsageError", "BadParameter"), 0
+    ),
     **dict.fromkeys(("ValueError", "changed", "refused", "say"), 0),
     **dict.fromkeys(("Refused", "refuse", "config_error", "_broken", "_lost", "_Halt"), 1),
     "_refused": 2,

@@ -67,6 +67,8 @@ def why(college: College, learner: str) -> Iterator[Answer]:
     if found.links:
         click.echo("\nJoins and splits")
         _show(found.links, zone)
+    for former in found.before:
+        say(f"{_plain(former)} is the learner who had this reference before.", mark="- ")
     for doubt in found.doubts:
         code = doubt["code"]
         say(f"{_plain(doubt['identity'])} in {doubt['connector']}: {_DOUBTS[code]} ({code}).", mark="- ")

@@ -17,7 +17,7 @@ from fingerpost_cli._progress import shown_progress
 
 _ENDS = {
     0: "Done.",
-    3: "A source failed or new records were rejected: fingerpost status says what to do.",
+    3: "A source failed, stopped or is incomplete, or records were rejected: fingerpost status says what to do.",
     4: "Some digests or items were not delivered: fingerpost status says what to do.",
 }
 
@@ -86,7 +86,8 @@ def sweep(college: College, confirm: bool, only: tuple[str, ...]) -> Iterator[An
     effect = college.preview_sweep(only=only) if held and not confirm else None
     if confirm:
         held = college.confirm_sweep(only=only)
-    yield Answer({"confirmed": confirm, "held": held, "effect": effect})
+    said = None if effect is None else effect.as_dict()
+    yield Answer({"confirmed": confirm, "held": [one.as_dict() for one in held], "effect": said})
     if not held:
         click.echo("No removals are waiting to be confirmed.")
         return
@@ -168,8 +169,8 @@ def _describe_status(report: StatusReport) -> None:
     if report.runs:
         click.echo()
         show_table(("run", "started", "ended", "status", "exit", "what it did"), [
-            (str(one.run), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status, one.exit_code,
-             one.summary) for one in report.runs
+            (str(one.run or "-"), local(one.started_at, zone), local(one.finished_at, zone)[-5:], one.status,
+             one.exit_code, one.summary) for one in report.runs
         ])  # fmt: skip
     click.echo()
     show_table(("source", "stream", "state", "last complete", "data of", "rows", "rejected", "warnings"), [
@@ -180,6 +181,10 @@ def _describe_status(report: StatusReport) -> None:
         if one.warnings:
             warnings = ", ".join(f"{code} {count:,}" for code, count in one.warnings.items())
             say(f"{one.connector}, {one.stream}: {warnings}", mark="  warnings: ")
+    for one in report.sources:
+        if one.of_nobody:
+            rows = many(one.of_nobody, "row")
+            say(f"{one.connector}, {one.stream}: {rows} of learners who are in no source any more", mark="  kept: ")
     click.echo()
     click.echo(f"Digests: {counted(dict(sorted(report.outbox.items()))) or 'none yet'}.")
     if report.items:

@@ -23,6 +23,7 @@ from fingerpost_rest._pages import Client
 from fingerpost_rest._reading import Reader, record_key
 from fingerpost_rest._writing import RestChannel
 from fingerpost_rest._writing_config import WritebackConfig
+from fingerpost_rest._years import year_findings
 
 __all__ = ["RestChannel", "RestConfig", "RestSource", "WritebackConfig", "connectors", "declarations"]
 
@@ -58,6 +59,7 @@ class RestSource(ManyStreamSource):
     def check(self, context: Context) -> Iterable[Finding]:
         """Sign in, fetch the first page of every stream, and report what is on it."""
         for spec in self.streams:
+            yield from year_findings(spec.name, self._options.streams[spec.name].asked, context.as_of)
             try:
                 yield self._check(spec.name, context)
             except FingerpostError as error:

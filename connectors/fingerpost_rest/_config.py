@@ -7,13 +7,14 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from fingerpost import ConnectorConfig, SourceConfig, StreamName
 from fingerpost_rest._paths import compiles, whole_list
+from fingerpost_rest._years import PLACEHOLDER, check_spellings
 
 
 def _path_in_json(value: str) -> str:
@@ -77,6 +78,7 @@ def _containing(placeholder: str, example: str) -> AfterValidator:
 
 JmesPath: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_path_in_json)]
 HeaderName: TypeAlias = Annotated[str, AfterValidator(_header)]
+_Asked = TypeVar("_Asked", str, dict[str, str])
 _Name: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
@@ -217,13 +219,32 @@ class Incremental(Table):
         return self
 
 
+def _spelt(value: _Asked) -> _Asked:
+    check_spellings(value)
+    return value
+
+
+RelativePath: TypeAlias = Annotated[str, AfterValidator(relative), AfterValidator(_spelt)]
+Query: TypeAlias = Annotated[dict[str, str], AfterValidator(_spelt)]
+
+
 class Listed(Table):
     """Where a list of records is, and how it is cut into pages."""
 
-    path: Annotated[str, AfterValidator(relative)] = Field(description="The path below base_url.")
-    query: dict[str, str] = Field(default_factory=dict, description="Query parameters of the first request.")
+    path: RelativePath = Field(description="The path below base_url.")
+    query: Query = Field(default_factory=dict, description="Query parameters of the first request.")
     records: JmesPath = Field(default="@", description="Where the list of records is in an answer, as a JMESPath.")
+    success: JmesPath | None = Field(
+        default=None,
+        description="True in an answer that succeeded, for services that report failures with status 200. Without it "
+        "the usual signs of a failure count.",
+    )
     pagination: Pagination = Pagination()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, in which an academic year may stand."""
+        return {"path": self.path, "query": self.query}
 
     @model_validator(mode="after")
     def _can_be_counted(self) -> Self:
@@ -307,12 +328,15 @@ class RestConfig(Service, SourceConfig):
             table = _overlay(shipped, table)
         variables = table.get("variables", {})
         if isinstance(variables, dict):
+            refuse_taken(variables, (PLACEHOLDER,))
             lacking = [f"{name} ({meaning})" for name, meaning in needs.items() if name not in variables]
             if lacking:
                 raise ValueError(f"needs in variables: {', '.join(lacking)}")
             put_variables(table, variables)
             if isinstance(streams := table.get("streams"), Mapping):
-                table["streams"] = {name: with_variables(stream, variables) for name, stream in streams.items()}
+                table["streams"] = {
+                    name: with_variables(stream, variables, keep=(PLACEHOLDER,)) for name, stream in streams.items()
+                }
         return table
 
     @model_validator(mode="after")
@@ -353,6 +377,12 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
             value = _overlay(under, value)
         merged[key] = value
     return merged
+
+
+def refuse_taken(variables: Mapping[str, Any], placeholders: Collection[str]) -> None:
+    """Refuse a variable with the name of a placeholder; raises `ValueError`."""
+    if taken := sorted(set(placeholders) & set(variables)):
+        raise ValueError(f"may have no variable named {taken[0]}: {{{taken[0]}}} stands for something else")
 
 
 def put_variables(table: dict[str, Any], variables: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -12,7 +12,9 @@ import xxhash
 from fingerpost import Context, SourceUnavailable
 from fingerpost_rest._access import Access, Pace, PathParameters, address
 from fingerpost_rest._config import Listed, Pagination, Service
+from fingerpost_rest._outcome import Failure, failure_in
 from fingerpost_rest._paths import answer_at, search, whole_list_of
+from fingerpost_rest._years import with_year
 
 if TYPE_CHECKING:
     from requests import Response
@@ -27,11 +29,16 @@ class NotAllowed(Exception):  # noqa: N818 - an answer, not a mistake
 
 
 class Page(NamedTuple):
-    """One page of a list: its records, how many there were before they were filtered, and whether it is the last."""
+    """One page of a list: its records, how many there were before they were filtered, and whether it is the last.
+
+    `total` is how many records the answer says there are in all; `doubtful` that it names an error beside them.
+    """
 
     records: list[Any]
     listed: int
     last: bool
+    total: int | None = None
+    doubtful: bool = False
 
 
 class Client:
@@ -69,10 +76,11 @@ class Client:
         self.sign_in(context)
         pagination = _Paginator(listed.pagination, self.host)
         seen: set[int] = set()
+        day = context.as_of
         answers = context.http.pages(
-            address(self._config.base_url, listed.path),
+            address(self._config.base_url, with_year(listed.path, day, in_path=True)),
             pagination.following if placed is None else placed.hiding(pagination.following),
-            params={**listed.query, **pagination.first(), **params},
+            params=with_year({**listed.query, **pagination.first(), **params}, day),
             max_pages=listed.pagination.max_pages,
             accept=(204,) if placed is None else (403, 404),
             **self._options(context, placed),
@@ -92,11 +100,12 @@ class Client:
                     )
                 yield Page([], 0, last=True)
                 return
-            body, records, whole = None, [], []
+            body, records, whole, doubtful = None, [], [], False
             if response.status_code != 204:
                 body = json.loads(response.content)
-                records = self._records(body, listed, context, name=name, where=where)
                 whole = whole_list_of(listed.records, body)
+                doubtful = self._is_doubtful(body, whole, listed, context, name=name, where=where)
+                records = self._records(body, listed, context, name=name, where=where)
             content = xxhash.xxh3_64_intdigest(json.dumps(whole).encode()) if whole else None
             if content in seen:
                 raise SourceUnavailable(
@@ -105,12 +114,34 @@ class Client:
             if content is not None:
                 seen.add(content)
             pagination.advance(response, body, len(whole))
-            yield Page(records, len(whole), last=not pagination.following(response))
+            yield Page(records, len(whole), not pagination.following(response), pagination.total, doubtful)
 
     def _options(self, context: Context, placed: PathParameters | None) -> dict[str, Any]:
         renewal = {"renew": lambda: self.access.renew(context, self._pace)} if self.access.renewable else {}
         headers = {"Accept": "application/json", **self._config.headers}
         return {"headers": headers, "auth": placed or self.access, "pace": self._pace.wait, **renewal}
+
+    def _is_doubtful(
+        self, body: object, whole: Sequence[Any], listed: Listed, context: Context, *, name: str, where: str
+    ) -> bool:
+        """Return whether an answer names an error beside its records; raises `SourceUnavailable` where it failed."""
+        place = f"{where} of connector {context.name}"
+        if listed.success is not None:
+            succeeded = answer_at(listed.success, body)
+            if succeeded is None:
+                raise SourceUnavailable(
+                    f"The answer of {self.host} has no true or false at {listed.success}; check success in {place}."
+                )
+            failure = None if succeeded else Failure(outright=True)
+        else:
+            failure = failure_in(body, listed.records)
+        if failure is None or (whole and not failure.outright):
+            return failure is not None
+        raise SourceUnavailable(
+            f"{self.host} answered with status 200, but says in the answer that it failed{failure}, so its list of "
+            f"{name} is no list. The next run tries again; if such an answer is in order, say with success in {place} "
+            "how to tell."
+        )
 
     def _records(self, body: object, listed: Listed, context: Context, *, name: str, where: str) -> list[Any]:
         records = search(listed.records, body)
@@ -133,6 +164,8 @@ class _Paginator:
         self._body: Any = None
         self._count = 0
         self._next: str | None = None
+        self.total: int | None = None
+        """How many records the last answer said there are in all."""
 
     def first(self) -> dict[str, str]:
         """Return the parameters of the first page."""
@@ -148,6 +181,7 @@ class _Paginator:
         """Find the page after one that held `count` records before they were filtered."""
         self._body, self._count = body, count
         self._read += count
+        self.total = None if self._pagination.total is None or body is None else self._total_at(self._pagination.total)
         kinds: dict[str, Callable[[Response], str | None]] = {
             "none": lambda _: None, "next_link": self._link, "cursor": self._cursor, "page": self._counted,
             "offset": self._counted,
@@ -202,12 +236,13 @@ class _Paginator:
                     "compare numbers that are sent as text with to_number()."
                 )
             return not more
-        total = search(said.total or "", self._body)
+        return self.total is not None and self._read >= self.total
+
+    def _total_at(self, path: str) -> int:
+        total = search(path, self._body)
         if isinstance(total, bool) or not isinstance(total, int | str) or not str(total).isdecimal():
-            raise SourceUnavailable(
-                f"The answer of {self._host} has no number at {said.total}; check total in pagination."
-            )
-        return self._read >= int(total)
+            raise SourceUnavailable(f"The answer of {self._host} has no number at {path}; check total in pagination.")
+        return int(total)
 
     def _text_at(self, path: str) -> str | None:
         found = search(path, self._body)

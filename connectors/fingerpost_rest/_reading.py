@@ -10,8 +10,10 @@ from typing import Any
 
 from fingerpost import Checkpoint, ConfigError, Context, Cursor, Deleted, Message, Record, Rejected
 from fingerpost_rest._config import Incremental, RestStream
+from fingerpost_rest._moving import TRIES, Pass
 from fingerpost_rest._pages import Client, Page
 from fingerpost_rest._paths import search
+from fingerpost_rest._years import passed_years
 
 _ROOT = re.compile(r"\w*")
 
@@ -26,38 +28,71 @@ class Reader:
         self._name = name
 
     def messages(self, cursor: Cursor | None) -> Iterator[Message]:
-        """Yield every record, with a checkpoint after each page."""
+        """Yield every record, with a checkpoint after each page.
+
+        A list that moves is read again, and what one pass has handed over the next leaves out. If it still moves, what
+        did not come proves nothing.
+        """
         stream, context = self._stream, self._context
-        key = stream.key or context.key
-        if not key:
+        if not self._key:
             raise ConfigError(
                 f'Connector {context.name}: say what identifies a record of {self._name}: write, say, key = ["id"] in '
                 f"streams.{self._name}."
             )
+        for passed in passed_years(stream.asked, context.as_of):
+            context.warn("past_academic_year", field=passed.where, where=f"streams.{self._name}")
         mark = _Progress(stream.incremental, context)
+        handed: set[int] = set()
+        order: int | None = None
+        moved: str | None = None
+        for number in range(TRIES):
+            this = Pass(handed, repeats=self._is_changelog and cursor is not None)
+            yield from self._once(cursor, this, mark, is_first=not number)
+            moved = this.finish(order)
+            if moved is None:
+                break
+            order = this.order
+            context.log.info("list_moved", stream=self._name, attempt=number + 1)
+        else:
+            context.incomplete(f"the list changed each of the {TRIES} times that it was read ({moved})")
+        yield Checkpoint(mark.end)
+
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return self._stream.key or self._context.key
+
+    @property
+    def _is_changelog(self) -> bool:
+        """Whether the last record for a key counts."""
+        return self._stream.incremental is not None and self._stream.incremental.ordered
+
+    def _once(self, cursor: Cursor | None, this: Pass, mark: _Progress, *, is_first: bool) -> Iterator[Message]:
+        stream, context = self._stream, self._context
         columns = sorted(context.columns)
-        shown = False
+        shown = not is_first
         for number, page in enumerate(self.pages(cursor), start=1):
+            this.turn_to(page)
+            if page.doubtful:
+                context.incomplete(f"{self._client.host} named an error beside the records on page {number}")
             rows = list(self._rows(page.records))
             if not shown:
                 shown = self._show_header([row for _, row in rows if isinstance(row, dict)])
             for place, row in rows:
                 where = f"page {number} record {place}"
-                if not isinstance(row, dict):
-                    yield Rejected("", "not_an_object", where)
-                    continue
-                data = {name: row[name] for name in columns if name in row}
-                identity, fault = record_key(row, key)
+                data = {name: row[name] for name in columns if name in row} if isinstance(row, dict) else {}
+                identity, fault = record_key(row, self._key) if isinstance(row, dict) else ("", "not_an_object")
                 if fault:
-                    yield Rejected("", fault, where, data)
+                    if is_first:
+                        yield Rejected("", fault, where, data)
                     continue
                 mark.see(row, identity)
+                if not this.note(identity) and not self._is_changelog:
+                    continue
                 if stream.deleted is not None and search(stream.deleted, row):
                     yield Deleted(identity)
                 else:
                     yield Record(identity, data)
             yield Checkpoint(mark.reached)
-        yield Checkpoint(mark.end)
 
     def pages(self, cursor: Cursor | None) -> Iterator[Page]:
         """Yield one page of records after the other; raises what `Client.pages` raises."""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 import xxhash
@@ -35,9 +36,11 @@ from fingerpost import (
     read_mark,
 )
 from fingerpost_rest._access import PathParameters
+from fingerpost_rest._outcome import failure_in
 from fingerpost_rest._pages import Client, NotAllowed, NotThere
 from fingerpost_rest._paths import parsed, search
 from fingerpost_rest._writing_config import Change, Open, WritebackConfig
+from fingerpost_rest._years import with_year, year_findings
 
 if TYPE_CHECKING:
     from requests import Response
@@ -81,8 +84,10 @@ class RestChannel(Channel):
             else:
                 yield Finding("ok", f"{self._client.host} is first contacted when an item is written")
         config = self.config
+        yield from year_findings("look", config.look.asked, context.as_of)
         for name, request in (("open", config.open), ("update", config.update), ("close", config.closing)):
             yield Finding("ok", f"{name}: {request.method} {request.path}")
+            yield from year_findings(name, request.asked, context.as_of)
         if not config.write:
             yield Finding(
                 "warning",
@@ -149,7 +154,7 @@ class RestChannel(Channel):
 
 
 class _UnclearError(Exception):
-    """Report an answer that is neither yes nor no, such as a sign-in page, or one without the id of a new item."""
+    """Report an answer that is neither yes nor no: a sign-in page, a failure with status 200, no id of a new item."""
 
 
 class _Unsettled(Exception):  # noqa: N818 - an outcome, not a mistake
@@ -261,15 +266,17 @@ class _Page:
         params = {name: _filled(value, values) for name, value in look.query.items()}
         placed = self._placed(look.path, values)
         try:
-            pages = self._client.pages(look, self._context, name="items", where="look", params=params, placed=placed)
-            rows = [row for page in pages for row in page.records]
+            asked = self._client.pages(look, self._context, name="items", where="look", params=params, placed=placed)
+            pages = list(asked)
         except NotThere:
             raise _Unsettled(missing or "temporary", "no_learner_page") from None
         except SourceUnavailable as error:
             self._context.log.warning("items_not_seen", item=job.key, message=error.message)
             code = "rate_limited" if isinstance(error, RateLimited) else "unreachable"
             raise _Unsettled(None, code, in_vain=True) from None
-        found = (_marked(row, look.id, look.text) for row in rows)
+        if any(page.doubtful for page in pages):  # ours may be among what is not there
+            raise _Unsettled(None, "unclear_page", in_vain=True)
+        found = (_marked(row, look.id, look.text) for page in pages for row in page.records)
         return [one for one in found if one is not None and one.mark.key == job.key]
 
     def _change(self, operation: Literal["update", "close"], one: _Found, text: str) -> None:
@@ -287,15 +294,16 @@ class _Page:
         """
         job = self._job
         values: dict[str, Any] = {"learner": job.learner, "key": job.key, "text": text, "date": job.date, "id": item}
+        day = date.fromisoformat(job.date)
         try:
             response = self._client.send(
                 said.method,
-                said.path,
+                with_year(said.path, day, in_path=True),
                 self._context,
                 placed=self._placed(said.path, values),
-                params={name: str(_filled(value, values)) for name, value in said.query.items()},
+                params={name: str(_filled(value, values)) for name, value in with_year(said.query, day).items()},
                 headers=self._idempotency(operation, text, before),
-                json=_filled(said.body, values),
+                json=_filled(with_year(said.body, day), values),
                 retry=False,
                 accept=_STATUSES_JUDGED_HERE,
             )
@@ -338,7 +346,8 @@ def _check_status(response: Response) -> None:
         raise _Unsettled("permanent", f"refused_{status}")
     if not 200 <= status < 300:
         raise _Unsettled("unknown", f"status_{status}", in_vain=True)
-    if response.content and parsed(response.content) is None:
+    body = parsed(response.content)
+    if response.content and (body is None or failure_in(body) is not None):
         raise _UnclearError
 
 

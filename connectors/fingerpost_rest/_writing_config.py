@@ -14,16 +14,19 @@ from fingerpost_rest._config import (
     HeaderName,
     JmesPath,
     Listed,
+    Query,
+    RelativePath,
     Service,
     Table,
     put_variables,
-    relative,
+    refuse_taken,
     with_variables,
 )
+from fingerpost_rest._years import PLACEHOLDER, check_spellings
 
-PLACEHOLDERS = ("learner", "key", "text", "date", "id")
-"""The placeholders: the learner's reference, the key of the item, its text, the day of the run, and what the service
-calls the item."""
+PLACEHOLDERS = ("learner", "key", "text", "date", "id", PLACEHOLDER)
+"""The placeholders: the learner's reference, the key of the item, its text, the day of the run, what the service calls
+the item, and the academic year."""
 
 
 def texts(value: object) -> Iterator[str]:
@@ -43,6 +46,7 @@ def _body(value: dict[str, Any]) -> dict[str, Any]:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError("holds a value that JSON does not have; write dates and times in quotes") from error
+    check_spellings(value)
     return value
 
 
@@ -65,7 +69,7 @@ class Look(Listed):
     @model_validator(mode="after")
     def _asks_for_one_learner(self) -> Self:
         for where in ("path", "query"):
-            _demand(("learner", "key"), getattr(self, where), where)
+            _demand(("learner", "key", PLACEHOLDER), getattr(self, where), where)
         if "learner" not in _named(self.path, self.query):
             raise ValueError("does not say whose page to read; put {learner} into its path or query")
         return self
@@ -76,8 +80,8 @@ class Write(Table):
 
     known: ClassVar[tuple[str, ...]] = PLACEHOLDERS
 
-    path: Annotated[str, AfterValidator(relative)] = Field(description="The path below base_url.")
-    query: dict[str, str] = Field(default_factory=dict, description="Query parameters.")
+    path: RelativePath = Field(description="The path below base_url.")
+    query: Query = Field(default_factory=dict, description="Query parameters.")
     body: Annotated[dict[str, Any], AfterValidator(_body)] = Field(description="What is sent, as JSON.")
 
     @model_validator(mode="after")
@@ -88,6 +92,11 @@ class Write(Table):
         if "text" not in _named(self.body):
             raise ValueError("sends no text; put {text} into its body")
         return self
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is sent, in which an academic year may stand."""
+        return {"path": self.path, "query": self.query, "body": self.body}
 
 
 class Open(Write):
@@ -140,8 +149,7 @@ class WritebackConfig(Service, ItemChannelConfig):
         table = dict(data)
         variables = table.get("variables", {})
         if isinstance(variables, dict):
-            if taken := sorted(set(PLACEHOLDERS) & set(variables)):
-                raise ValueError(f"may have no variable named {taken[0]}: {{{taken[0]}}} stands for something else")
+            refuse_taken(variables, PLACEHOLDERS)
             put_variables(table, variables)
             for name in ("look", "open", "update", "close"):
                 if name in table:

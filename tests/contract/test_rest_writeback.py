@@ -284,7 +284,10 @@ def test_where_nobody_can_tell_whether_it_arrived_looking_settles_it(
     assert len(server.writes) == (1 if arrives else 2)
 
 
-@pytest.mark.parametrize("fault", [web_page(), Answer(b"OK"), Answer(b"{")])
+@pytest.mark.parametrize(
+    "fault", [web_page(), Answer(b"OK"), Answer(b"{"), json_answer({"success": False}),
+              json_answer({"status": "error"}), json_answer({"data": {"id": 1}, "errors": ["locked"]})],
+)  # fmt: skip
 @pytest.mark.parametrize("what", [item("B"), item("Done", "close")])
 def test_an_answer_that_says_nothing_is_settled_at_once_where_it_can(
     context: HostContext, server: RestServer, one: RestChannel, fault: Answer, what: GapItem
@@ -491,6 +494,18 @@ def test_where_the_answer_names_no_item_the_page_is_looked_at_again(
         assert deliver(channel(HOST), context, item("A")) == [receipt]
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [({"data": [], "success": False}, "unreachable"), ({"data": [], "error": "locked"}, "unreachable"),
+     ({"data": [{"id": 1, "note": "x"}], "errors": ["two left out"]}, "unclear_page")],
+)  # fmt: skip
+def test_a_page_that_could_not_be_listed_gets_no_second_item(
+    context: HostContext, web: responses.RequestsMock, answer: Any, code: str
+) -> None:
+    web.get(f"{HOST}/v1/learners/L%2F0%2001/items", json=answer)
+    assert deliver(channel(HOST), context, item("A")) == [Receipt("delivery-1", "temporary", None, code)]
+
+
 def test_an_item_without_an_id_is_not_written_to(context: HostContext, web: responses.RequestsMock) -> None:
     web.get(PAGE, json={"data": [{"note": mark_item(ITEM_KEY, "A")}]})
     assert deliver(channel(HOST), context, item("B")) == [Receipt("delivery-1", "permanent", None, "no_id_on_page")]
@@ -622,7 +637,9 @@ def test_every_key_and_placeholder_is_documented() -> None:
     tables = [WritebackConfig, *(WritebackConfig.model_fields[name].annotation for name in ("look", "open", "update"))]
     keys = {name for one in tables for name in one.model_fields} - shared  # type: ignore[union-attr]
     assert not {key for key in keys if f"`{key}`" not in said}
-    assert not {name for name in ("learner", "key", "id", "date", "text") if f"| `{{{name}}}` |" not in said}
+    assert not {
+        name for name in ("learner", "key", "id", "date", "text", "academic_year") if f"| `{{{name}}}` |" not in said
+    }
 
 
 def test_a_source_that_reads_the_same_actions_leaves_ours_out(

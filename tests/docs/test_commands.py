@@ -88,6 +88,8 @@ PRINTED_BY = {
 
 NOT_RUN = {
     "fingerpost sweep": "a source of the demonstration would have to lose rows first",
+    "fingerpost identity list": "no learner of the demonstration has two references",
+    "fingerpost identity why": "no learner of the demonstration has two references",
     "fingerpost lmi suggest": "the demonstration asks no service about the labour market",
     "fingerpost lmi refresh": "the demonstration asks no service about the labour market",
 }

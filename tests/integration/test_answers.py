@@ -89,6 +89,14 @@ def test_a_snooze_does_not_begin_again_with_the_settings(college: SmallCollege) 
     assert week(college)
 
 
+def test_a_snooze_that_a_wrong_clock_read_does_not_last_until_then(college: SmallCollege) -> None:
+    answered(college, ("R1", "snoozed"))
+    college.later(days=60)
+    college.sync(deliver=False)
+    college.later(days=-60)
+    assert week(college)
+
+
 def test_an_acknowledgement_holds_although_the_settings_change(college: SmallCollege) -> None:
     answered(college, ("R1", "acknowledged"))
     assert not week(college)

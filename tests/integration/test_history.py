@@ -233,7 +233,7 @@ def test_while_a_removal_is_held_only_the_newest_list_addresses_anybody(tmp_path
     assert college.night("2026-09-07", groups=this_year).exit_code == 3
     with college.open() as opened:
         assert opened.explain("P1").tutors == ("di@example.ac.uk",)
-        assert opened.explain("P7").tutors == ("ann@example.ac.uk",)  # the newest list says nothing of P7
+        assert opened.explain("P7").tutors == ("careers@example.ac.uk",)  # this year's list says nothing of P7
         (held,) = opened.held_sweeps()
         assert (held.rows, held.of, held.ending) == (7, 13, {"2025/26": 7})
         effect = opened.preview_sweep()
@@ -267,6 +267,16 @@ def test_a_list_that_names_each_year_s_first_day_takes_no_year_back(tmp_path: Pa
     assert college.visited() == set(REFS)
     college.night("2026-09-14", groups=everybody("A1", start="2026-09-07"))
     assert college.visited() == set(REFS)
+
+
+def test_a_list_that_came_in_part_takes_nobody_their_tutor(tmp_path: Path) -> None:
+    college = Years(tmp_path, [])
+    refs = many_learners(college)
+    college.night("2026-01-12", groups=[member(ref, "A1") for ref in refs])
+    assert college.night("2026-02-02", groups=[member("P1", "B1", "di")]).exit_code == 3
+    with college.open() as opened:
+        assert opened.explain("P1").tutors == ("di@example.ac.uk",)
+        assert opened.explain("P7").tutors == ("ann@example.ac.uk",)
 
 
 def test_the_preview_of_a_removal_says_which_verdicts_would_change_and_keeps_nothing(tmp_path: Path) -> None:
@@ -380,3 +390,31 @@ def test_a_correction_is_a_correction(tmp_path: Path, corrected: Row, visited: s
     report = college.night("2026-03-09", log=[corrected])
     assert college.visited() == visited
     assert report.records["activities"] == 1
+
+
+# -- both databases ------------------------------------------------------------------------------------------------
+
+
+def test_every_database_keeps_the_same_history(tmp_path: Path, store_address: Path | str) -> None:
+    college = Years(tmp_path, [], visit("1", "A1", "2025-11-04"))
+    college.tables["store"] = {"url" if isinstance(store_address, str) else "path": str(store_address)}
+    refs = many_learners(college)
+    college.night("2026-01-12", groups=[member(ref, "A1") for ref in refs])
+    moved = [member("P1", "B1"), *(member(ref, "A1", "di") for ref in refs[1:])]
+    college.night("2026-02-02", groups=moved)
+    assert college.night("2026-09-07", groups=[member(ref, "A2") for ref in refs]).exit_code == 3
+    with college.open() as opened:
+        assert [one.ending for one in opened.held_sweeps()] == [{"2025/26": 14}]
+        assert opened.preview_sweep().changes == ()
+        assert opened.year().lists[0].year == "2026/27"
+        opened.confirm_sweep()
+    college.night("2026-09-08", log=[visit("1", "A2", "2026-09-07")])
+    assert college.visited() == set(refs)
+    assert college.memberships("P1") == [
+        ("A1", "2025-08-01", "2026-02-02", 1), ("B1", "2026-02-02", "2026-07-31", 0),
+        ("A2", "2026-08-01", "2027-07-31", 1),
+    ]  # fmt: skip
+    assert college.memberships("P2")[0] == ("A1", "2025-08-01", "2026-02-02", 1)
+    before = college.snapshot()
+    college.night("2026-09-09")
+    assert college.snapshot() == before

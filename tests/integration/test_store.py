@@ -335,7 +335,9 @@ def test_the_file_is_for_the_service_account_alone(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_said_without_the_password() -> None:
-    with pytest.raises(StoreError, match=r"The store postgresql://me:\*\*\*@127\.0\.0\.1:1/x cannot be used") as caught:
+    with pytest.raises(
+        StoreError, match=r"The store postgresql://me:\*\*\*@127\.0\.0\.1:1/x cannot be reached"
+    ) as caught:
         Store.open("postgresql://me:s3cret@127.0.0.1:1/x")
     assert "s3cret" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
 

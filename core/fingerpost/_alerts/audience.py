@@ -15,6 +15,7 @@ from fingerpost._contract.items import Person
 from fingerpost._store import schema
 from fingerpost._sync.groups import GroupHomes
 from fingerpost._sync.providers import providers
+from fingerpost._words.days import academic_year_bounds, academic_year_of
 
 
 @dataclass(slots=True)
@@ -37,6 +38,15 @@ class TutorRow(NamedTuple):
     tutor_email: str
     role: str
     is_held: bool
+
+
+def _of_last_year(year: str) -> sa.Select[int]:
+    """Select the rows whose removal is held because a list that is this year's no longer has them."""
+    hold, state = schema.sweep_hold, schema.stream_state
+    of_it = sa.and_(state.c.connector == hold.c.connector, state.c.stream == hold.c.stream)
+    begins = academic_year_bounds(year)[0].isoformat()
+    where = hold.c.stream == "assignments", state.c.year >= year, hold.c.ended_on < begins
+    return sa.select(hold.c.row_id).join(state, of_it).where(*where)
 
 
 def allowed(address: str, domains: Sequence[str]) -> bool:
@@ -117,9 +127,11 @@ class Audiences:
             table.c.role != "careers_leader",
             sa.or_(table.c.starts_on.is_(None), table.c.starts_on <= today),
             sa.or_(table.c.ends_on.is_(None), table.c.ends_on >= today),
+            table.c.id.not_in(_of_last_year(academic_year_of(self.as_of))),
         )
         hold = schema.sweep_hold
-        is_held = table.c.id.in_(sa.select(hold.c.row_id).where(hold.c.stream == "assignments")).label("is_held")
+        held = sa.select(hold.c.row_id).where(hold.c.stream == "assignments")
+        is_held = table.c.id.in_(held).label("is_held")
         select = sa.select(
             table.c.learner_id, table.c.connector, table.c.group, table.c.tutor_name, table.c.tutor_email, table.c.role,
             is_held,

@@ -26,8 +26,8 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._record.kinds import load_kinds
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
-from fingerpost._sync.facts import is_fresh
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.freshness import Freshness
 from fingerpost._sync.run import Run
 from fingerpost._words.days import academic_year_of, say_day
 from fingerpost._words.errors import FingerpostError
@@ -69,6 +69,7 @@ class Planner:
         self.framework = opened.framework
         self.as_of = as_of
         self.now = now
+        self._freshness = Freshness(connection, opened, now)
         self.audiences = Audiences(connection, opened, as_of)
         self.known = KnownLearners(connection, opened, as_of, occupations or {})
         self.kinds = load_kinds()
@@ -197,14 +198,15 @@ class Planner:
         zone = ZoneInfo(self.config.settings.college.timezone)
         newest: dict[str, str] = {}
         stale: set[str] = set()
-        fresh_for = {instance.name: cast("Any", instance.config).fresh_for for instance in self.config.instances}
         for row in self.connection.execute(
-            sa.select(names.c.name, state.c.complete_at, state.c.data_at).join(names, names.c.id == state.c.connector)
+            sa.select(names.c.name, state.c.stream, state.c.complete_at, state.c.data_at).join(
+                names, names.c.id == state.c.connector
+            )
         ):
             when = row.data_at or row.complete_at
             if when is not None:
                 newest[row.name] = max(when, newest.get(row.name, ""))
-            if not is_fresh(row.complete_at, row.data_at, fresh_for.get(row.name), self.now):
+            if self._freshness.of((row.name, row.stream)) != "fresh":
                 stale.add(row.name)
         told = []
         for instance in self.config.instances:

@@ -144,9 +144,9 @@ class KnownLearners:
             read_on = date.fromisoformat(row.as_of)
             until = read_on + SNOOZE if row.until is None else date.fromisoformat(row.until)
             until = min(until, read_on + LONGEST_SNOOZE)
-            found[row.learner_id] = _Answer(
-                row.response, row.answered_run, until if row.response == "snoozed" else None
-            )
+            # What a clock that was ahead of us read would be put off until that day has come.
+            counts = row.response == "snoozed" and read_on <= self.as_of
+            found[row.learner_id] = _Answer(row.response, row.answered_run, until if counts else None)
         return found
 
     def _link(self, row: Any) -> str | None:

@@ -92,12 +92,19 @@ def _check_addresses(run: Run, channel: Instance) -> None:
 
 
 def _expire(run: Run) -> None:
-    """Drop what is too old to be true, even for a removed channel: the next digest includes what it said."""
+    """Drop what is too old to be true, even for a removed channel: the next digest includes what it said.
+
+    What was planned by a clock that was ahead of us was never true.
+    """
     limit = run.now - timedelta(hours=run.config.settings.alerts.max_age_hours)
+    planned = _outbox.c.planned_at
     with run.unit.transaction() as connection:
         expired = connection.execute(
             sa.update(_outbox)
-            .where(_outbox.c.state.in_(("pending", "unknown", "held")), _outbox.c.planned_at < utc_text(limit))
+            .where(
+                _outbox.c.state.in_(("pending", "unknown", "held")),
+                sa.or_(planned < utc_text(limit), planned > run.now_text),
+            )
             .values(
                 state="expired", content=None, settled_at=run.now_text,
                 detail=sa.case((_outbox.c.state == "unknown", MAY_HAVE_ARRIVED), else_=_outbox.c.detail),

@@ -154,6 +154,14 @@ class Context(Protocol):
     def data_from(self, instant: datetime) -> None:
         """Report how old the data is (a file's modification time), for `fresh_for`."""
 
+    def incomplete(self, why: str) -> None:
+        """Report that this read may have missed records although it came to an end.
+
+        What it yields counts, but nothing is removed, the cursor stays where the read began, and the stream does not
+        count as completely read. `why` ends a sentence for IT, such as "the list changed while it was read"; it holds
+        nothing personal.
+        """
+
 
 class Connector:
     """The base of everything that a plugin's `connectors` hook returns.

@@ -60,6 +60,7 @@ class HookContext:
     digests: dict[str, str] | None = None
     skipped: bool = False
     data_at: datetime | None = None
+    incomplete_because: str | None = None
     _http: Http | None = None
 
     @property
@@ -100,6 +101,10 @@ class HookContext:
         """Remember the age of the data: that of its newest part."""
         if self.data_at is None or instant > self.data_at:
             self.data_at = instant
+
+    def incomplete(self, why: str) -> None:
+        """Remember the first reason why this read is no proof of what is gone."""
+        self.incomplete_because = self.incomplete_because or why
 
     def _missing_sentence(self, mapping: str, missing: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
         near = {name: nearest(name, columns) for name in missing}

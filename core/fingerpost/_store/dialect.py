@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,11 @@ from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.dialects import sqlite
 
 from fingerpost._contract.retry import call_with_retries
+from fingerpost._store.refusals import refusal
 from fingerpost._words.errors import ConfigError, LockHeld, StoreError
+
+WAIT_SECONDS = 60.0
+"""Seconds that SQLite waits while another program holds the store: longer than any transaction of our own."""
 
 CACHE_KIB = 16_384
 """The page cache, in KiB: enough for a college's nightly rosters."""
@@ -34,9 +39,23 @@ class Dialect:
 
     def __init__(self, url: URL) -> None:
         self.url = url
+        self.patience = WAIT_SECONDS
+
+    @property
+    def where(self) -> str:
+        """Name the store for a message, without a password."""
+        return self.url.render_as_string(hide_password=True)
 
     def engine(self) -> sa.Engine:
-        """Make the engine; its connections begin transactions that may write."""
+        """Make the engine; its connections begin transactions that may write, and raise `StoreError` with a sentence.
+
+        What is a fault of ours, in a statement or a value, is raised as the driver's own error.
+        """
+        engine, where, waited = self._engine(), self.where, self.patience
+        event.listen(engine, "handle_error", lambda context: refusal(where, waited, context))
+        return engine
+
+    def _engine(self) -> sa.Engine:
         raise NotImplementedError
 
     def size_cache(self, connection: sa.Connection, *, large: bool) -> None:
@@ -126,20 +145,25 @@ class SqliteDialect(Dialect):
     placeholder = "?"
     sorts_like_python = True
 
-    def engine(self) -> sa.Engine:
+    @property
+    def where(self) -> str:
+        """Name the store's file."""
+        return self.url.database or ""
+
+    def _engine(self) -> sa.Engine:
         """Make the engine; every transaction takes the write lock at once, so that none fails half way."""
-        path = self.url.database or ""
+        path = self.where
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The folder of the store {path} cannot be created: {error.strerror}.") from error
-        engine = sa.create_engine(self.url, connect_args={"timeout": 60.0}, hide_parameters=True)
+        engine = sa.create_engine(self.url, connect_args={"timeout": self.patience}, hide_parameters=True)
 
         @event.listens_for(engine, "connect")
         def _connected(connection: Any, _record: object) -> None:
             # SQLAlchemy begins transactions itself; the driver would commit behind its back.
             connection.isolation_level = None
-            _write_ahead(connection)
+            _write_ahead(connection, until=time.monotonic() + self.patience)
             for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", f"cache_size=-{CACHE_KIB}"):
                 connection.execute(f"PRAGMA {pragma}")
 
@@ -181,12 +205,15 @@ class SqliteDialect(Dialect):
         return sqlite.dialect(paramstyle="qmark")
 
 
-def _write_ahead(connection: Any) -> None:
-    """Switch to the write-ahead log; SQLite does not wait for it while another process makes the same new file."""
+def _write_ahead(connection: Any, *, until: float) -> None:
+    """Switch to the write-ahead log; SQLite does not wait for it while another process makes the same new file.
+
+    Where it did wait, because another program holds the whole store, the waiting is over at `until`.
+    """
     call_with_retries(
         lambda: connection.execute("PRAGMA journal_mode=WAL"),
         waits=(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
-        when=lambda error: isinstance(error, sqlite3.OperationalError),
+        when=lambda error: isinstance(error, sqlite3.OperationalError) and time.monotonic() < until,
     )
 
 
@@ -197,7 +224,7 @@ class PostgresDialect(Dialect):
     placeholder = "%s"
     sorts_like_python = False
 
-    def engine(self) -> sa.Engine:
+    def _engine(self) -> sa.Engine:
         """Make the engine, with the driver of the extra `postgres`."""
         try:
             return sa.create_engine(
@@ -226,7 +253,7 @@ class PostgresDialect(Dialect):
             if not connection.invalidated:
                 if connection.in_transaction():
                     connection.rollback()
-                with contextlib.suppress(exc.DBAPIError), connection.begin():
+                with contextlib.suppress(exc.DBAPIError, StoreError), connection.begin():
                     connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_CLASS, key)))
 
     def keys_among(self, keys: Sequence[str]) -> tuple[str, tuple[object, ...]]:

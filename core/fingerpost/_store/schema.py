@@ -334,7 +334,7 @@ stream_run = Table(
     Column("run", Integer, ForeignKey("run.id"), primary_key=True),
     Column("connector", Integer, ForeignKey("connector.id"), primary_key=True),
     Column("stream", Text, primary_key=True),
-    # reading, complete, unchanged, held or failed
+    # reading, complete, unchanged, held, incomplete or failed
     Column("state", Text, nullable=False),
     *_required(Integer, "read", "new", "changed", "unchanged", "deleted", "rejected", "warnings", "skipped"),
     Column("message", Text),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from fingerpost._contract.retry import call_with_retries
 from fingerpost._store import schema
 from fingerpost._store.dialect import Dialect, SqliteDialect, dialect_for
 from fingerpost._store.disks import make_private
+from fingerpost._store.refusals import StoreHeld, unusable
 from fingerpost._words.errors import StoreError
 
 SCHEMA_REVISION = "0005"
@@ -107,14 +108,10 @@ class Store:
                 ) from error
         store = cls(dialect)
         try:
-            # SQLite does not wait: it refuses at once what another process just makes or closes.
-            call_with_retries(store._migrate, waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0), when=_is_busy)
+            store._migrate_in_turn()
         except exc.DatabaseError as error:
             store.close()
-            raise StoreError(
-                f"The store {store.where} cannot be used: {_cause(error)}. If it is damaged, put the last backup in "
-                "its place; the next sync repairs what is missing."
-            ) from error
+            raise unusable(store.where, error.orig) from error
         except StoreError:
             store.close()
             raise
@@ -123,10 +120,7 @@ class Store:
     @property
     def where(self) -> str:
         """Name the store for a message, without a password."""
-        url = self.dialect.url
-        return (
-            url.database or "" if isinstance(self.dialect, SqliteDialect) else url.render_as_string(hide_password=True)
-        )
+        return self.dialect.where
 
     def close(self) -> None:
         """Close every connection."""
@@ -152,6 +146,15 @@ class Store:
         """
         with self.engine.connect() as connection, self.dialect.lock(connection):
             yield connection
+
+    def _migrate_in_turn(self) -> None:
+        """Migrate, waiting where SQLite does not: it refuses at once what another process just makes or closes."""
+        until = time.monotonic() + self.dialect.patience
+        call_with_retries(
+            self._migrate,
+            waits=(0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0),
+            when=lambda error: isinstance(error, StoreHeld) and time.monotonic() < until,
+        )
 
     def _migrate(self) -> None:
         revision = self._revision()
@@ -210,13 +213,3 @@ def executemany(connection: sa.Connection, statement: str, rows: list[tuple[Any,
     """Run one statement for many rows through the driver's own `executemany`."""
     if rows:
         connection.exec_driver_sql(statement, rows)
-
-
-def _is_busy(error: BaseException) -> bool:
-    code: int = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _cause(error: exc.DatabaseError) -> str:
-    """Return the driver's message without the statement and its values."""
-    return str(error.orig).split("\n", maxsplit=1)[0] if error.orig is not None else type(error).__name__

@@ -14,7 +14,7 @@ from fingerpost._contract.messages import Cursor, StreamSpec
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
 from fingerpost._sync.stream import Stream
-from fingerpost._words.days import utc_text
+from fingerpost._words.days import academic_year_of, utc_text
 from fingerpost._words.errors import ContractError
 
 EARLIEST_YEAR = 1900
@@ -56,18 +56,23 @@ class StreamState:
     def _begin_from(self) -> Cursor | None:
         """Return where to begin: the stored cursor minus the look-back, or None if a full read is due.
 
-        It is also due if the stored cursor can no longer be parsed.
+        It is also due in a new academic year, for which a service may be asked by name, and if the stored cursor can no
+        longer be parsed.
         """
         known, spec = self._known, self.stream.spec
         if known.cursor is None or known.full_at is None or spec.cursor is None:
             return None
         config = cast("Any", self.stream.instance.config)
-        if self.stream.run.now - datetime.fromisoformat(known.full_at) >= timedelta(days=config.full_every):
+        run, whole_at = self.stream.run, datetime.fromisoformat(known.full_at)
+        if run.now - whole_at >= timedelta(days=config.full_every) or self._year_of(whole_at) != self._year_of(run.now):
             return None
         lookback = spec.lookback_days if config.lookback is None else config.lookback
         with contextlib.suppress(ValueError, OverflowError):
             return look_back(json.loads(known.cursor), lookback, spec)
         return None
+
+    def _year_of(self, instant: datetime) -> str:
+        return academic_year_of(instant.astimezone(self.stream.context.timezone).date())
 
     def move(self, cursor: Cursor | None) -> bool:
         """Advance to a checkpoint's cursor, never backwards or past the start of the run; return whether it is valid.
@@ -93,7 +98,6 @@ class StreamState:
         cursor = self._cursor if old is None or (self._cursor is not None and cast("Any", self._cursor) > old) else old
         digests = stream.context.digests if complete and not held else None
         now = stream.run.now_text
-        data_at = None if stream.context.data_at is None else utc_text(stream.context.data_at)
         full_at = now if complete and self.is_full else (known.full_at if self._is_same else None)
         row = (
             stream.number,
@@ -103,18 +107,27 @@ class StreamState:
             None if digests is None else json.dumps(digests),
             now if complete else (known.complete_at if known is not None else None),
             None if held else full_at,
-            data_at if complete else (known.data_at if known is not None else None),
+            self._data_at() if complete else (known.data_at if known is not None else None),
             self.year,
         )
         self._upsert(row)
 
+    def _data_at(self) -> str | None:
+        """Return how old the data is: no newer than this run, and no newer than it was if it has not changed."""
+        context, known = self.stream.context, self._known
+        if context.data_at is None:
+            return None
+        if context.data_at <= self.stream.run.now:
+            return utc_text(context.data_at)
+        is_old = context.skipped and known is not None and known.data_at is not None
+        return known.data_at if is_old else self.stream.run.now_text
+
     def restore(self) -> None:
-        """Reset the cursor to where this read began: what was rejected since must be read again."""
-        with self.stream.run.unit.transaction() as connection:
-            if self._known is None:
-                connection.execute(sa.delete(schema.stream_state).where(self.stream.of(schema.stream_state)))
-            else:
-                self._upsert(tuple(self._known))
+        """Reset the cursor to where this read began: what came since must be read again."""
+        if self._known is None:
+            self.stream.connection.execute(sa.delete(schema.stream_state).where(self.stream.of(schema.stream_state)))
+        else:
+            self._upsert(tuple(self._known))
 
     def _upsert(self, row: tuple[Any, ...]) -> None:
         upsert = self.stream.run.store.dialect.upsert(schema.stream_state, conflict=["connector", "stream"])

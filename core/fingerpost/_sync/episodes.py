@@ -25,14 +25,29 @@ def follow(
     `own` gives the learner that an identity itself is, `kept_with` the main identity that it was joined to until now,
     `goes_to` the one that it is joined to from now on. Episodes keep their keys, so that nobody is told of them anew.
     """
-    names = keyed_as(connection)
-    for identity, main in sorted(kept_with.items()):
-        if identity in own and main in own:
+    names, told_of = keyed_as(connection), _with_episodes(connection, own.values())
+    for identity, main in _both_known(kept_with, own):
+        if not told_of.isdisjoint((own[identity], own[main])):
             _return(connection, names(identity), own[main], own[identity])
             _return(connection, names(main), own[identity], own[main])
-    for identity, main in sorted(goes_to.items()):
-        if identity in own and main in own:
+            told_of.add(own[identity])
+    for identity, main in _both_known(goes_to, own):
+        if own[identity] in told_of:
             _hand_over(connection, own[identity], own[main])
+
+
+def _both_known(links: Mapping[str, str], own: Mapping[str, int]) -> list[tuple[str, str]]:
+    return sorted((identity, main) for identity, main in links.items() if identity in own and main in own)
+
+
+def _with_episodes(connection: sa.Connection, learners: Collection[int]) -> set[int]:
+    """Return which of these learners have episodes at all: on a first night nobody has."""
+    numbers = sorted(set(learners))
+    found: set[int] = set()
+    for start in range(0, len(numbers), 500):
+        some = _episode.c.learner_id.in_(numbers[start : start + 500])
+        found.update(connection.scalars(sa.select(_episode.c.learner_id).distinct().where(some)))
+    return found
 
 
 def _return(connection: sa.Connection, name: str, learner: int, home: int) -> None:

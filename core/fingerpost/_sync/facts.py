@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -13,13 +13,11 @@ import sqlalchemy as sa
 from fingerpost._benchmarks.verdicts import Evidence, LearnerFacts, ProgrammeFacts
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
+from fingerpost._sync.freshness import Freshness, fed
 from fingerpost._sync.groups import GroupHomes
 from fingerpost._sync.history import OPEN_END, is_or_was
 from fingerpost._sync.providers import providers
 from fingerpost._words.days import academic_year_bounds
-
-FRESH_DAYS = 7.0
-"""Days after a source's last complete read until its data is stale, unless the source says otherwise."""
 
 _ATTRIBUTES = (
     "hours", "via_curriculum", "mode", "organisation", "organisation_id", "provider_type", "sector", "size",
@@ -80,49 +78,20 @@ class Feeds:
 
 def read_feeds(connection: sa.Connection, opened: Opened, now: datetime) -> Feeds:
     """Return what the configured sources feed, and which of them are stale as of `now`."""
-    config = opened.config
-    state, names = schema.stream_state, schema.connector
-    read = {
-        (row.name, row.stream): (row.complete_at, row.data_at)
-        for row in connection.execute(
-            sa.select(names.c.name, state.c.stream, state.c.complete_at, state.c.data_at).join(
-                names, names.c.id == state.c.connector
-            )
-        )
-    }
+    config, freshness = opened.config, Freshness(connection, opened, now)
     # A kind that is fed only by a connector that did not load is out of date, not unfed.
     feeds = [_Feed(one.name, frozenset(one.feeds), frozenset(), "stale") for one in config.broken if one.feeds]
     for instance in config.instances:
         settings: Any = instance.config
         for spec in instance.streams:
-            if spec.name not in ("activities", "destinations", "learners"):
-                continue
-            kinds = spec.feeds or opened.mappings[instance.name, spec.name].feeds
-            if settings.feeds is not None:
-                kinds = settings.feeds if spec.name == _feeding_stream(instance) else ()
+            kinds = fed(opened, instance, spec)
             if not kinds:
                 continue
-            complete_at, data_at = read.get((instance.name, spec.name), (None, None))
-            fresh = is_fresh(complete_at, data_at, settings.fresh_for, now)
+            is_fresh = freshness.of((instance.name, spec.name)) == "fresh"
             feeds.append(
-                _Feed(instance.name, frozenset(kinds), frozenset(settings.areas), "fresh" if fresh else "stale")
+                _Feed(instance.name, frozenset(kinds), frozenset(settings.areas), "fresh" if is_fresh else "stale")
             )
     return Feeds(feeds)
-
-
-def _feeding_stream(instance: Any) -> str:
-    """Return the stream that a configured `feeds` applies to: the activities, or the instance's only one."""
-    names = [spec.name for spec in instance.streams]
-    return "activities" if "activities" in names else names[0]
-
-
-def is_fresh(complete_at: str | None, data_at: str | None, fresh_for: float | None, now: datetime) -> bool:
-    """Say whether a stream was read, and its data produced, recently enough for a missing record to mean something."""
-    if complete_at is None:
-        return False
-    if now - datetime.fromisoformat(complete_at) > timedelta(days=fresh_for or FRESH_DAYS):
-        return False
-    return not (fresh_for and data_at and now - datetime.fromisoformat(data_at) > timedelta(days=fresh_for))
 
 
 class Membership(NamedTuple):

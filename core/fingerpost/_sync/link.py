@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 import xxhash
@@ -17,6 +18,7 @@ from fingerpost._contract.messages import StreamName
 from fingerpost._record.models import TEMPORARY_ULN
 from fingerpost._store import schema
 from fingerpost._store.store import executemany
+from fingerpost._sync.collector import no_collector
 from fingerpost._sync.crosswalk import Decisions, known_providers, load_decisions
 from fingerpost._sync.episodes import follow
 from fingerpost._sync.failpoints import hit
@@ -115,7 +117,8 @@ def _bridge(run: Run, identities: Identities, decisions: Decisions, named: dict[
     _add_linked_rows(connection, stored, named)
     ranks = {number: run.config.rank(name) for name, number in run.connector_ids.items()}
     ulns = {uln for ulns in named.values() for uln in ulns}
-    people = People(connection, ranks, identities.crosswalk, decisions, ulns, known_providers(run.config))
+    with no_collector():
+        people = People(connection, ranks, identities.crosswalk, decisions, ulns, known_providers(run.config))
     _warn_of_doubts(run, people.doubts)
     said = {name for pair in (*identities.crosswalk.items(), *decisions.joins) for name in pair}
     ours = identities.own(said)
@@ -230,18 +233,21 @@ def _by_identity(table: sa.Table) -> sa.ScalarSelect[int]:
 
 def _warn_of_doubts(run: Run, doubts: Doubts) -> None:
     """List the learners' rows whose ULN or former reference joins nobody; drop those that no longer apply."""
-    rows = schema.source_learner
-    for code, field, column, values in (
-        ("ambiguous_uln", "uln", rows.c.uln, doubts.ulns),
-        ("uln_birth_date_disagrees", "uln", rows.c.identity, doubts.births),
-        ("ambiguous_previous_ref", "previous_ref", rows.c.identity, doubts.previous),
-        ("previous_ref_birth_date_disagrees", "previous_ref", rows.c.identity, doubts.previous_births),
-    ):
+
+    def listed(column: sa.Column[Any], values: Collection[str]) -> set[tuple[int, str]]:
+        rows = schema.source_learner.c
         found: set[tuple[int, str]] = set()
         for some in batches(values):
-            select = sa.select(rows.c.connector, rows.c.key).where(rows.c.deleted_run.is_(None), column.in_(some))
+            select = sa.select(rows.connector, rows.key).where(rows.deleted_run.is_(None), column.in_(some))
             found.update((row.connector, row.key) for row in run.unit.connection.execute(select))
-        replace_warnings(run, "learners", field, code, found)
+        return found
+
+    rows = schema.source_learner.c
+    replace_warnings(run, "learners", "uln", "ambiguous_uln", listed(rows.uln, doubts.ulns))
+    replace_warnings(run, "learners", "uln", "uln_birth_date_disagrees", listed(rows.identity, doubts.births))
+    field, named = "previous_ref", doubts.previous_births
+    replace_warnings(run, "learners", field, "ambiguous_previous_ref", listed(rows.identity, doubts.previous))
+    replace_warnings(run, "learners", field, "previous_ref_birth_date_disagrees", listed(rows.identity, named))
 
 
 # -- links -------------------------------------------------------------------------------------------------------

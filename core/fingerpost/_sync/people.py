@@ -7,9 +7,10 @@ at a time. Two that are listed at once are two people, whatever their ULN; so ar
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -22,7 +23,8 @@ from fingerpost._sync.identities import batches
 LISTED, HELD, GONE = 2, 1, 0
 """How a source has a reference: it lists it, its removal waits for a person, or the source has it no more."""
 
-_READ = ("identity", "connector", "part", "uln", "date_of_birth", "previous_ref", "previous_ukprn", "first_run")
+_READ = ("id", "deleted_run", "identity", "connector", "part", "uln", "date_of_birth", "previous_ref", "previous_ukprn",
+         "first_run")  # fmt: skip
 
 Standing: TypeAlias = tuple[int, str]
 _rows = schema.source_learner
@@ -105,6 +107,7 @@ class People:
         self._group: dict[str, set[str]] = {}
         self._evidence: dict[str, dict[str, str]] = defaultdict(dict)
         self._traces: dict[str, Trace] = {}
+        self._order: dict[str, tuple[Any, ...]] = {}
         self._read(connection, wanted)
         for identity, same_as in crosswalk.items():
             self._starts[same_as].append(identity)
@@ -121,28 +124,35 @@ class People:
         usable = sa.and_(_rows.c.uln.is_not(None), _rows.c.uln != TEMPORARY_ULN)
         is_shared = sa.func.count(sa.distinct(_rows.c.identity)) > 1
         shared = sa.select(_rows.c.uln).where(usable).group_by(_rows.c.uln).having(is_shared)
-        names = set(connection.scalars(sa.select(_rows.c.identity).where(_rows.c.uln.in_(shared))))
+        names = {
+            *self._crosswalk, *self._crosswalk.values(),
+            *(name for pair in (*self._decisions.joins, *self._decisions.splits) for name in pair),
+            *connection.scalars(sa.select(_rows.c.identity).where(_rows.c.previous_ref.is_not(None))),
+        }  # fmt: skip
         for some in batches(wanted):
             names.update(connection.scalars(sa.select(_rows.c.identity).where(_rows.c.uln.in_(some))))
-        names.update(connection.scalars(sa.select(_rows.c.identity).where(_rows.c.previous_ref.is_not(None))))
-        names.update(self._crosswalk, self._crosswalk.values(), *self._decisions.joins, *self._decisions.splits)
-        self._take(connection, names)
-        former = {name for trace in self._traces.values() for name in trace.previous}
-        self._take(connection, former - names)
+        sharing = _rows.c.identity.in_(sa.select(_rows.c.identity).where(_rows.c.uln.in_(shared)))
+        self._take(connection, [sharing])
+        self._take_named(connection, names)
+        self._take_named(connection, {name for trace in self._traces.values() for name in trace.previous})
 
-    def _take(self, connection: sa.Connection, names: Collection[str]) -> None:
-        columns = [_rows.c[name] for name in _READ]
-        said: dict[tuple[str, int], list[Any]] = defaultdict(list)
-        for some in batches(names):
-            for row in connection.execute(
-                sa.select(*columns, state_of().label("state")).where(_rows.c.identity.in_(some))
-            ):
-                said[row.identity, row.connector].append(row)
-        for (identity, source), rows in sorted(said.items()):
-            state_now = max(row.state for row in rows)
-            current = [row for row in rows if row.state == state_now]
-            part = max(row.part for row in current) if state_now > GONE else ""
-            self._traces.setdefault(identity, Trace()).take(source, (state_now, part), current)
+    def _take_named(self, connection: sa.Connection, names: Collection[str]) -> None:
+        missing = set(names) - self._traces.keys()
+        self._take(connection, [_rows.c.identity.in_(some) for some in batches(missing)])
+
+    def _take(self, connection: sa.Connection, conditions: Iterable[sa.ColumnElement[bool]]) -> None:
+        hold = schema.sweep_hold
+        held = set(connection.scalars(sa.select(hold.c.row_id).where(hold.c.stream == "learners")))
+        said: dict[tuple[str, int], list[tuple[int, Any]]] = defaultdict(list)
+        for condition in conditions:
+            for row in connection.execute(sa.select(*(_rows.c[name] for name in _READ)).where(condition)):
+                state = GONE if row.deleted_run is not None else HELD if row.id in held else LISTED
+                said[row.identity, row.connector].append((state, row))
+        for (identity, source), rows in sorted(said.items(), key=itemgetter(0)):
+            state = max(state for state, _ in rows)
+            current = [row for now, row in rows if now == state]
+            part = max(row.part for row in current) if state > GONE else ""
+            self._traces.setdefault(identity, Trace()).take(source, (state, part), current)
 
     # -- who is joined -------------------------------------------------------------------------------------------
 
@@ -218,19 +228,21 @@ class People:
 
     def _clash(self, names: Iterable[str]) -> bool:
         """Say whether one source has two of these persons at once, who cannot then be one."""
-        at_once = Counter(
-            (source, standing)
-            for person in self._persons(names)
-            for source, standing in self._trace(person).standing.items()
-            if standing[0] > GONE
-        )
-        return max(at_once.values(), default=0) > 1
+        here: set[tuple[int, Standing]] = set()
+        for person in self._persons(names):
+            listed = {place for place in self._trace(person).standing.items() if place[1][0] > GONE}
+            if not here.isdisjoint(listed):
+                return True
+            here |= listed
+        return False
 
     def _who_agree(self, names: Collection[str]) -> list[str]:
         """Return those who are one by a shared ULN: with the date of birth of the most trusted, and not long gone.
 
         A reference that its source has no more may be succeeded by another one there; elsewhere it has no successor.
         """
+        if len(names) == 1:
+            return list(names)
         known = sorted((name for name in names if self._trace(name).is_known), key=self._precedence)
         known = known or [min(names, key=self._precedence)]
         anchor = next((trace for name in known if (trace := self._trace(name)).births), self._trace(known[0]))
@@ -250,11 +262,13 @@ class People:
 
         The oldest, so that the keys of gaps, which are made from the identity, outlive it.
         """
+        if (known := self._order.get(identity)) is not None:
+            return known
         last = len(self._ranks)
         traces = [self._traces[name] for name in (identity, *self._starts.get(identity, ())) if name in self._traces]
         rank = min((self._ranks.get(source, last) for trace in traces for source in trace.standing), default=last)
         first = min((trace.first for trace in traces), default=Trace().first)
-        return identity.startswith("uln:"), rank, first, identity
+        return self._order.setdefault(identity, (identity.startswith("uln:"), rank, first, identity))
 
     def main(self, identity: str) -> str:
         """Return the identity under which the person with another one is kept."""

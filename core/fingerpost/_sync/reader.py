@@ -18,7 +18,6 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 import xxhash
-from sqlalchemy import exc
 
 from fingerpost._contract.messages import Checkpoint, Deleted, Message, Record, Rejected
 from fingerpost._mapping.compiled import Reject
@@ -35,7 +34,7 @@ from fingerpost._sync.seen import SeenRows
 from fingerpost._sync.set_aside import BreakerOpen, Quarantine, Warnings, pseudonym
 from fingerpost._sync.stream import Stream
 from fingerpost._sync.sweep import sweep
-from fingerpost._words.errors import ContractError, FingerpostError
+from fingerpost._words.errors import ContractError
 
 CHUNK = 1_000
 """Rows looked up, mapped and written together; larger chunks do not fit into the processor's cache."""
@@ -79,15 +78,11 @@ class StreamReader:
             with no_collector():
                 self._read()
         except BreakerOpen as error:
-            self.state.restore()
-            self._fail(error)
-        except (FingerpostError, exc.SQLAlchemyError) as error:
+            with self._unit.transaction():
+                self.state.restore()
             self._fail(error)
         except Exception as error:
-            self.stream.run.log.debug("stream_raised", exc_info=True)
-            broke = f"Connector {self.stream.instance.name} broke while reading {self.stream.spec.name}"
-            advice = "Report it to its vendor; run again with --debug for the details."
-            self._fail(ContractError(f"{broke} ({type(error).__name__}). {advice}"))
+            self._fail(error)
 
     def retry(self, records: Sequence[Record]) -> None:
         """Try rejected records again, as if the source had just yielded them, in a separate transaction.
@@ -104,17 +99,10 @@ class StreamReader:
             self._mark()
 
     def _fail(self, error: Exception) -> None:
-        stream, report = self.stream, self.stream.report
-        report.state = "failed"
         for name, count in self._stored.items():
-            setattr(report, name, count)
+            setattr(self.stream.report, name, count)
         self.identities.load()
-        if isinstance(error, FingerpostError):
-            report.message = error.message
-        else:
-            report.message = f"The store refused a write ({type(error).__name__})."
-            stream.run.log.debug("store_refused", exc_info=error)
-        stream.run.log.error("stream_failed", connector=report.connector, stream=report.stream, message=report.message)
+        self.stream.note_failed(error)
 
     # -- one read ------------------------------------------------------------------------------------------------
 
@@ -125,6 +113,7 @@ class StreamReader:
             self._consume()
             self._unit.begin()
             self._finish()
+            self.stream.report.warnings = self.warnings.count()
             hit("stream_written")
             self._unit.commit()
         except BaseException:
@@ -215,12 +204,17 @@ class StreamReader:
     def _finish(self) -> None:
         """End a complete read: check the breaker, sweep, and remember how far it got."""
         report = self.stream.report
-        if self.stream.context.skipped:
+        why = self.stream.context.incomplete_because
+        if self.stream.context.skipped and why is None:
             report.state = "unchanged"
             self.state.save(complete=True)
-            report.warnings = self.warnings.count()
             return
         self._check_breaker(final=True)
+        if why is not None:
+            self.stream.note_incomplete(why)
+            self._mark()
+            self.state.restore()
+            return
         self._remove([] if self._history is None else self._history.renamed())
         held = False
         if self.state.is_full and self.stream.mode == "snapshot":
@@ -237,7 +231,6 @@ class StreamReader:
         report.state = "held" if held else "complete"
         self._mark()
         self.state.save(complete=True, held=held)
-        report.warnings = self.warnings.count()
 
     def _mark(self) -> None:
         """Mark who must be judged again, in the same transaction as the rows that caused it."""

@@ -13,14 +13,15 @@ class StreamReport(Printed):
     """What one stream of one connector did.
 
     `state` is ``complete``, ``unchanged`` (the input is byte for byte the same), ``held`` (complete, but so many rows
-    disappeared that nothing was removed) or ``failed``. `warnings` counts the current faults in the stream's data that
+    disappeared that nothing was removed), ``incomplete`` (some rows may not have come, so nothing was removed) or
+    ``failed``. `warnings` counts the current faults in the stream's data that
     cost a field but not the record. `skipped` counts rows that are not records according to the mapping. `message` says
-    what IT should know or do.
+    what IT should know or do. `newly_stale` is true in the first run that finds that the export is no longer made.
     """
 
     connector: str
     stream: str
-    state: Literal["reading", "complete", "unchanged", "held", "failed"] = "reading"
+    state: Literal["reading", "complete", "unchanged", "held", "incomplete", "failed"] = "reading"
     read: int = 0
     new: int = 0
     changed: int = 0
@@ -30,6 +31,7 @@ class StreamReport(Printed):
     warnings: int = 0
     skipped: int = 0
     newly_rejected: int = 0
+    newly_stale: bool = False
     message: str | None = None
 
 
@@ -99,7 +101,10 @@ class RunReport(Printed):
 
     def settle(self) -> None:
         """Set status and exit code from what happened, in the documented order of precedence."""
-        if any(stream.state in ("failed", "held") or stream.newly_rejected for stream in self.streams):
+        if any(
+            stream.state in ("failed", "held", "incomplete") or stream.newly_rejected or stream.newly_stale
+            for stream in self.streams
+        ):
             self.status, self.exit_code = "partial", 3
         elif any(counts.deferred or counts.unknown or counts.failed for counts in (self.digests, self.items)) or (
             self.digests.held or self.items.over_ceiling

@@ -21,7 +21,9 @@ from fingerpost._plugins.context import HookContext
 from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._store.store import Store, Unit
+from fingerpost._sync.clock import earlier_than_before, last_run, take_back
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.nights import enter_lost_nights, lost_nights, lost_nights_path
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.report import Progress, RunReport, SilentProgress
 from fingerpost._version import __version__
@@ -99,15 +101,18 @@ class Run:
 
 
 def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, progress: Progress | None = None) -> Run:
-    """Close interrupted runs, open this one, and number the connectors."""
+    """Close interrupted runs, take back what lies ahead of this one, open it, and number the connectors."""
     now, as_of, store, config = opened.now(), opened.today(), opened.store, opened.config
     unit = Unit(connection, dry=options.dry_run)
-    table = schema.run
+    table, lost = schema.run, lost_nights(opened)
     with unit.transaction():
+        before = last_run(connection)
+        take_back(connection, now, opened.timezone)
         interrupted = list(connection.scalars(sa.select(table.c.id).where(table.c.status == "running")))
         connection.execute(
             sa.update(table).where(table.c.status == "running").values(status="interrupted", finished_at=utc_text(now))
         )
+        enter_lost_nights(connection, lost)
         number = int(
             connection.execute(
                 sa.insert(table)
@@ -119,9 +124,13 @@ def start_run(opened: Opened, connection: sa.Connection, options: SyncOptions, p
             store.enter_connector(connection, instance.name, provider_of(instance, config))
         # Including those no longer configured: their rows are still there.
         numbers = {name: number for number, name in store.connector_names(connection).items()}
+    if lost and not options.dry_run:
+        lost_nights_path(opened).unlink(missing_ok=True)
     report = RunReport(number, as_of.isoformat(), interrupted=interrupted, dry_run=options.dry_run)
     if interrupted:
         report.messages.append(f"Run {interrupted[-1]} was interrupted; this run continues from where it stopped.")
+    if turned := earlier_than_before(number, utc_text(now), before):
+        report.messages.append(turned)
     log = structlog.get_logger("fingerpost").bind(run=number)
     run = Run(number, opened, unit, now, as_of, report, progress or SilentProgress(), log, numbers)
     log.info("run_started", as_of=as_of.isoformat(), dry_run=options.dry_run)

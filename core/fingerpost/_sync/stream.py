@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fingerpost._contract.messages import StreamSpec
 from fingerpost._mapping.compiled import CompiledMapping
@@ -13,6 +14,7 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._sync.report import StreamReport
 from fingerpost._sync.run import Run
+from fingerpost._words.errors import FingerpostError
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Stream:
 
     @property
     def holds(self) -> str | None:
-        """How a log is kept over the years, if its configuration says: ``this_year``, ``year_a_file`` or ``all_years``."""
+        """How a log is kept over the years, if its settings say: ``all_years``, ``this_year`` or ``year_a_file``."""
         return getattr(self.instance.config, "holds", None)
 
     @property
@@ -56,3 +58,28 @@ class Stream:
     def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Return the condition that selects this stream's rows in a table about streams."""
         return sa.and_(table.c.connector == self.number, table.c.stream == self.spec.name)
+
+    def note_incomplete(self, why: str) -> None:
+        """Report a read that may have missed records: what came counts, what did not come proves nothing."""
+        self.report.state = "incomplete"
+        self.report.message = (
+            f"Connector {self.instance.name}: the read of {self.spec.name} is incomplete, since {why}. What came was "
+            "kept, nothing was removed for not coming, and the next run reads from the same place again."
+        )
+        self.run.log.warning("stream_incomplete", connector=self.instance.name, stream=self.spec.name)
+
+    def note_failed(self, error: Exception) -> None:
+        """Report a read that failed, with what IT or the vendor can do."""
+        name, report, log = self.instance.name, self.report, self.run.log
+        report.state = "failed"
+        if isinstance(error, FingerpostError):
+            report.message = error.message
+        elif isinstance(error, exc.SQLAlchemyError):
+            report.message = f"The store refused a write ({type(error).__name__})."
+            log.debug("store_refused", exc_info=error)
+        else:
+            broke = f"Connector {name} broke while reading {self.spec.name}"
+            advice = "Report it to its vendor; run again with --debug for the details."
+            report.message = f"{broke} ({type(error).__name__}). {advice}"
+            log.debug("stream_raised", exc_info=error)
+        log.error("stream_failed", connector=name, stream=self.spec.name, message=report.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -22,17 +22,19 @@ from fingerpost._plugins.instance import Instance
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import load_crosswalk
 from fingerpost._sync.failpoints import hit
+from fingerpost._sync.freshness import CHECK_EXPORT, Freshness, Key
 from fingerpost._sync.identities import Identities
 from fingerpost._sync.judge import count_verdicts, judge
 from fingerpost._sync.link import link
 from fingerpost._sync.missing import list_missing
+from fingerpost._sync.nights import Night
 from fingerpost._sync.providers import provider_of
 from fingerpost._sync.reader import StreamReader
 from fingerpost._sync.report import Progress, RunReport, StreamReport
 from fingerpost._sync.run import Run, SyncOptions, finish_run, start_run
 from fingerpost._sync.stream import Stream
 from fingerpost._words.days import utc_text
-from fingerpost._words.errors import StoreError
+from fingerpost._words.errors import FingerpostError, StoreError
 
 Notify: TypeAlias = "Callable[[Run, SyncOptions, Mapping[InMind, str]], None]"
 """Notifies people at the end of a run: it plans and delivers, since a run does not know how a message looks."""
@@ -45,8 +47,9 @@ def sync(
 
     Raises `LockHeld` if another run has it. A source or channel that fails is reported, not raised.
     """
-    with opened.store.locked() as connection:
+    with Night(opened, dry=options.dry_run) as night, opened.store.locked() as connection:
         run = start_run(opened, connection, options, progress)
+        night.run = run.id
         try:
             _work(run, options, market, notify)
             run.report.settle()
@@ -54,8 +57,11 @@ def sync(
             finish_run(run)
         except BaseException as error:
             run.report.status, run.report.exit_code = "failed", getattr(error, "exit_code", 1)
+            if isinstance(error, FingerpostError):
+                run.report.say(error.message)
             with contextlib.suppress(StoreError):  # a lost store is the error itself
                 finish_run(run)
+                night.is_recorded = True
             raise
         finally:
             run.unit.close()
@@ -68,6 +74,7 @@ def _work(run: Run, options: SyncOptions, market: Market, notify: Notify) -> Non
     identities = Identities(run, load_crosswalk(run.config))
     with run.phase("read"):
         _read(run, identities, options)
+        _tell_stopped(run)
     with run.phase("link"):
         link(run, identities)
         list_missing(run)
@@ -92,6 +99,25 @@ def _read(run: Run, identities: Identities, options: SyncOptions) -> None:
             for spec in instance.streams:
                 if spec.name == name:
                     run.report.streams.append(_read_stream(run, instance, spec, identities, options))
+
+
+def _tell_stopped(run: Run) -> None:
+    """Say which exports are no longer made; only the run that is the first to find it counts it as a failure."""
+    table = schema.run
+    reported = sa.and_(table.c.id < run.id, table.c.status.in_(("succeeded", "partial")))
+    with run.unit.transaction() as connection:
+        last = connection.scalar(sa.select(sa.func.max(table.c.started_at)).where(reported))
+        known: set[Key] = set() if last is None else set(_stopped(connection, run, datetime.fromisoformat(last)))
+        found = _stopped(connection, run, run.now)
+    for stream in run.report.streams:
+        key = (stream.connector, stream.stream)
+        if key in found and stream.state != "failed":
+            stream.newly_stale = key not in known
+            run.report.say(f"{found[key]} {CHECK_EXPORT}")
+
+
+def _stopped(connection: sa.Connection, run: Run, now: datetime) -> dict[Key, str]:
+    return dict(Freshness(connection, run.opened, now).stopped())
 
 
 def stream_reader(

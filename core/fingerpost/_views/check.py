@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from fingerpost._config.opened import Opened
 from fingerpost._contract.connector import Finding
 from fingerpost._contract.facts import doubt_region
 from fingerpost._plugins.instance import Instance
+from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
+from fingerpost._sync.nights import pause
 from fingerpost._words.errors import FingerpostError
 
 
@@ -51,11 +54,12 @@ def check(opened: Opened) -> CheckReport:
 
 def _checked(opened: Opened) -> Iterator[tuple[str, list[Finding]]]:
     config = opened.config
-    yield "store", [_store(opened)]
+    yield "store", _store(opened)
     for broken in config.broken:
         yield broken.name, [Finding("error", broken.message, "Run fingerpost plugins, and contact its vendor.")]
+    stopped = _stopped(opened)
     for instance in (*config.instances, *config.channels):
-        yield instance.name, _instance(opened, instance)
+        yield instance.name, [*_instance(opened, instance), *stopped.get(instance.name, [])]
     for instance in config.enrichers:
         # A sync can do without it, so its faults are only warnings.
         found = _instance(opened, instance)
@@ -68,11 +72,26 @@ def _checked(opened: Opened) -> Iterator[tuple[str, list[Finding]]]:
     yield "alerts", list(_alerts(opened)) or [Finding("ok", "Nothing has been read yet.")]
 
 
-def _store(opened: Opened) -> Finding:
+def _store(opened: Opened) -> list[Finding]:
     try:
-        return Finding("ok", f"The store {opened.store.where} exists and is up to date.")
+        findings = [Finding("ok", f"The store {opened.store.where} exists and is up to date.")]
+        with opened.store.reading() as connection:
+            gap = pause(connection, opened)
     except FingerpostError as error:
-        return Finding("error", error.message)
+        return [Finding("error", error.message)]
+    return findings if gap is None else [*findings, Finding("warning", gap.sentence)]
+
+
+def _stopped(opened: Opened) -> dict[str, list[Finding]]:
+    """Return a warning for each export that was no longer made when it was last read, by connector."""
+    found: dict[str, list[Finding]] = {}
+    with contextlib.suppress(FingerpostError), opened.store.reading() as connection:  # the store has its own finding
+        gap = pause(connection, opened)
+        freshness = Freshness(connection, opened, opened.now() if gap is None else gap.since)
+        for key, _ in freshness.stopped():
+            sentence = f"When last read, the {key[1]} were of {freshness.age(key)}."
+            found.setdefault(key[0], []).append(Finding("warning", sentence, CHECK_EXPORT))
+    return found
 
 
 def _instance(opened: Opened, instance: Instance) -> list[Finding]:

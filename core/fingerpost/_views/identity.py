@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
 from fingerpost._sync.crosswalk import Pair, load_crosswalk, load_decisions
+from fingerpost._sync.identities import is_former
 from fingerpost._sync.people import GONE, HELD, LISTED, state_of
 from fingerpost._words.days import utc_text
 from fingerpost._words.errors import ConfigError
@@ -62,12 +63,16 @@ class KnownIdentity(Printed):
 
 @dataclass(frozen=True, slots=True)
 class IdentityExplanation(Printed):
-    """Every identity of one learner, what joins them and keeps others apart, and what is in doubt."""
+    """Every identity of one learner, what joins them and keeps others apart, and what is in doubt.
+
+    `before` are the identities of those who had one of these references before it changed hands.
+    """
 
     learner: str
     identities: tuple[KnownIdentity, ...] = field(repr=False)
     links: tuple[IdentityLink, ...] = field(repr=False)
     doubts: tuple[dict[str, str], ...] = field(repr=False)
+    before: tuple[str, ...] = field(repr=False)
 
 
 # -- what there is -----------------------------------------------------------------------------------------------
@@ -126,6 +131,7 @@ def why(opened: Opened, who: str) -> IdentityExplanation:
                 link for link in _links(opened, connection) if link.identity in evidence or link.other in evidence
             ),
             doubts=tuple(_doubts(connection, evidence, names)),
+            before=tuple(_before(connection, evidence)),
         )
 
 
@@ -159,6 +165,12 @@ def _doubts(
     )
     for row in connection.execute(select):
         yield {"connector": names.get(row.connector, "?"), "key": row.key, "identity": row.identity, "code": row.code}
+
+
+def _before(connection: sa.Connection, identities: Collection[str]) -> list[str]:
+    learner = schema.learner.c.identity
+    former = connection.scalars(sa.select(learner).where(learner.like("%~%")).order_by(learner))
+    return [one for one in former if any(is_former(one, of=identity) for identity in identities)]
 
 
 # -- what a person decides ---------------------------------------------------------------------------------------

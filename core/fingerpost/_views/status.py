@@ -13,9 +13,12 @@ import sqlalchemy as sa
 from fingerpost._alerts.pages import EDITED, NO_PAGE
 from fingerpost._config.opened import Opened
 from fingerpost._store import schema
-from fingerpost._sync.facts import is_fresh
+from fingerpost._sync.clock import earlier_than_before, say_instant
+from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
 from fingerpost._sync.missing import MISSING, missing_sentence
+from fingerpost._sync.nights import Pause, lost_nights, pause
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
+from fingerpost._words.days import utc_text
 from fingerpost._words.printed import Printed
 
 
@@ -36,10 +39,11 @@ class RunStatus:
     """One line of the ledger; instants are UTC.
 
     `status` is ``succeeded``, ``partial``, ``failed``, ``interrupted`` or ``running``. An interrupted run remains
-    ``running`` until the next one starts. `summary` says in a line what it did.
+    ``running`` until the next one starts. `summary` says in a line what it did. `run` is None for a run that failed
+    because the store could not be written: the next one gives it a number.
     """
 
-    run: int
+    run: int | None
     started_at: str
     finished_at: str | None
     status: str
@@ -76,7 +80,8 @@ class SourceStatus:
 class StatusReport(Printed):
     """What happened, the current state and, in `todo`, what to do next, a sentence each.
 
-    `outbox` counts the digests and `items` the changes of items on learners' pages, by state.
+    `outbox` counts the digests and `items` the changes of items on learners' pages, by state. `days_without_sync` is
+    None unless no sync has run for some days.
     """
 
     college: str
@@ -87,14 +92,17 @@ class StatusReport(Printed):
     outbox: dict[str, int]
     items: dict[str, int]
     todo: tuple[str, ...]
+    days_without_sync: int | None
 
 
 def status(opened: Opened, runs: int) -> StatusReport:
     """Return what the last `runs` runs did, how fresh each source is, and what needs a person."""
     held = held_sweeps(opened)
     with opened.store.reading() as connection:
-        ledger = _runs(connection, runs)
+        ledger, lately_run = _runs(opened, connection, runs), _runs(opened, connection, 2)
         sources = _sources(opened, connection, held)
+        gap = pause(connection, opened)
+        exports = tuple(_todo_exports(opened, connection, gap, sources))
         outbox, items = _outbox(connection, "digest", ""), _outbox(connection, "gap_item", "")
         lately = {item: _outbox(connection, item, ledger[0].started_at) for item in _MANY} if ledger else {}
     broken = [one.message for one in opened.config.broken]
@@ -102,7 +110,9 @@ def status(opened: Opened, runs: int) -> StatusReport:
         item: counts | {"failed": lately.get(item, {}).get("failed", 0)}
         for item, counts in (("digest", outbox), ("gap_item", items))
     }
-    todo = _todo(ledger, sources, held, waiting)
+    todo = _todo(ledger, sources, exports, held, waiting)
+    clocks = _todo_clock(lately_run, utc_text(opened.now()))
+    first = () if gap is None else (gap.sentence,)
     return StatusReport(
         college=opened.config.settings.college.name,
         store=opened.store.where,
@@ -111,20 +121,36 @@ def status(opened: Opened, runs: int) -> StatusReport:
         sources=sources,
         outbox=outbox,
         items=items,
-        todo=tuple(dict.fromkeys((*broken, *todo))),
+        todo=tuple(dict.fromkeys((*first, *broken, *todo, *clocks))),
+        days_without_sync=None if gap is None else gap.days,
     )
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
 
 
-def _runs(connection: sa.Connection, limit: int) -> tuple[RunStatus, ...]:
+def _runs(opened: Opened, connection: sa.Connection, limit: int) -> tuple[RunStatus, ...]:
+    """Return the newest runs, with those that the next run will enter into the ledger."""
     table = schema.run
+    lost = {one.run: one for one in lost_nights(opened)}
     rows = connection.execute(sa.select(table).order_by(table.c.id.desc()).limit(limit))
-    return tuple(
+    noted = [
+        RunStatus(None, one.started_at, one.finished_at, "failed", one.exit_code, _summary(one.summary))
+        for one in reversed(lost_nights(opened))
+        if one.run is None
+    ]
+    known = [
+        RunStatus(row.id, row.started_at, lost[row.id].finished_at, "failed", lost[row.id].exit_code,
+                  _summary(lost[row.id].summary))
+        if row.id in lost else
         RunStatus(row.id, row.started_at, row.finished_at, row.status, row.exit_code, _summary(row.summary))
         for row in rows
-    )
+    ]  # fmt: skip
+    return tuple([*noted, *known][:limit])
+
+
+_TROUBLE = ("failed", "held", "incomplete")
+"""The states of a stream that a person should know of."""
 
 
 def _summary(stored: str | None) -> str:
@@ -142,7 +168,7 @@ def _summary(stored: str | None) -> str:
     counts["items written"] = report.get("items", {}).get("written", 0)
     told = [f"{count:,} {name}" for name, count in counts.items() if count]
     states = [stream["state"] for stream in streams]
-    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in ("failed", "held") if one in states]
+    trouble = [f"{states.count(one)} of {len(states)} streams {one}" for one in _TROUBLE if one in states]
     return ", ".join([*trouble, *told]) or "no record had changed"
 
 
@@ -156,16 +182,13 @@ def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -
     live, of_nobody = _live(connection, names), _of_nobody(connection, names)
     last, states = _last_reads(connection, names), _states(connection, names)
     warnings, quarantined = _warnings(connection, names), _quarantined(connection, names)
+    freshness = Freshness(connection, opened, opened.now())
     waiting: dict[_Key, int] = {(one.connector, one.stream): one.rows for one in held}
-    fresh_for: dict[_Key, float | None] = {
-        (instance.name, str(spec.name)): getattr(instance.config, "fresh_for", None)
-        for instance in opened.config.instances
-        for spec in instance.streams
-    }
-    gone = sorted(key for key, count in live.items() if count and key not in fresh_for)
+    configured = [(one.name, str(spec.name)) for one in opened.config.instances for spec in one.streams]
+    gone = sorted(key for key, count in live.items() if count and key not in configured)
     found = []
     broken = {one.name: one.message for one in opened.config.broken}
-    keys: tuple[_Key, ...] = (*fresh_for, *gone)
+    keys: tuple[_Key, ...] = (*configured, *gone)
     for key in keys:
         read, state = last.get(key), states.get(key)
         standing = (None, None) if read is None else (read.state, read.message)
@@ -175,10 +198,10 @@ def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -
         data_at = state.data_at if state is not None else None
         found.append(
             SourceStatus(
-                connector=key[0], stream=key[1], configured=key in fresh_for or key[0] in broken,
+                connector=key[0], stream=key[1], configured=key in configured or key[0] in broken,
                 state=standing[0], message=standing[1],
                 complete_at=complete_at, data_at=data_at,
-                stale=key in fresh_for and not is_fresh(complete_at, data_at, fresh_for[key], opened.now()),
+                stale=key in configured and freshness.of(key) != "fresh",
                 live=live.get(key, 0), of_nobody=of_nobody.get(key, 0),
                 warnings=dict(sorted(warnings.get(key, {}).items())),
                 quarantined=quarantined.get(key, 0), held=waiting.get(key, 0),
@@ -255,6 +278,7 @@ def _outbox(connection: sa.Connection, item: str, since: str) -> dict[str, int]:
 def _todo(
     runs: tuple[RunStatus, ...],
     sources: tuple[SourceStatus, ...],
+    exports: tuple[str, ...],
     held: list[HeldSweep],
     outbox: Mapping[str, Mapping[str, int]],
 ) -> Iterator[str]:
@@ -266,11 +290,8 @@ def _todo(
     for source in sources:
         if source.state == "failed":
             yield source.message or f"{source.connector}: reading {source.stream} failed; run fingerpost check."
-        elif source.stale and source.complete_at is not None:
-            yield (
-                f"{source.connector}: the {source.stream} are out of date, so nothing is concluded from missing "
-                "records. Check that the export still runs."
-            )
+        elif source.state == "incomplete" and source.message:
+            yield source.message
         if MISSING in source.warnings:
             yield missing_sentence(source.connector, source.warnings[MISSING])
         if not source.configured:
@@ -278,6 +299,7 @@ def _todo(
                 f"{source.connector} is no longer configured, but its {source.live:,} {source.stream} still count. Put "
                 "it back, or sync it once with an empty export and confirm the removal."
             )
+    yield from exports
     for one in held:
         yield f"{one.message} If that is right, run fingerpost sweep --confirm; if not, correct the export and sync."
     rejected = sum(source.quarantined for source in sources)
@@ -289,6 +311,48 @@ def _todo(
                 yield f"{_many(counts[state], *_MANY[item])} {what}"
 
 
+def _todo_exports(
+    opened: Opened, connection: sa.Connection, gap: Pause | None, sources: tuple[SourceStatus, ...]
+) -> Iterator[str]:
+    """Yield what is out of date and why.
+
+    While nights are missing, it is as of the last run: what has grown old since then is no export's fault.
+    """
+    freshness = Freshness(connection, opened, opened.now() if gap is None else gap.since)
+    stopped = dict(freshness.stopped())
+    for source in sources:
+        key = (source.connector, source.stream)
+        if source.state == "failed" or not source.stale or source.complete_at is None:
+            continue
+        if key in stopped:
+            yield f"{stopped[key]} {CHECK_EXPORT}"
+        elif freshness.of(key) == "not_read":
+            read = f"{source.connector}: the {source.stream} were last read to their end on"
+            yield (
+                f"{read} {freshness.age(key, read=True)}, so nothing is concluded from missing records. Run fingerpost "
+                "sync without --only."
+            )
+    newest = freshness.all_stopped()
+    if newest is not None:
+        yield f"The newest export is of {newest}, and learners are judged by it. Check that the exports still run."
+
+
+def _todo_clock(runs: tuple[RunStatus, ...], now: str) -> Iterator[str]:
+    """Yield what the last two runs say about the clock of this machine."""
+    begun = [(one.run, one.started_at) for one in runs if one.run is not None]
+    if not begun:
+        return
+    (number, started_at), *earlier = begun
+    if started_at > now:
+        yield (
+            f"Run {number} began at {say_instant(started_at)}, which is still to come: the clock of this "
+            "machine was or is wrong. Check it; the next fingerpost sync takes back what lies ahead."
+        )
+    for one in earlier:
+        if turned := earlier_than_before(number, started_at, one):
+            yield turned
+
+
 def _todo_runs(last: RunStatus) -> Iterator[str]:
     if last.status == "running":
         yield (
@@ -298,7 +362,9 @@ def _todo_runs(last: RunStatus) -> Iterator[str]:
     elif last.status == "interrupted":
         yield f"Run {last.run} was interrupted: run fingerpost sync, which continues from where it stopped."
     elif last.status == "failed":
-        yield f"Run {last.run} failed: run fingerpost --debug sync by hand to see why."
+        which = "The last run" if last.run is None else f"Run {last.run}"
+        why = last.summary if last.summary.endswith(".") else "run fingerpost --debug sync by hand to see why."
+        yield f"{which} failed: {why}"
 
 
 _MANY = {"digest": ("digest is", "digests are"), "gap_item": ("item for a learner's page is", "items are")}

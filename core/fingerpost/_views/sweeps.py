@@ -27,7 +27,7 @@ _hold = schema.sweep_hold
 
 
 @dataclass(frozen=True, slots=True)
-class HeldSweep:
+class HeldSweep(Printed):
     """Rows of one stream that are no longer in its source: `rows` of `of` live ones.
 
     `ending` counts the memberships or enrolments among them that would end, by academic year: they are remembered, and
