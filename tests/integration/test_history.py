@@ -308,6 +308,14 @@ def test_an_export_of_this_year_s_enrolments_does_not_shorten_a_stay(tmp_path: P
     assert verdict.period == "programme:2025/26"
 
 
+def test_who_was_to_finish_in_august_and_did_is_not_awaited_in_september(tmp_path: Path) -> None:
+    college = Years(tmp_path, everybody("A1"), courses=[enrolled(ref, end="2026-08-21") for ref in REFS])
+    college.night("2026-06-29")
+    college.night("2026-09-14", courses=[enrolled("P1")])
+    with college.open() as opened:
+        assert opened.year().awaited == 0
+
+
 @pytest.mark.parametrize("key", [None, ["learner_ref"]], ids=["a row goes and another comes", "a row is rewritten"])
 def test_what_a_programme_brought_stays_after_a_transfer(tmp_path: Path, key: list[str] | None) -> None:
     log = [visit("V1", "", "2025-10-07", programme="CAT"), visit("V2", "", "2025-10-08", programme="BUS")]

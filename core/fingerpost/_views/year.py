@@ -63,17 +63,19 @@ def year(opened: Opened) -> YearReport:
         audiences = Audiences(connection, opened, today)
         enrolled = audiences.enrolled() & live
         untutored = frozenset[int]().union(*(one.untutored for one in audiences)) & enrolled
-        awaited = (_expected(connection, begins.isoformat()) & live) - enrolled
+        awaited = (_expected(connection, begins, today) & live) - enrolled
         lists = tuple(_lists(opened, connection, begins.isoformat(), held))
     report = (lists, len(live), len(enrolled), len(awaited), len(untutored), held)
     return YearReport(label, today.isoformat(), *report, todo=tuple(_todo(label, begins, *report)))
 
 
-def _expected(connection: sa.Connection, begins: str) -> frozenset[int]:
-    """Return the learners of whom an enrolment that was to go on has not been listed since the year turned."""
+def _expected(connection: sa.Connection, begins: date, today: date) -> frozenset[int]:
+    """Return the learners of whom an enrolment that was to go on still has not been listed since the year turned."""
     row = schema.source_programme.c
-    goes_on = row.planned_end >= begins, row.actual_end.is_(None), row.ended_on < f"{begins[:4]}{TURNED_BY}"
-    select = sa.select(row.learner_id).where(row.learner_id.is_not(None), *goes_on)
+    goes_on = row.planned_end >= today.isoformat(), row.actual_end.is_(None)
+    select = sa.select(row.learner_id).where(
+        row.learner_id.is_not(None), *goes_on, row.ended_on < f"{begins.year}{TURNED_BY}"
+    )
     return frozenset(connection.scalars(select))
 
 
