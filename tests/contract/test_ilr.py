@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections import Counter
@@ -19,7 +17,7 @@ import contexts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ilr_files import DATA, NAME, SAMPLE, aim, ilr, learner, outcome, placement, tags, write_large
+from ilr_files import DATA, NAME, SAMPLE, aim, ilr, learner, outcome, placement, tags
 
 import fingerpost_mappings
 from fingerpost import Checkpoint, Connector, Record, Rejected, SourceUnavailable
@@ -714,48 +712,3 @@ def test_check_says_that_the_newest_file_is_old(college: College, said: dict[str
 def test_check_goes_on_past_a_broken_file(college: College) -> None:
     college.put(ilr(learner())).put("", "ILR-0.xml")
     assert [level for level, _ in college.check()] == ["error", "ok"]
-
-
-# -- size -------------------------------------------------------------------------------------------------------------
-
-_MEASURE = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from zoneinfo import ZoneInfo
-from fingerpost_ilr import IlrConfig, IlrSource
-
-class Context:
-    base_dir, name, columns = Path(sys.argv[1]), "mis", frozenset()
-    now, timezone = datetime.now(UTC), ZoneInfo("Europe/London")
-    def warn(self, code, **_): raise AssertionError(code)
-    def unchanged(self, digests): return False
-    def data_from(self, instant): pass
-
-source = IlrSource(IlrConfig(type="ilr", name="mis", path="*.xml"))
-counts = []
-for stream in source.streams:
-    counts.append(sum(1 for _ in getattr(source, f"read_{stream.name}")(None, Context())) - 1)
-peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(*counts, peak.split()[1])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.longest
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of one process is read from /proc")
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    peaks = {}
-    for count in (5_000, 50_000):
-        folder = tmp_path / str(count)
-        write_large(folder / NAME, count)
-        done = subprocess.run(
-            [sys.executable, "-c", _MEASURE, str(folder)], capture_output=True, encoding="utf-8", check=True
-        )
-        learners, programmes, placements, outcomes, peak = map(int, done.stdout.split())
-        assert learners == count
-        assert programmes >= count
-        assert 0.28 * count < placements < 0.32 * count
-        assert outcomes == 0
-        peaks[count] = peak
-    assert peaks[50_000] - peaks[5_000] <= 30 * 1024  # kibibytes
