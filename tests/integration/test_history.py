@@ -193,6 +193,7 @@ def test_last_year_s_list_is_not_this_year_s(tmp_path: Path) -> None:
         assert report.todo[0].startswith(
             "groups is still the list of 2025/26: export the tutors and groups of 2026/27."
         )
+        assert any("is still the list of 2025/26" in sentence for sentence in opened.status().todo)
     college.night("2026-09-14", groups=[member("P1", "A2"), member("P2", "A2"), member("P4", "A1")])
     assert college.visited() == {"P4"}
     with college.open() as opened:

@@ -144,7 +144,7 @@ class Audiences:
         return frozenset(now.keys() & refused_addresses(self.connection, channel, before=iso_week(self.as_of)).keys())
 
     def enrolled(self) -> frozenset[int]:
-        """Return the learners who are on a programme on the day."""
+        """Return the learners who are on a programme on the day; one that goes on beyond its planned end still is."""
         table, today = schema.source_programme, self.as_of.isoformat()
         return frozenset(
             self.connection.scalars(
@@ -154,7 +154,7 @@ class Audiences:
                     table.c.starts_on <= today,
                     sa.or_(table.c.actual_end.is_(None), table.c.actual_end >= today),
                     sa.or_(table.c.ended_on.is_(None), table.c.ended_on >= today),
-                    sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today),
+                    sa.or_(table.c.planned_end.is_(None), table.c.planned_end >= today, table.c.status == "continuing"),
                 )
             )
         )

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from fingerpost._sync.freshness import CHECK_EXPORT, Freshness
 from fingerpost._sync.missing import MISSING, missing_sentence
 from fingerpost._sync.nights import Pause, lost_nights, pause
 from fingerpost._views.sweeps import HeldSweep, held_sweeps
-from fingerpost._words.days import iso_week, utc_text
+from fingerpost._words.days import academic_year_of, iso_week, utc_text
 from fingerpost._words.printed import Printed
 
 
@@ -60,8 +61,8 @@ class SourceStatus:
 
     `state` and `message` are from its last read; `complete_at` is when it was last read to the end, `data_at` the date
     of the data then, if the source gives one. `live` counts the rows held, `of_nobody` those of learners whom no source
-    has any more, `warnings` the faults in them by code.
-    `configured` is False for a source that is no longer in the configuration, whose rows still count.
+    has any more, `warnings` the faults in them by code. `configured` is False for a source that is no longer in the
+    configuration, whose rows still count. `year` is the academic year that a list of tutors and groups is known to be of.
     """
 
     connector: str
@@ -77,6 +78,7 @@ class SourceStatus:
     warnings: dict[str, int]
     quarantined: int
     held: int
+    year: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def status(opened: Opened, runs: int) -> StatusReport:
         people = (*_todo_channels(connection), *_todo_addresses(opened, connection)) if ledger else ()
     broken = [one.message for one in opened.config.broken]
     waiting = {"digest": outbox | {"failed": 0}, "gap_item": items | {"failed": refused_items}}
-    todo = (*_todo(ledger, sources, exports, held, waiting), *people)
+    todo = (*_todo(ledger, sources, exports, held, waiting), *_todo_lists(sources, opened.today()), *people)
     clocks = _todo_clock(lately_run, utc_text(opened.now()))
     first = () if gap is None else (gap.sentence,)
     return StatusReport(
@@ -207,6 +209,7 @@ def _sources(opened: Opened, connection: sa.Connection, held: list[HeldSweep]) -
                 live=live.get(key, 0), of_nobody=of_nobody.get(key, 0),
                 warnings=dict(sorted(warnings.get(key, {}).items())),
                 quarantined=quarantined.get(key, 0), held=waiting.get(key, 0),
+                year=None if state is None else state.year,
             )
         )  # fmt: skip
     return tuple(found)
@@ -311,6 +314,14 @@ def _todo(
         for state, what in (_WAITING | {"failed": _REFUSED}).items():
             if counts.get(state):
                 yield f"{_many(counts[state], *_MANY[item])} {what}"
+
+
+def _todo_lists(sources: tuple[SourceStatus, ...], today: date) -> Iterator[str]:
+    """Yield which lists of tutors and groups are still last year's, from September on: nobody makes them in August."""
+    for source in sources:
+        is_last_years = source.configured and source.year is not None and source.year < academic_year_of(today)
+        if is_last_years and today.month != 8:
+            yield f"{source.connector} is still the list of {source.year}: fingerpost year says what is awaited."
 
 
 def _todo_exports(
