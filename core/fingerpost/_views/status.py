@@ -62,7 +62,7 @@ class SourceStatus:
     `state` and `message` are from its last read; `complete_at` is when it was last read to the end, `data_at` the date
     of the data then, if the source gives one. `live` counts the rows held, `of_nobody` those of learners whom no source
     has any more, `warnings` the faults in them by code. `configured` is False for a source that is no longer in the
-    configuration, whose rows still count. `year` is the academic year that a list of tutors and groups is known to be of.
+    configuration, whose rows still count. `year` is the academic year that a list of tutors and groups is of.
     """
 
     connector: str
