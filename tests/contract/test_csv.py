@@ -294,8 +294,8 @@ def test_other_parts_make_another_key_and_no_row_removes_another(
     [
         (("p", "r"), [Record("p|r", {})]),
         (("DOMAIN\\user\\", "r"), [Record("DOMAIN\\user\\|r", {})]),
-        (("p|q", "r"), [Deleted("p|q|r"), Record("p\\|q|r", {})]),
-        (("p", "q|r"), [Deleted("p|q|r"), Record("p|q\\|r", {})]),
+        (("p|q", "r"), [Deleted("p|q|r", mistake=True), Record("p\\|q|r", {})]),
+        (("p", "q|r"), [Deleted("p|q|r", mistake=True), Record("p|q\\|r", {})]),
         (("p\\", "q|r"), [Record("p\\\\|q\\|r", {})]),  # the key of p|q and r
     ],
 )

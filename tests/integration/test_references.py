@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ilr_files import ilr
 from ilr_files import learner as ilr_learner
 from mails import text_of
 from nights import KILLED, Death, run_night, small_steps
+from ulns import valid_uln
 
 from fingerpost import ConfigError
 from fingerpost._store import schema
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from fingerpost.reports import Explanation, RunReport
 
 
-def uln(number: int) -> str:
-    """Return the valid ULN that begins with these digits, or the next one (rule ULN_04 of the ILR)."""
-    for base in itertools.count(200_000_000 + number):
-        rest = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), str(base), strict=True)) % 11
-        if rest:
-            return f"{base}{10 - rest}"
-    raise AssertionError
-
-
 TEMPORARY = "9999999999"
 
 
@@ -41,7 +32,7 @@ def new_college(folder: Path, *, learners: int = 12) -> SmallCollege:
     college = usual_college(folder, learners=learners)
     college.keep = True
     for number, row in enumerate(college.rows["mis"]):
-        row.update(uln=uln(100 * number), previous_learner_ref="")
+        row.update(uln=valid_uln(100 * number), previous_learner_ref="")
     college.write("mis")
     return college
 
@@ -187,7 +178,7 @@ def test_an_ilr_s_reference_of_last_year_is_succeeded_by_this_year_s(tmp_path: P
     college.keep = True
     college.connectors.append({"type": "ilr", "name": "mis", "path": "ILR-*.xml"})
     college.add_csv("log", "activities", "careers-log", [activity("a", "A1"), activity("b", "B1")])
-    first, both = uln(10), uln(20)
+    first, both = valid_uln(10), valid_uln(20)
     write_ilr(college, "2526", ilr_learner("A1", uln=first), ilr_learner("C1", uln=both), ilr_learner("D1", uln=both))
     college.sync()
     write_ilr(college, "2627", ilr_learner("B1", uln=first))
@@ -216,7 +207,7 @@ def write_ilr(college: SmallCollege, year: str, *learners: str) -> None:
 
 def test_two_references_at_once_are_two_until_one_is_deleted_and_its_records_follow_the_uln(tmp_path: Path) -> None:
     college = new_college(tmp_path)
-    college.amend("mis", "L003", uln=uln(0))
+    college.amend("mis", "L003", uln=valid_uln(0))
     college.sync()
     assert not is_one(college, "L001", "L003")
     assert faults(college, "ambiguous_uln") == ["L001", "L003"]
@@ -250,7 +241,7 @@ def test_references_whose_removal_was_held_and_that_are_back_are_two_again(tmp_p
 def second_source(folder: Path, **more: str) -> SmallCollege:
     """Return a college whose ILP has references of its own, and one learner with a ULN of the MIS."""
     college = new_college(folder)
-    page = {"learner_ref": "P1", "uln": uln(0), "date_of_birth": "2008-05-17", "given_names": "Ash"}
+    page = {"learner_ref": "P1", "uln": valid_uln(0), "date_of_birth": "2008-05-17", "given_names": "Ash"}
     college.add_csv("ilp", "learners", "learners", [page | more])
     college.add("careers-log", activity("p", "P1", day="2026-02-02"))
     return college
@@ -284,7 +275,9 @@ def test_a_new_reference_with_another_date_of_birth_is_another_learner(tmp_path:
 # -- a former reference that the provider names ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("numbers", [("", ""), (TEMPORARY, TEMPORARY), (uln(50), uln(60)), (uln(50), "")])
+@pytest.mark.parametrize(
+    "numbers", [("", ""), (TEMPORARY, TEMPORARY), (valid_uln(50), valid_uln(60)), (valid_uln(50), "")]
+)
 def test_a_former_reference_joins_whatever_the_uln(tmp_path: Path, numbers: tuple[str, str]) -> None:
     college = new_college(tmp_path)
     college.amend("mis", "L001", uln=numbers[0])
@@ -312,7 +305,7 @@ def test_a_former_reference_that_only_a_log_knows_belongs_to_its_successor_from_
 
 def test_a_former_reference_outranks_a_uln_that_two_share(tmp_path: Path) -> None:
     college = new_college(tmp_path)
-    college.amend("mis", "L003", uln=uln(0), previous_learner_ref="L001")
+    college.amend("mis", "L003", uln=valid_uln(0), previous_learner_ref="L001")
     college.sync()
     assert is_one(college, "L001", "L003")
     assert faults(college, "ambiguous_uln") == []
@@ -353,8 +346,8 @@ def test_two_who_turn_out_to_be_one_are_told_of_once(tmp_path: Path, trusted: st
     college.sync()
     assert {who for who, _, _ in told(college)} >= {"L002", "P1"}
     ours = {key for key, who in gaps(college).items() if who in ("L002", "P1")}
-    college.amend("ilp", "P1", uln=uln(100))
-    college.amend("mis", "L002", uln=uln(100))
+    college.amend("ilp", "P1", uln=valid_uln(100))
+    college.amend("mis", "L002", uln=valid_uln(100))
     report = next_week(college)
     assert is_one(college, "L002", "P1")
     kept = {key for key, who in gaps(college).items() if who in ("L002", "P1")}
@@ -363,7 +356,7 @@ def test_two_who_turn_out_to_be_one_are_told_of_once(tmp_path: Path, trusted: st
     college.amend("ilp", "P1", uln="")
     next_week(college)
     assert {key for key, who in gaps(college).items() if who in ("L002", "P1")} == ours
-    college.amend("ilp", "P1", uln=uln(100))
+    college.amend("ilp", "P1", uln=valid_uln(100))
     next_week(college)
     assert {key for key, who in gaps(college).items() if who in ("L002", "P1")} == kept
     assert_at_rest(college)
@@ -380,7 +373,7 @@ def test_a_gap_that_only_one_of_two_had_goes_on_under_its_key(tmp_path: Path) ->
     theirs = {key for key, who in gaps(college).items() if who == "P1"}
     assert theirs
     assert "L002" not in gaps(college).values()
-    college.amend("ilp", "P1", uln=uln(100))
+    college.amend("ilp", "P1", uln=valid_uln(100))
     next_week(college)
     ours = {key for key, who in gaps(college).items() if who == "L002"}
     assert ours
@@ -395,7 +388,7 @@ def test_a_gap_that_only_one_of_two_had_goes_on_under_its_key(tmp_path: Path) ->
 
 # -- a reference that changed hands ------------------------------------------------------------------------------
 
-OTHER = {"uln": uln(9_000), "date_of_birth": "2009-12-24", "family_name": "Quill", "given_names": "Noor"}
+OTHER = {"uln": valid_uln(9_000), "date_of_birth": "2009-12-24", "family_name": "Quill", "given_names": "Noor"}
 
 
 def test_whoever_is_given_a_reference_inherits_nothing(tmp_path: Path) -> None:
@@ -453,10 +446,10 @@ def test_next_year_s_ilr_gives_a_reference_to_somebody_else(tmp_path: Path) -> N
     college.keep = True
     college.connectors.append({"type": "ilr", "name": "mis", "path": "ILR-*.xml"})
     college.add_csv("log", "activities", "careers-log", [activity("a", "A1")])
-    write_ilr(college, "2526", ilr_learner("A1", uln=uln(10)), ilr_learner("B1", uln=uln(20)))
+    write_ilr(college, "2526", ilr_learner("A1", uln=valid_uln(10)), ilr_learner("B1", uln=valid_uln(20)))
     college.sync()
-    other = ilr_learner("A1", uln=uln(30), FamilyName="Quill", DateOfBirth="2009-12-24")
-    write_ilr(college, "2627", other, ilr_learner("B1", uln=uln(20)))
+    other = ilr_learner("A1", uln=valid_uln(30), FamilyName="Quill", DateOfBirth="2009-12-24")
+    write_ilr(college, "2627", other, ilr_learner("B1", uln=valid_uln(20)))
     next_week(college)
     assert evidence(college, "A1") == set()
     assert [row["key"][:4] for row in explain(college, "A1").programmes] == ["2627"]
@@ -473,7 +466,11 @@ def test_a_third_person_inherits_nothing_from_the_second(tmp_path: Path) -> None
     for number in (1, 2):
         college.add("careers-log", activity(f"x{number}", "L001", day="2026-02-02"))
         college.sync()
-        third = {"uln": uln(9_000 + 10 * number), "date_of_birth": f"2009-12-2{number}", "family_name": f"Q{number}"}
+        third = {
+            "uln": valid_uln(9_000 + 10 * number),
+            "date_of_birth": f"2009-12-2{number}",
+            "family_name": f"Q{number}",
+        }
         college.amend("mis", "L001", **third)
         college.sync()  # on the same day
     assert evidence(college, "L001") == set()
@@ -655,7 +652,7 @@ def everything(college: SmallCollege) -> None:
     call_anew(college, {"L003": "N003", "L004": "N004"})
     college.amend("mis", "N004", uln="", previous_learner_ref="L004")
     college.amend("mis", "L001", **OTHER)
-    college.amend("ilp", "P1", uln=uln(400))
+    college.amend("ilp", "P1", uln=valid_uln(400))
     college.later(days=7)
 
 

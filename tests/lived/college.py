@@ -29,6 +29,7 @@ from lived.calendar import (
     year_of,
 )
 from lived.troubles import Troubles
+from ulns import valid_uln
 
 EPOCH = date(2020, 1, 1)
 """Earlier than anything that happens here."""
@@ -375,7 +376,7 @@ class _Author:
         entry = chance.choices((2024, 2025, 2026, 2027), (2 if course.years == 2 else 0, 6, 4, 1))[0]
         age = chance.choice((21, 34)) if course.type == "Adult" else chance.choice((16, 16, 16, 17))
         born = date(entry - age, 8, 31) - timedelta(days=chance.randrange(365))
-        learner = Learner(number, born, f"{2_000_000_000 + number}", EPOCH, [(EPOCH, f"L{number:03}")])
+        learner = Learner(number, born, valid_uln(10 * number), EPOCH, [(EPOCH, f"L{number:03}")])
         self._study(learner, course, entry, self.chance("study", number))
         self.learners.append(learner)
         self._join_groups(learner, self.chance("groups", number))
@@ -516,7 +517,7 @@ class _Author:
             number = learner.number + ANOTHER
             chance = self.chance("heir", number)
             heir = Learner(number, date(year_of(day) - 17, 3, 1) + timedelta(days=chance.randrange(100)),
-                           f"{2_000_000_000 + number}", EPOCH, [(EPOCH, learner.references[0][1])])  # fmt: skip
+                           valid_uln(10 * number), EPOCH, [(EPOCH, learner.references[0][1])])  # fmt: skip
             self._enrol(heir, COURSES[0], day + ENROLLED_AHEAD, year_of(day))
             self.learners.append(heir)
             self._join_groups(heir, chance)

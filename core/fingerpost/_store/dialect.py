@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import ExceptionContext
 
 from fingerpost._contract.retry import call_with_retries
 from fingerpost._store.refusals import refusal
@@ -52,7 +53,13 @@ class Dialect:
         What is a fault of ours, in a statement or a value, is raised as the driver's own error.
         """
         engine, where, waited = self._engine(), self.where, self.patience
-        event.listen(engine, "handle_error", lambda context: refusal(where, waited, context))
+
+        @event.listens_for(engine, "handle_error")
+        def _refused(context: ExceptionContext) -> StoreError | None:
+            # SQLAlchemy asks for every engine with the same dialect: a connector's database is not our store.
+            is_ours = context.engine is None or context.engine.url == engine.url
+            return refusal(where, waited, context) if is_ours else None
+
         return engine
 
     def _engine(self) -> sa.Engine:

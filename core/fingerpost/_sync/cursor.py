@@ -119,8 +119,8 @@ class StreamState:
             return None
         if context.data_at <= self.stream.run.now:
             return utc_text(context.data_at)
-        is_old = context.skipped and known is not None and known.data_at is not None
-        return known.data_at if is_old else self.stream.run.now_text
+        before: str | None = None if known is None else known.data_at
+        return before if context.skipped and before is not None else self.stream.run.now_text
 
     def restore(self) -> None:
         """Reset the cursor to where this read began: what came since must be read again."""

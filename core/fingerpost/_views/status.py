@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -96,7 +96,7 @@ class StatusReport(Printed):
     sources: tuple[SourceStatus, ...]
     outbox: dict[str, int]
     items: dict[str, int]
-    todo: tuple[str, ...]
+    todo: tuple[str, ...] = field(repr=False)
     days_without_sync: int | None
 
 
