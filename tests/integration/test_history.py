@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from colleges import Row, SmallCollege, activity, play, stream
+from ulns import valid_uln
 
 from fingerpost import Deleted, Record
 from fingerpost._store import schema
@@ -424,3 +425,21 @@ def test_every_database_keeps_the_same_history(tmp_path: Path, store_address: Pa
     before = college.snapshot()
     college.night("2026-09-09")
     assert college.snapshot() == before
+
+
+# -- a reference that somebody else has now ------------------------------------------------------------------------
+
+
+def test_who_has_a_leaver_s_reference_is_in_the_group_that_lists_it_again(tmp_path: Path) -> None:
+    def person(number: int, name: str, born: str) -> Row:
+        return {"learner_ref": "P3", "uln": valid_uln(number), "family_name": name, "date_of_birth": born}
+
+    college = Years(tmp_path, [member("P2", "G"), member("P3", "G")], courses=[enrolled("P2"), enrolled("P3")])
+    college.night("2026-04-13", mis=[learner("P2") | person(20, "Two", "2009-08-19") | {"learner_ref": "P2"},
+                                     person(30, "Three", "2008-04-07")])  # fmt: skip
+    college.night("2026-05-04", groups=[member("P2", "G")])
+    heir = [college.rows["mis"][0], person(1030, "Heir", "2008-03-14")]
+    college.night("2026-06-08", mis=heir, groups=[member("P2", "G"), member("P3", "G")],
+                  courses=[enrolled("P2"), enrolled("P3", start="2026-06-08")])  # fmt: skip
+    with college.open() as opened:
+        assert opened.explain("P3").tutors == ("ann@example.ac.uk",)

@@ -77,7 +77,8 @@ def small_college(lived: LivedCollege, folder: Path) -> SmallCollege:
         *LEARNERS[lived.flavour],
         {"type": "csv", "name": "tutors", "stream": "assignments", "path": "data/tutors.csv", "mapping": "assignments"},
         {"type": "csv", "name": "careers-log", "stream": "activities", "path": "data/careers-log*.csv",
-         "mapping": "careers-log", "feeds": list(FED)},
+         "mapping": "careers-log", "feeds": list(FED),
+         **({"holds": "year_a_file"} if lived.troubles.log_file_a_year else {})},
     ]  # fmt: skip
     if not lived.troubles.undated_lists:
         dated = {"key": ["learner_ref", "tutor_group", "tutor_email", "start_date"]}

@@ -103,14 +103,18 @@ class Hands:
         return self._had_rows
 
     def _keep_former(self, names: list[str | None], numbers: Sequence[int | None]) -> list[str | None]:
-        """Leave stored rows to whoever had the reference before, but for those that are to be read again."""
+        """Leave stored rows to whoever had the reference before, but for those that are to be read again.
+
+        An enrolment or a membership that had ended, and is listed again, is the new person's.
+        """
         if not self._identities.has_former:
             return names
         table = self._stream.table
         places = {number: place for place, number in enumerate(numbers) if number is not None and names[place]}
         select = sa.select(table.c.id, table.c.identity).where(
-            table.c.id.in_(list(places)), table.c.identity.like("%~%"), table.c.row_hash != 0
-        )
+            table.c.id.in_(list(places)), table.c.identity.like("%~%"), table.c.row_hash != 0,
+            table.c.deleted_run.is_(None) if self._stream.spec.name in GOES_ON else sa.true(),
+        )  # fmt: skip
         for row in self._stream.connection.execute(select):
             if is_former(row.identity, of=names[places[row.id]]):
                 names[places[row.id]] = row.identity
