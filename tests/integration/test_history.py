@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from colleges import Row, SmallCollege, activity, play, stream
+from nights import KILLED, run_night
 from ulns import valid_uln
 
 from fingerpost import Deleted, Record
@@ -178,6 +179,43 @@ def test_a_record_that_is_deleted_as_a_mistake_was_never_so(tmp_path: Path, mist
     assert college.visited() == (set() if mistake else {"P1"})
 
 
+KEYS = [None, ["learner_ref"], ["learner_ref", "tutor_group"]]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_learner_who_moved_gets_nothing_of_the_time_before_when_the_tutor_changes(
+    tmp_path: Path, key: list[str] | None
+) -> None:
+    keys: dict[str, Any] = {} if key is None else {"key": key}
+    college = Years(tmp_path, [member("P1", "A1"), member("P2", "B1")], visit("V1", "B1", "2025-11-04"), **keys)
+    college.night("2025-12-01")
+    college.night("2026-02-02", groups=[member("P1", "B1"), member("P2", "B1")])
+    college.night("2026-03-16", groups=[member("P1", "B1", "cy"), member("P2", "B1", "cy")])
+    assert college.visited() == {"P2"}
+    college.night("2026-04-13", groups=[member("P1", "B1", "cy", end="2026-07-10"), member("P2", "B1", "cy")])
+    assert college.visited() == {"P2"}
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_who_was_away_in_another_group_gets_nothing_of_that_time(tmp_path: Path, key: list[str] | None) -> None:
+    keys: dict[str, Any] = {} if key is None else {"key": key}
+    college = Years(tmp_path, [member("P1", "A1"), member("P2", "A1")], visit("V1", "A1", "2026-01-14"), **keys)
+    college.night("2025-11-03")
+    college.night("2025-12-01", groups=[member("P1", "B1"), member("P2", "A1")])
+    college.night("2026-02-02", groups=[member("P1", "A1"), member("P2", "A1")])
+    assert college.visited() == {"P2"}
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_later_edit_does_not_restart_what_a_new_tutor_did_not(tmp_path: Path, key: list[str] | None) -> None:
+    keys: dict[str, Any] = {} if key is None else {"key": key}
+    college = Years(tmp_path, everybody("A1", start="2025-09-08"), visit("V1", "A1", "2025-11-04"), **keys)
+    college.night("2025-12-01")
+    college.night("2026-01-26", groups=everybody("A1", "di", start="2026-01-19"))
+    college.night("2026-03-02", groups=everybody("A1", "di", start="2026-01-19", end="2026-07-10"))
+    assert college.visited() == set(REFS)
+
+
 # -- the turn of the year ------------------------------------------------------------------------------------------
 
 
@@ -217,6 +255,45 @@ def test_a_list_of_which_nothing_is_new_is_this_year_s_by_november(tmp_path: Pat
     assert college.visited() == set()
     college.night("2026-11-02", groups=[*everybody("A"), member("P1", "CLUB")])
     assert college.visited() == set(REFS)
+
+
+def test_a_list_that_keeps_former_years_is_this_year_s_when_its_rows_of_this_year_are(tmp_path: Path) -> None:
+    before = [member(ref, f"A{number}", start="2025-09-08", end="2026-07-10") for ref in REFS for number in range(9)]
+    college = Years(tmp_path, before)
+    college.night("2026-06-29")
+    now = everybody("A2X", start="2026-09-07")
+    college.night("2026-09-14", groups=[*before, *now], log=[visit("V1", "A2X", "2026-09-10")])
+    assert college.visited() == set(REFS)
+    college.night("2026-10-12", groups=[*before, *now[1:]])
+    assert college.visited() == set(REFS)
+
+
+def test_the_heads_of_this_year_s_groups_hear_nothing_of_last_year_s(tmp_path: Path) -> None:
+    head = {"learner_ref": "", "tutor_group": "A1", "start_date": "", "end_date": ""}
+    college = Years(tmp_path, [member("P1", "A1") | {"tutor_email": ""}])
+    college.add_csv("heads", "assignments", "assignments", [head | {"tutor_email": "ann@example.ac.uk"}])
+    college.night("2026-06-29")
+    college.night("2026-09-07", heads=[head | {"tutor_email": "bo@example.ac.uk"}])
+    with college.open() as opened:
+        assert opened.explain("P1").tutors == ("careers@example.ac.uk",)
+    college.night(
+        "2026-09-14", groups=[member("P1", "A1X") | {"tutor_email": ""}, member("P2", "A1") | {"tutor_email": ""}]
+    )
+    with college.open() as opened:
+        assert opened.explain("P2").tutors == ("bo@example.ac.uk",)
+
+
+def test_a_run_that_is_killed_after_the_list_dates_nothing_anew(tmp_path: Path) -> None:
+    college = Years(tmp_path, [], visit("V1", "A2", "2026-09-08"))
+    refs = many_learners(college)
+    college.night("2026-06-29", groups=[member(ref, "A1") for ref in refs])
+    college.keep = False
+    college.now = datetime(2026, 9, 14, 4, tzinfo=UTC)
+    college.put("groups", [member(ref, "A2", "di") for ref in refs])
+    college.configure()
+    assert run_night(college.folder, college.now, ("stream_committed", 3)) == KILLED
+    college.sync()
+    assert college.visited() == set(refs)
 
 
 def many_learners(college: Years) -> list[str]:
@@ -357,6 +434,7 @@ def test_a_learner_whose_enrolment_has_gone_has_left_and_is_awaited_if_it_was_to
         pytest.param(visit("1", "", "2026-10-06", ref="P2"), id="another learner"),
         pytest.param(visit("1", "A2", "2026-10-06"), id="a group"),
         pytest.param(activity("1", "P1", "Employer talk", "2026-10-06", employer="Bakery"), id="another event"),
+        pytest.param(visit("1", "", "2026-10-06", ref="P1"), id="the same sort of event"),
     ],
 )
 def test_a_number_that_is_used_again_overwrites_nothing(tmp_path: Path, now: Row) -> None:
@@ -389,6 +467,7 @@ def test_an_event_key_that_is_used_again_next_year_is_another_event(tmp_path: Pa
         pytest.param(visit("1", "", "2025-11-04", ref="P2"), {"P2"}, id="the learner"),
         pytest.param(visit("1", "", "2025-11-05", ref="P1"), {"P1"}, id="the day"),
         pytest.param(visit("1", "", "2024-11-04", ref="P1"), set(), id="the year"),
+        pytest.param(visit("1", "", "2024-12-02", ref="P1"), set(), id="the year and the day"),
     ],
 )
 def test_a_correction_is_a_correction(tmp_path: Path, corrected: Row, visited: set[str]) -> None:

@@ -171,6 +171,7 @@ class Audiences:
         """Yield, for each learner with a tutor, the group and who is notified about them today."""
         rank = self._tutor_rank()
         by_group: dict[str | None, list[TutorRow]] = defaultdict(list)
+        years = self._years_of_lists()
         table = schema.source_assignment
         today = self.as_of.isoformat()
         current = sa.and_(
@@ -205,9 +206,17 @@ class Audiences:
                 head._replace(is_held=head.is_held or row.is_held)
                 for head in by_group.get(row.group, ())
                 if self._homes.means(head.connector, row.group, row.connector)
+                and years.get(head.connector, "")
+                <= years.get(row.connector, "9")  # not this year's of last year's group
             )
         if learner is not None and rows:
             yield (learner, *self._tutors_of(rows, rank))
+
+    def _years_of_lists(self) -> dict[int, str]:
+        """Return the academic year that each source's list is known to be of."""
+        state = schema.stream_state.c
+        lists = sa.select(state.connector, state.year).where(state.stream == "assignments", state.year.is_not(None))
+        return dict(self.connection.execute(lists).all())
 
     def _tutors_of(
         self, rows: Sequence[TutorRow], rank: Mapping[int, tuple[int, int]]

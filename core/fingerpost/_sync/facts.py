@@ -163,10 +163,10 @@ class Facts:
             found.setdefault(row[0], []).append(_activity_evidence(row, self.connectors))
         for homes, select in ((self._groups, _of_groups(batch)), (self._programmes, _of_programmes(batch))):
             counted = set()  # two sources may list a learner in one group
-            for holder, code, is_open, undated_from, *shared in self.connection.execute(select.where(live)):
+            for holder, code, is_open, undated_from, joined, *shared in self.connection.execute(select.where(live)):
                 learner, connector, key = shared[:3]
                 day = shared[_STARTS_ON]
-                if is_open and day > self._listed_until.get(holder, OPEN_END):
+                if is_open and joined <= self._listed_until.get(holder, OPEN_END) < day:
                     continue
                 if undated_from is not None and day < _began(programmes.get(learner, ()), undated_from):
                     continue
@@ -190,7 +190,8 @@ class Facts:
 
     def _until(self, row: Any) -> str | None:
         ends = [day for day in (row.ends_on, row.held, row.ended_on) if day is not None]
-        return min(ends) if ends else self._listed_until.get(row.connector)
+        until = self._listed_until.get(row.connector)
+        return min(ends) if ends else until if until is not None and until >= row.joined_on else None
 
 
 def _listed_until(connection: sa.Connection) -> dict[int, str]:
@@ -205,14 +206,17 @@ def _listed_until(connection: sa.Connection) -> dict[int, str]:
 def _of_groups(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
     """Select the activities of the groups that learners were in on the day.
 
-    Each comes with the source of the membership, the group, whether nothing says when the membership ends, and the day
-    from which it is taken to run if its source does not say when it began.
+    Each comes with the source of the membership, the group, whether nothing says when the membership ends, the day from
+    which it is taken to run if its source does not say when it began, and the first day.
     """
     member = schema.source_assignment
     is_open = sa.and_(member.c.deleted_run.is_(None), member.c.ends_on.is_(None)).label("is_open")
     undated_from = sa.case((member.c.starts_on.is_(None), member.c.joined_on)).label("undated_from")
     return (
-        sa.select(member.c.connector, member.c.group, is_open, undated_from, member.c.learner_id, *_ACTIVITY_COLUMNS)
+        sa.select(
+            member.c.connector, member.c.group, is_open, undated_from, member.c.joined_on, member.c.learner_id,
+            *_ACTIVITY_COLUMNS,
+        )
         .distinct()
         .join_from(member, _activity, sa.and_(_activity.c.group == member.c.group, _activity.c.group.is_not(None)))
         .outerjoin(_hold, _is_held(member))
@@ -241,7 +245,7 @@ def _began(programmes: Sequence[ProgrammeFacts], day: str) -> str:
 def _of_programmes(batch: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
     """Select the activities of the programmes that learners were on that day, in the same way."""
     programme = schema.source_programme
-    dated = sa.false().label("is_open"), sa.null().label("undated_from")
+    dated = sa.false().label("is_open"), sa.null().label("undated_from"), programme.c.starts_on
     return (
         sa.select(programme.c.connector, programme.c.code, *dated, programme.c.learner_id, *_ACTIVITY_COLUMNS)
         .distinct()

@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from fingerpost._store import schema
-from fingerpost._sync.history import is_or_was
 
 
 class GroupHomes:
@@ -42,7 +41,8 @@ class GroupHomes:
         cls, connection: sa.Connection, providers: Mapping[int, int], code: sa.Column[Any],
         *where: sa.ColumnElement[bool],
     ) -> GroupHomes:  # fmt: skip
-        rows = sa.select(code.table.c.connector, code).where(code.is_not(None), is_or_was(code.table), *where)
+        row = code.table.c
+        rows = sa.select(row.connector, code).where(code.is_not(None), row.deleted_run.is_(None), *where)
         return cls(providers, connection.execute(rows.distinct()))
 
     def means(self, connector: int, code: str, holder: int) -> bool:

@@ -54,6 +54,8 @@ class Hands:
             identify(model.__dict__["learner_ref"], model.__dict__["uln"]) if type(model) is model_class else None
             for model in models
         ]
+        if self._stream.spec.name == "activities":
+            return [self._at_the_time(name, model) for name, model in zip(names, models, strict=True)], next_id
         if self._stream.spec.name != "learners":
             return self._keep_former(names, numbers), next_id
         before = dict(self._before(names, numbers))
@@ -101,6 +103,14 @@ class Hands:
             select = sa.select(ledger.c.run).where(self._stream.of(ledger)).limit(1)
             self._had_rows = self._stream.connection.scalar(select) is not None
         return self._had_rows
+
+    def _at_the_time(self, name: str | None, model: object) -> str | None:
+        """Return whoever had a reference when an activity took place, whatever key its record has now."""
+        if name is None or not self._identities.has_former:
+            return name
+        formers = self._identities.formers_of(name)
+        day = model.__dict__["starts_on"].isoformat()
+        return next((former for until, former in formers if day < until), name)
 
     def _keep_former(self, names: list[str | None], numbers: Sequence[int | None]) -> list[str | None]:
         """Leave stored rows to whoever had the reference before, but for those that are to be read again.

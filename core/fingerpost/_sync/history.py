@@ -129,9 +129,8 @@ class Enrolments(History):
         """Say whether a row now means another learner, another course or a later enrolment on the same one."""
         if old.identity != identity or (None not in (old.code, fields["code"]) and old.code != fields["code"]):
             return True
-        started = academic_year_of(date.fromisoformat(old.starts_on))
-        end = old.actual_end or old.planned_end or academic_year_bounds(started)[1].isoformat()
-        return bool(fields["starts_on"].isoformat() > end)
+        end = old.actual_end or old.planned_end or OPEN_END
+        return academic_year_of(fields["starts_on"]) > _year(old.starts_on) or fields["starts_on"].isoformat() > end
 
     def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """End what only an earlier year has without an end; return the year that now says who continues.
@@ -171,20 +170,33 @@ class Memberships(History):
         """Return the day on which we first saw the learner in the group, and the first day in the group."""
         begins = None if fields["starts_on"] is None else fields["starts_on"].isoformat()
         if old is None or self.has_replaced(identity, fields, old):
-            moved = old is not None and old.deleted_run is None and self._is_this_years
+            left_this_year = old is not None and (old.ended_on or self._today) >= self._first_day
+            moved = left_this_year and self._is_this_years
             return self._today, begins or (self._today if moved else self._first_day)
         same_tutor = (old.tutor_email, old.tutor_name) == (fields["tutor_email"], fields["tutor_name"])
-        if begins is not None and same_tutor:
-            return old.since, begins
-        return old.since, min(old.joined_on, begins or old.joined_on)
+        if begins not in (None, old.starts_on) and same_tutor:
+            return old.since, begins  # a correction
+        since = self._today if identity is None and not same_tutor else old.since
+        return since, min(old.joined_on, begins or old.joined_on)
 
     def has_replaced(self, identity: str | None, fields: Fields, old: Any) -> bool:
         """Say whether a row now means another learner or group, another year, or one who left in an earlier year."""
         if (old.identity, old.group) != (identity, fields["group"]):
             return True
-        starts, joined = fields["starts_on"], _year(old.joined_on)
-        is_back = old.ended_on is not None and old.ended_on < self._first_day
-        return is_back or (starts is not None and academic_year_of(starts) > joined)
+        starts = fields["starts_on"]
+        if starts is not None and academic_year_of(starts) > _year(old.joined_on):
+            return True
+        if old.ended_on is None:
+            return False
+        is_of_last_year = old.ended_on < self._first_day and self._is_this_years
+        return is_of_last_year or self._was_elsewhere(old)
+
+    def _was_elsewhere(self, old: Any) -> bool:
+        """Say whether a learner who is back in a group was in another one since; else a list just lacked the row."""
+        row = _assignment.c
+        another = row.connector == self.stream.number, row.learner_id == old.learner_id, row.group != old.group
+        select = sa.select(row.id).where(*another, row.since >= old.ended_on).limit(1)
+        return self.stream.connection.scalar(select) is not None
 
     def finish(self, gone: Collection[int], touched: Touched) -> str | None:
         """Let new memberships succeed those that have gone, and turn the list's year when it is this year's."""
@@ -197,9 +209,7 @@ class Memberships(History):
         The same group under another tutor carries on from its first day. Another group, without a date of its own,
         begins today, unless what was left was last year's.
         """
-        ledger, connection = schema.stream_run, self.stream.connection
-        ends = self.stream.of(ledger), ledger.c.state.in_(("complete", "unchanged", "held"))
-        last = connection.scalar(sa.select(sa.func.max(ledger.c.run)).where(*ends))
+        connection, last = self.stream.connection, self._last_run()
         if last is None or not (self.stream.report.new or self.stream.run.report.interrupted):
             return
         row = _assignment.c
@@ -222,15 +232,31 @@ class Memberships(History):
             left = [one for one in known if one.id in gone or (one.ended_on or "") >= self._first_day]
             for new in known if left else ():
                 if new.first_run > last and new.deleted_run is None:
-                    updates.append((*self._succession(new, left), new.id))
+                    updates.append((*self._succession(new, left, gone), new.id))
         mark = self.stream.run.store.dialect.placeholder
         update = f"UPDATE source_assignment SET since = {mark}, joined_on = {mark} WHERE id = {mark}"  # noqa: S608
         executemany(connection, update, updates)
 
-    def _succession(self, new: Any, left: Sequence[Any]) -> tuple[str, str]:
-        same = [old for old in left if old.group == new.group]
+    def _last_run(self) -> int | None:
+        """Return the last run that read the list to its end, and remember this one, in the same transaction.
+
+        The ledger would not do: a run that is killed has written its rows before its line in the ledger.
+        """
+        store, connection, name = self.stream.run.store, self.stream.connection, f"list_read:{self.stream.number}"
+        remembered = store.get_state(connection, name)
+        store.set_state(connection, name, str(self.stream.run.id))
+        if remembered is not None:
+            return int(remembered)
+        ledger = schema.stream_run
+        ends = self.stream.of(ledger), ledger.c.state.in_(("complete", "unchanged", "held"))
+        last: int | None = connection.scalar(sa.select(sa.func.max(ledger.c.run)).where(*ends))
+        return last
+
+    def _succession(self, new: Any, left: Sequence[Any], gone: Collection[int]) -> tuple[str, str]:
+        same = [old for old in left if old.group == new.group and old.id in gone]
         if same:
-            return min(old.since for old in same), min(new.joined_on, *(old.joined_on for old in same))
+            begins = [old.joined_on for old in same] + ([] if new.starts_on is None else [new.starts_on])
+            return min(old.since for old in same), min(begins)
         moved = new.starts_on is None and self._is_this_years
         return new.since, self._today if moved else new.joined_on
 
@@ -241,7 +267,8 @@ class Memberships(History):
             return this_year
         row, hold = _assignment.c, schema.sweep_hold
         held = sa.select(hold.c.row_id).where(self.stream.of(hold))
-        listed = row.connector == self.stream.number, row.deleted_run.is_(None), row.id.not_in(held)
+        goes_on = sa.or_(row.ends_on.is_(None), row.ends_on >= self._first_day)  # a list may keep former years
+        listed = row.connector == self.stream.number, row.deleted_run.is_(None), row.id.not_in(held), goes_on
         is_new = sa.or_(row.since >= self._first_day, row.starts_on >= self._first_day)
         counts = sa.select(sa.func.count(), sa.func.count().filter(is_new)).where(*listed)
         total, new = self.stream.connection.execute(counts).one()
@@ -273,7 +300,10 @@ class ReusedKeys(History):
         if (old.identity, old.group, old.programme) != (identity, fields["group"], fields["programme"]):
             return True
         event = [(getattr(old, name), fields[name]) for name in ("kind", "title", "organisation")]
-        return is_another_years and any(before != now for before, now in event)
+        is_later = (
+            old.starts_on < day and old.starts_on[5:] != day[5:]
+        )  # the same day of a later year is a slip of the pen
+        return is_another_years and (is_later or any(before != now for before, now in event))
 
     def _copy(self, old: Any) -> dict[str, Any]:
         """Keep the event: it took place."""

@@ -96,6 +96,10 @@ class Identities:
         """Whether any reference has ever changed hands."""
         return bool(self._former)
 
+    def formers_of(self, identity: str) -> list[tuple[str, str]]:
+        """Return who had a reference before, each with the day on which it changed hands, in that order."""
+        return [(former.rpartition("~")[2][:10], former) for former in self._former.get(identity, ())]
+
     def latest_former(self, identity: str) -> str:
         """Return the identity of whoever had a reference last, before it changed hands."""
         return self._former[identity][-1]

@@ -7,7 +7,7 @@ from datetime import date
 import sqlalchemy as sa
 from alembic import op
 
-from fingerpost._words.days import academic_year_of
+from fingerpost._words.days import academic_year_of, spell_academic_year
 
 revision = "0005"
 down_revision = "0004"
@@ -41,16 +41,29 @@ def upgrade() -> None:
     for table in ("source_assignment", "source_programme"):
         op.execute(
             f"UPDATE {table} SET ended_on = (SELECT as_of FROM run WHERE run.id = deleted_run) "  # noqa: S608
-            "WHERE deleted_run IS NOT NULL"
+            "WHERE deleted_run IS NOT NULL AND (starts_on IS NULL OR starts_on <= "
+            "(SELECT as_of FROM run WHERE run.id = deleted_run))"
         )
     _date_lists()
 
 
 def _date_lists() -> None:
-    """Say of which academic year each list of groups is: that of its last complete read."""
+    """Say of which academic year each list of groups is: that of its last complete read.
+
+    After 1 August it is still last year's, unless one in five of its rows is new.
+    """
     connection = op.get_bind()
     state = sa.table("stream_state", *(sa.column(name) for name in ("connector", "stream", "complete_at", "year")))
+    row = sa.table(
+        "source_assignment", *(sa.column(name) for name in ("connector", "deleted_run", "since", "starts_on"))
+    )
     lists = sa.and_(state.c.stream == "assignments", state.c.complete_at.is_not(None))
     for number, instant in connection.execute(sa.select(state.c.connector, state.c.complete_at).where(lists)).all():
         year = academic_year_of(date.fromisoformat(instant[:10]))
+        if instant[5:7] in ("08", "09", "10"):
+            listed = sa.and_(row.c.connector == number, row.c.deleted_run.is_(None))
+            is_new = sa.or_(row.c.since >= f"{year[:4]}-08-01", row.c.starts_on >= f"{year[:4]}-08-01")
+            counts = sa.select(sa.func.count(), sa.func.count().filter(is_new)).where(listed)
+            total, new = connection.execute(counts).one()
+            year = year if new * 5 >= total else spell_academic_year(int(year[:4]) - 1)
         connection.execute(sa.update(state).where(lists, state.c.connector == number).values(year=year))
