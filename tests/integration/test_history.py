@@ -216,6 +216,15 @@ def test_a_later_edit_does_not_restart_what_a_new_tutor_did_not(tmp_path: Path, 
     assert college.visited() == set(REFS)
 
 
+def test_who_moves_into_last_year_s_group_begins_there_on_that_day(tmp_path: Path) -> None:
+    college = Years(tmp_path, [member("P1", "B1"), member("P2", "B1")])
+    college.night("2026-06-29")
+    this_year = [member("P1", "A1"), member("P2", "B1", "di"), member("P3", "B1", "di")]
+    college.night("2026-09-07", groups=this_year, log=[visit("V1", "B1", "2026-09-15")])
+    college.night("2026-11-16", groups=[member("P1", "B1"), *this_year[1:]])
+    assert college.visited() == {"P2", "P3"}
+
+
 # -- the turn of the year ------------------------------------------------------------------------------------------
 
 

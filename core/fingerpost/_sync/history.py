@@ -170,8 +170,7 @@ class Memberships(History):
         """Return the day on which we first saw the learner in the group, and the first day in the group."""
         begins = None if fields["starts_on"] is None else fields["starts_on"].isoformat()
         if old is None or self.has_replaced(identity, fields, old):
-            left_this_year = old is not None and (old.ended_on or self._today) >= self._first_day
-            moved = left_this_year and self._is_this_years
+            moved = self._is_this_years and old is not None and self._has_moved(old)
             return self._today, begins or (self._today if moved else self._first_day)
         same_tutor = (old.tutor_email, old.tutor_name) == (fields["tutor_email"], fields["tutor_name"])
         if begins not in (None, old.starts_on) and same_tutor:
@@ -190,6 +189,10 @@ class Memberships(History):
             return False
         is_of_last_year = old.ended_on < self._first_day and self._is_this_years
         return is_of_last_year or self._was_elsewhere(old)
+
+    def _has_moved(self, old: Any) -> bool:
+        """Say whether a learner comes from another membership of this year."""
+        return (old.ended_on or self._today) >= self._first_day or self._was_elsewhere(old)
 
     def _was_elsewhere(self, old: Any) -> bool:
         """Say whether a learner who is back in a group was in another one since; else a list just lacked the row."""
